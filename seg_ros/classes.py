@@ -1,0 +1,74 @@
+"""What the class ids of a data set mean: names, colours, which are things, which id is unlabelled."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+UNLABELLED = 255
+"""Label image value of a pixel that has no class (`vision_msgs/VisionClass.UNLABELED`)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassMap:
+    """Class ids 0..N-1 with a name and an RGB colour each.
+
+    Attributes:
+        names: class name by id.
+        colors: `(r, g, b)`, 0..255, by id.
+        things: ids of countable objects ("things"); every other id is "stuff" (Kirillov et al.,
+            Panoptic Segmentation, 2019).
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+    things: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.names) <= UNLABELLED:
+            raise ValueError(f"a class map needs 1 to {UNLABELLED} classes, got {len(self.names)}")
+        if len(self.colors) != len(self.names):
+            raise ValueError(f"{len(self.names)} class names but {len(self.colors)} colours: give one each")
+        if not all(len(c) == 3 and all(0 <= v <= 255 for v in c) for c in self.colors):
+            raise ValueError("colours must be (r, g, b) with each value in 0..255")
+        if not all(0 <= i < len(self.names) for i in self.things):
+            raise ValueError(f"thing ids must be in 0..{len(self.names) - 1}, got {sorted(self.things)}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def palette(self) -> np.ndarray:
+        """RGB by label value, `(256, 3) uint8`; unlabelled and unused ids are black."""
+        table = np.zeros((256, 3), np.uint8)
+        table[: len(self.colors)] = self.colors
+        return table
+
+    def to_dict(self) -> dict:
+        return {
+            "names": list(self.names),
+            "colors": [list(c) for c in self.colors],
+            "things": sorted(self.things),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict) -> ClassMap:
+        return cls(
+            tuple(data["names"]),
+            tuple(tuple(c) for c in data["colors"]),
+            frozenset(data.get("things", ())),
+        )
+
+
+CAMVID = ClassMap(
+    names=(
+        "sky", "building", "pole", "road", "pavement", "tree",
+        "sign", "fence", "car", "pedestrian", "bicyclist",
+    ),
+    colors=(
+        (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0),
+        (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
+    ),
+    things=frozenset({8, 9, 10}),
+)  # fmt: skip
+"""The 11 classes and colours of the SegNet papers' CamVid split (Brostow et al., 2009)."""

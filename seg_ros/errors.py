@@ -1,0 +1,29 @@
+"""The errors that seg_ros raises on purpose. Each message says what was expected, what came, and what to do."""
+
+
+class FrameError(Exception):
+    """One camera frame cannot be used. It costs that frame and no more.
+
+    `reason` is a short, stable word ("encoding", "step", "truncated", ...) under which the drop is counted
+    in `/diagnostics`; the message is for people.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class WeightsError(Exception):
+    """A weights file cannot be loaded: missing, truncated, altered, of another architecture, or a pickle."""
+
+
+class EngineError(Exception):
+    """An engine cannot be built or cannot run.
+
+    `fatal` means that the device is lost for this process: only a restart heals it. Otherwise the failure
+    cost one batch (out of memory, say) or one engine (`auto` then takes the next).
+    """
+
+    def __init__(self, message: str, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.fatal = fatal
