@@ -1,0 +1,94 @@
+"""Trains a network on a label-image data set and writes a weights file.
+
+    python -m seg_ros.cli.train --data street --run runs/street --output weights/unet_street.safetensors
+    python -m seg_ros.cli.train --data ../shared/data/camvid --classes camvid --run runs/camvid
+
+A data set is a folder with `train/` and `val/`, each with `images/` and `labels/` (8-bit label images of the
+same stem), and `classes.json`. `--data street` renders one from the synthetic street first. An interrupted run
+goes on with `--resume`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from seg_ros.cli.evaluate import report
+from seg_ros.models import MODELS
+from seg_ros.training.augment import Augment
+from seg_ros.training.datasets import load_classes, render_street
+from seg_ros.training.train import Recipe, Trainer
+from seg_ros.weights import Manifest, load_model
+
+# Seeds below 10000 are for training, 10000.. for choosing the best epoch; the demo and the tests use 20000..
+STREET_TRAIN = range(0, 600)
+STREET_VAL = range(10000, 10030)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", required=True, help="folder with train/ and val/, or 'street'")
+    add("--classes", default="", help="classes file (default: classes.json in --data), or 'camvid'")
+    add("--run", type=Path, required=True, help="folder for checkpoints, best weights and pictures")
+    add("--output", type=Path, help="also copy the best weights to this file")
+    add("--model", choices=sorted(MODELS), default="unet")
+    add("--width", type=int, default=16, help="channels of the first level")
+    add("--depth", type=int, default=4, help="number of poolings")
+    add("--stem", action=argparse.BooleanOptionalAction, default=True, help="halve the resolution first")
+    add("--start", help="weights to start from, of the same network")
+    add("--epochs", type=int, default=Recipe.epochs)
+    add("--batch", type=int, default=Recipe.batch, help="pictures a step")
+    add("--rate", type=float, default=Recipe.rate, help="peak learning rate")
+    add("--crop", type=int, nargs=2, default=(320, 416), metavar=("H", "W"), help="pixels of a training crop")
+    add("--evaluate-every", type=int, default=Recipe.evaluate_every, metavar="N", help="epochs")
+    add(
+        "--input-size",
+        type=int,
+        nargs=2,
+        default=(480, 640),
+        metavar=("H", "W"),
+        help="network input of the node",
+    )
+    add("--licence", default="", help="terms of use, for the manifest")
+    add("--workers", type=int, default=1, help="processes that read pictures")
+    add("--threads", type=int, help="threads of PyTorch (1 beside other work, else it starves)")
+    add("--seed", type=int, default=0)
+    add("--resume", action="store_true", help="go on from --run")
+    args = parser.parse_args(arguments)
+
+    torch.manual_seed(args.seed)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    data = Path(args.data)
+    if args.data == "street":
+        data = args.run / "street"
+        render_street(data / "train", STREET_TRAIN, 4, progress=lambda s: tqdm(s, desc="render train"))
+        render_street(data / "val", STREET_VAL, 3, progress=lambda s: tqdm(s, desc="render val"))
+    classes = load_classes(data, args.classes or ("camvid" if args.data == "street" else ""))
+    shape = {"classes": len(classes), "width": args.width, "depth": args.depth, "stem": args.stem}
+    manifest = Manifest(
+        args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence
+    )
+    model = MODELS[args.model](**shape)
+    if args.start:
+        model.load_state_dict(load_model(args.start, args.model)[0].state_dict())
+    recipe = Recipe(epochs=args.epochs, batch=args.batch, rate=args.rate, evaluate_every=args.evaluate_every)
+    trainer = Trainer(model, manifest, data, args.run, Augment(tuple(args.crop)), recipe, args.workers)
+    if args.resume:
+        trainer.resume()
+    best = trainer.fit()
+    if args.output:
+        shutil.copyfile(best, args.output)
+        print(f"best weights: {args.output}")
+    report(best, data / "val", args.run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The main job in one command: a camera process, the node, and a probe that judges, over a real ROS graph.
+
+    make demo
+    make demo IMAGES=../shared/data/camvid/val
+    make demo TOPIC=/camera/image_raw
+
+Exits with the probe's status: 0 only if labels came and, where there is truth, mIoU is high enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--images", help="folder of pictures; true label images in labels/ beside are compared"
+    )
+    source.add_argument("--video", help="video file, or a webcam's number")
+    source.add_argument("--topic", help="a camera topic that is published already")
+    add("--truth", default="", help="with --topic: topic of true label images")
+    add("--model", default="", help="architecture that the weights must have")
+    add("--weights", default="unet_street", help="file, or the bare name of shipped weights")
+    add("--engine", default="auto")
+    add("--seconds", type=int, default=20)
+    add("--rate", type=float, default=30.0, help="of the camera, Hz")
+    add("--min-miou", type=float, default=0.75)
+    args = parser.parse_args(arguments)
+
+    # Names of its own, so that two demos on one machine do not hear each other.
+    space = f"/seg_ros_demo_{os.getpid()}"
+    camera_topic = args.topic or f"{space}/camera/image_raw"
+    processes = []
+    if not args.topic:
+        processes.append(_start(
+            "camera", "--source", args.images or args.video or "street", "--rate", str(args.rate),
+            "--namespace", f"{space}/camera",
+        ))  # fmt: skip
+    parameters = {
+        "weights": args.weights,
+        "engine": args.engine,
+        "model": args.model,
+        "input_topic": camera_topic,
+    }
+    settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:='{value}'")]
+    node = _start("node", "--ros-args", "-r", f"__ns:={space}", *settings)
+    probe = _start(
+        "probe", "--node", f"{space}/segmentation", "--topic", camera_topic, "--truth",
+        args.truth or f"{space}/camera/label_truth", "--weights", args.weights, "--seconds", str(args.seconds),
+        "--min-miou", str(args.min_miou),
+    )  # fmt: skip
+    processes += [node, probe]
+    try:
+        while probe.poll() is None:
+            for process in processes:
+                if process is not probe and process.poll():
+                    sys.exit(f"demo: {' '.join(process.args[1:3])} ended with status {process.returncode}")
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for process in processes:
+            _end(process)
+    sys.exit(probe.returncode)
+
+
+def _start(module: str, *arguments: str) -> subprocess.Popen:
+    # Only the probe speaks on stdout, so that its JSON is the last line there.
+    stdout = None if module == "probe" else sys.stderr
+    return subprocess.Popen([sys.executable, "-m", f"seg_ros.{module}", *arguments], stdout=stdout)
+
+
+def _end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Compiled artefacts on disk: found again by everything that went into them, checked before they are opened."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from seg_ros.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+
+def default_directory() -> Path:
+    """`$XDG_CACHE_HOME/seg_ros`, else `~/.cache/seg_ros`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seg_ros"
+
+
+def machine() -> dict[str, str | int]:
+    """What a compiled CPU artefact depends on besides the graph: processor, threads, versions."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    processor = sorted(
+        {v.strip() for k, _, v in (line.partition(":") for line in lines) if k.strip() == "model name"}
+    )
+    return {
+        "processor": ", ".join(processor) or platform.processor() or platform.machine(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def graph_source() -> str:
+    """Digest of the source of the networks: another source, another graph."""
+    sha = hashlib.sha256()
+    for path in sorted((Path(__file__).parents[1] / "models").glob("*.py")):
+        sha.update(path.read_bytes())
+    return sha.hexdigest()
+
+
+class Artefact:
+    """One compiled file, named by the hash of its `key`.
+
+    Args:
+        directory: of the cache; made for the user only where it is not there yet.
+        key: everything that went into the artefact, as JSON values.
+    """
+
+    def __init__(self, directory: Path, key: dict) -> None:
+        self.directory = directory
+        self.key = json.dumps(key, sort_keys=True)
+        self.name = hashlib.sha256(self.key.encode()).hexdigest()[:32]
+
+    def get(self, build: Callable[[Path], None], suffix: str) -> Path:
+        """The file's path; calls `build(path)` to write it where there is none, or a damaged one.
+
+        Two processes that want the same one wait for each other: the second finds it built.
+
+        Raises:
+            EngineError: if the directory cannot be written, or belongs to or is writable by others.
+        """
+        path = self.directory / f"{self.name}{suffix}"
+        manifest = path.with_suffix(".json")
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._check_owner()
+            with (self.directory / f"{self.name}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if self._whole(path, manifest):
+                    return path
+                log.info("compiling %s (once; kept in %s)", path.name, self.directory)
+                start = time.monotonic()
+                partial = path.with_name(f".partial-{path.name}")
+                build(partial)
+                partial.replace(path)
+                # The manifest is written last: without it the file counts as half-written.
+                manifest.write_text(json.dumps({"key": self.key, "sha256": _sha256(path)}))
+                log.info("compiled in %.0f s", time.monotonic() - start)
+                return path
+        except OSError as error:
+            raise EngineError(
+                f"engine cache {self.directory}: {error}; set the parameter 'cache_dir' to a folder you can write"
+            ) from error
+
+    def _whole(self, path: Path, manifest: Path) -> bool:
+        if not path.is_file() or not manifest.is_file():
+            return False
+        try:
+            stored = json.loads(manifest.read_text())
+        except ValueError:
+            stored = {}
+        if stored.get("key") == self.key and stored.get("sha256") == _sha256(path):
+            return True
+        log.warning("%s does not match its manifest; it is rebuilt", path)
+        return False
+
+    def _check_owner(self) -> None:
+        # An artefact is native code: one that others can write is never loaded.
+        info = self.directory.stat()
+        if info.st_uid != os.getuid() or info.st_mode & 0o022:
+            raise EngineError(
+                f"engine cache {self.directory} belongs to or is writable by others; it holds native code: "
+                f"chown it to yourself and chmod 700, or set the parameter 'cache_dir'"
+            )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

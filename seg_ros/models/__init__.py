@@ -1,0 +1,9 @@
+"""The networks: one table from the name in a weights manifest to the class that builds it."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from seg_ros.models.unet import UNet
+
+MODELS: dict[str, type[nn.Module]] = {"unet": UNet}

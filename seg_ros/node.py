@@ -1,0 +1,271 @@
+"""The segmentation node: a camera topic in, label images out, as a managed (life-cycle) node.
+
+It owns the life cycle and the topics; the mathematics is the segmenter's, on a thread of its own, so that
+services are answered while a frame is inferred.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+import torch
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import CompressedImage, Image
+
+from seg_ros import overlay
+from seg_ros.errors import EngineError, FrameError, WeightsError
+from seg_ros.results import Frame, SemanticMap
+from seg_ros.ros import messages
+from seg_ros.ros.diagnostics import Health, diagnostics
+from seg_ros.ros.image_io import decode_compressed, decode_image
+from seg_ros.ros.logs import RosLogs
+from seg_ros.ros.parameters import Parameters, ParameterServer
+from seg_ros.ros.qos import match_publisher, output_qos
+from seg_ros.scheduler import NewestFirst, Statistics
+from seg_ros.segmenter import Segmenter
+
+
+class Outcome:
+    """One segmented frame; what several outputs share is drawn once, and only if one of them asks."""
+
+    def __init__(
+        self, frame: Frame, result: SemanticMap, palette: np.ndarray, parameters: Parameters
+    ) -> None:
+        self.header = messages.header(frame)
+        self.frame, self.result, self.palette, self.parameters = frame, result, palette, parameters
+
+    @functools.cached_property
+    def overlay(self) -> np.ndarray:
+        return overlay.overlay(self.frame, self.result.label, self.palette, self.parameters.overlay_alpha)
+
+
+OUTPUTS: dict[str, tuple[type, Callable[[Outcome], Any]]] = {
+    "label": (Image, lambda o: messages.image(o.header, o.result.label, "mono8")),
+    "confidence": (Image, lambda o: messages.image(o.header, o.result.confidence, "mono8")),
+    "color": (Image, lambda o: messages.image(o.header, overlay.colorize(o.result.label, o.palette), "rgb8")),
+    "overlay": (Image, lambda o: messages.image(o.header, o.overlay, "bgr8")),
+    "overlay/compressed": (
+        CompressedImage,
+        lambda o: messages.compressed(o.header, o.overlay, o.parameters.jpeg_quality),
+    ),
+}
+"""By topic below the node's name: the message type and what fills it. A topic without subscriber is not filled."""
+
+
+class SegmentationNode(LifecycleNode):
+    """See the module. Started as `ros2 run seg_ros node`, or by `segment.launch.py`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("segmentation", **options)
+        self.exit_code = 0
+        self._parameter_server = ParameterServer(self)
+        self._statistics = Statistics()
+        self._health = Health()
+        self._segmenter: Segmenter | None = None
+        self._worker: NewestFirst | None = None
+        self._camera: Any = None
+        self._outputs: dict[str, Any] = {}
+        self._logged: dict[str, float] = {}
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        self.create_timer(1.0, self._every_second)
+        self.add_post_set_parameters_callback(self._take_live_parameters)
+        if self.get_parameter("autostart").value:
+            self._autostart = self.create_timer(0.0, self._start)
+
+    # Life cycle
+
+    def _start(self) -> None:
+        self._autostart.cancel()  # once, as soon as the executor spins
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Loads weights, builds or loads the engine, warms it up, makes the output topics."""
+        start = time.monotonic()
+        try:
+            p = self._parameter_server.read()
+            torch.set_num_threads(p.threads or os.cpu_count() or 1)
+            self._segmenter = Segmenter.open(
+                p.weights,
+                p.engine,
+                p.model,
+                cache_dir=Path(p.cache_dir).expanduser() if p.cache_dir else None,
+            )
+        except (ValueError, WeightsError, EngineError) as error:
+            self.get_logger().error(f"configure failed: {error}")
+            return TransitionCallbackReturn.FAILURE
+        self._parameters = p
+        self._palette = self._segmenter.manifest.classes.palette()
+        for name, (message, _) in OUTPUTS.items():
+            self._outputs[name] = self.create_lifecycle_publisher(message, f"~/{name}", output_qos())
+        self._parameter_server.locked = True
+        height, width = self._segmenter.input_size
+        self.get_logger().info(
+            f"configured in {time.monotonic() - start:.1f} s: {p.weights} ({len(self._palette)} classes) "
+            f"at {width}x{height} on engine {self._segmenter.engine.name}"
+        )
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Starts the inference thread and subscribes to the camera."""
+        self._worker = NewestFirst(self._segment, lambda: self._statistics.drop("stale"), self._failed)
+        self._subscribe()
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribes and waits for the frame in work."""
+        self._release_camera()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forgets weights, engine and output topics."""
+        self.release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def release(self) -> None:
+        """Ends the inference thread and frees engine and output topics."""
+        self._release_camera()
+        for publisher in self._outputs.values():
+            self.destroy_publisher(publisher)
+        self._outputs = {}
+        self._segmenter = None
+        self._parameter_server.locked = False
+
+    def _release_camera(self) -> None:
+        if self._camera is not None:
+            self.destroy_subscription(self._camera)
+            self._camera = None
+        if self._worker is not None:
+            if not self._worker.stop():
+                self.get_logger().error("the inference thread did not end within 5 s")
+            self._worker = None
+
+    def _take_live_parameters(self, _: list) -> None:
+        if self._segmenter is not None:
+            self._parameters = self._parameter_server.read()
+
+    # Camera
+
+    def _subscribe(self) -> None:
+        topic = self.resolve_topic_name(self._parameters.input_topic)
+        kind = CompressedImage if topic.endswith("/compressed") else Image
+        self._qos = match_publisher(self, topic)
+        self._camera = self.create_subscription(kind, topic, self._on_image, self._qos)
+        self.get_logger().info(
+            f"subscribed to {topic}, {self._qos.reliability.name.lower().replace('_', ' ')}"
+        )
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        self._statistics.arrived()
+        if self._wanted():
+            self._worker.put(message)
+        else:
+            self._statistics.drop("no_subscriber")
+
+    def _wanted(self) -> list[str]:
+        return [name for name, publisher in self._outputs.items() if publisher.get_subscription_count()]
+
+    # Inference thread
+
+    def _segment(self, message: Image | CompressedImage) -> None:
+        start = time.perf_counter()
+        frame = decode_compressed(message) if isinstance(message, CompressedImage) else decode_image(message)
+        decoded = time.perf_counter()
+        result = self._segmenter(frame)
+        segmented = time.perf_counter()
+        outcome = Outcome(frame, result, self._palette, self._parameters)
+        for name in self._wanted():
+            self._outputs[name].publish(OUTPUTS[name][1](outcome))
+        sec, nanosec = frame.stamp
+        self._statistics.published(
+            {
+                "decode": 1e3 * (decoded - start),
+                **self._segmenter.stages,
+                "publish": 1e3 * (time.perf_counter() - segmented),
+                "age": 1e-6 * (self.get_clock().now().nanoseconds - (sec * 10**9 + nanosec)),
+            }
+        )
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, FrameError):
+            self._statistics.drop(error.reason)
+            self._log_slowly(error.reason, f"frame dropped: {error}")
+        elif isinstance(error, EngineError):
+            self._statistics.drop("engine")
+            self._log_slowly("engine", f"frame dropped: {error}")
+            if error.fatal:  # only a new process heals this; a respawn gives one
+                self.exit_code = 1
+                self.context.try_shutdown()
+        else:
+            self._statistics.drop("internal")
+            self._log_slowly("internal", "".join(traceback.format_exception(error)))
+
+    def _log_slowly(self, kind: str, text: str) -> None:
+        """Logs at most once a second for each kind."""
+        now = time.monotonic()
+        if now - self._logged.get(kind, -1.0) >= 1.0:
+            self._logged[kind] = now
+            self.get_logger().error(text)
+
+    # Once a second
+
+    def _every_second(self) -> None:
+        active = self._camera is not None
+        if active and match_publisher(self, self._camera.topic_name) != self._qos:
+            self.destroy_subscription(self._camera)
+            self._subscribe()
+        topic = self._camera.topic_name if active else ""
+        snapshot = self._statistics.snapshot()
+        level, message, rates = self._health.judge(time.monotonic(), active, snapshot, topic)
+        engine = self._segmenter.engine if self._segmenter else None
+        values = {
+            **snapshot,
+            **rates,
+            "topic": topic,
+            "engine": engine.name if engine else "none",
+            "refused": engine.refused if engine else {},
+        }
+        now = self.get_clock().now().to_msg()
+        self._diagnostics.publish(diagnostics(now, self.get_fully_qualified_name(), level, message, values))
+
+
+def main(args: list[str] | None = None) -> None:
+    """Runs the node until it is shut down. Exits 0 on SIGINT and SIGTERM, 1 on a fatal device error."""
+    rclpy.init(args=args)
+    node = SegmentationNode()
+    logging.getLogger("seg_ros").setLevel(logging.INFO)
+    logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.release()
+        rclpy.try_shutdown()
+    sys.exit(node.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Judges a running segmentation node: subscribes to what it publishes, compares with the truth, reports.
+
+    ros2 run seg_ros probe --node /segmentation --camera /camera --seconds 20
+
+Prints figures once a second and at the end; the last line of stdout is one JSON object with `frames_in labels_out
+dropped fps age_p50_ms age_p99_ms stages_ms engine miou iou`. Writes a side-by-side picture. Exits 1 when no label
+came, or when there was truth and mIoU is below `--min-miou`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import OrderedDict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import Image
+
+from seg_ros import overlay, weights
+from seg_ros.classes import ClassMap
+from seg_ros.results import Frame
+from seg_ros.ros.image_io import decode_image
+from seg_ros.ros.qos import camera_qos
+from seg_ros.training.metrics import Confusion
+
+_KEEP = 60
+"""Truth and camera images that wait for their label; at 30 Hz two seconds."""
+
+
+class Probe(Node):
+    """Collects labels, truth, one camera image and the node's diagnostics."""
+
+    def __init__(self, args: argparse.Namespace, classes: ClassMap) -> None:
+        super().__init__("probe")
+        self.node_name, self.camera_topic = args.node, args.topic
+        self.classes = classes
+        self.confusion = Confusion(len(classes))
+        self.judged = 0
+        self.ages: list[float] = []
+        self.arrivals: list[float] = []
+        self.report: dict[str, str] = {}
+        self.picture: tuple[Frame, np.ndarray] | None = None
+        self._truth: OrderedDict[tuple[int, int], Image] = OrderedDict()
+        self._images: OrderedDict[tuple[int, int], Image] = OrderedDict()
+        self._labels: OrderedDict[tuple[int, int], Image] = OrderedDict()
+        self.create_subscription(Image, f"{args.node}/label", self._on_label, QoSProfile(depth=5))
+        self.create_subscription(Image, args.truth, self._on_truth, QoSProfile(depth=5))
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self._camera = None
+
+    def take_picture(self) -> None:
+        """Keeps the next camera image that gets a label, for the side-by-side picture."""
+        if self._camera is None and self.picture is None:
+            self._camera = self.create_subscription(
+                Image, self.camera_topic, self._on_image, camera_qos(False)
+            )
+
+    def _on_label(self, label: Image) -> None:
+        now = self.get_clock().now().nanoseconds
+        stamp = _stamp(label)
+        self.ages.append(1e-6 * (now - stamp[0] * 10**9 - stamp[1]))
+        self.arrivals.append(time.monotonic())
+        _remember(self._labels, label)
+        if stamp in self._truth:
+            self._judge(stamp)
+        if stamp in self._images and self.picture is None:
+            self.picture = decode_image(self._images[stamp]), _pixels(label)
+            self.destroy_subscription(self._camera)
+            self._images.clear()
+
+    def _on_truth(self, truth: Image) -> None:
+        _remember(self._truth, truth)
+        if _stamp(truth) in self._labels:
+            self._judge(_stamp(truth))
+
+    def _on_image(self, image: Image) -> None:
+        _remember(self._images, image)
+
+    def _judge(self, stamp: tuple[int, int]) -> None:
+        self.confusion.add(_pixels(self._truth.pop(stamp)), _pixels(self._labels[stamp]))
+        self.judged += 1
+
+    def _on_diagnostics(self, array: DiagnosticArray) -> None:
+        for status in array.status:
+            if status.name == f"{self.node_name}: segmentation":
+                self.report = {v.key: v.value for v in status.values} | {"message": status.message}
+
+    def figures(self) -> dict:
+        """The figures so far; `miou` and `iou` are None without truth."""
+        n = len(self.arrivals)
+        span = self.arrivals[-1] - self.arrivals[0] if n > 1 else 0.0
+        judged = self.confusion.summary(self.classes) if self.judged else {}
+        group = lambda prefix, kind: {  # noqa: E731
+            k.removeprefix(prefix): kind(v) for k, v in self.report.items() if k.startswith(prefix)
+        }
+        return {
+            "frames_in": int(self.report.get("frames_in", 0)),
+            "labels_out": n,
+            "dropped": group("dropped/", int),
+            "fps": round((n - 1) / span, 2) if span else 0.0,
+            "age_p50_ms": round(float(np.percentile(self.ages, 50)), 1) if n else None,
+            "age_p99_ms": round(float(np.percentile(self.ages, 99)), 1) if n else None,
+            "stages_ms": group("p50/", float),
+            "engine": self.report.get("engine", "none"),
+            "miou": judged.get("miou"),
+            "iou": judged.get("iou"),
+        }
+
+
+def _stamp(message: Image) -> tuple[int, int]:
+    return message.header.stamp.sec, message.header.stamp.nanosec
+
+
+def _pixels(message: Image) -> np.ndarray:
+    return np.frombuffer(message.data, np.uint8).reshape(message.height, message.width)
+
+
+def _remember(store: OrderedDict[tuple[int, int], Image], message: Image) -> None:
+    store[_stamp(message)] = message
+    while len(store) > _KEEP:
+        store.popitem(last=False)
+
+
+def _live(figures: dict) -> str:
+    dropped = ", ".join(f"{n} {reason}" for reason, n in figures["dropped"].items()) or "none"
+    stages = " ".join(f"{name} {ms:.1f}" for name, ms in figures["stages_ms"].items())
+    miou = "no truth" if figures["miou"] is None else f"mIoU {figures['miou']:.3f}"
+    return (
+        f"in {figures['frames_in']:5d}  out {figures['labels_out']:5d}  {figures['fps']:5.1f} Hz  "
+        f"age p50 {figures['age_p50_ms']} p99 {figures['age_p99_ms']} ms  {miou}  {figures['engine']}  "
+        f"dropped: {dropped}  ms: {stages}"
+    )
+
+
+def _wait(probe: Probe, seconds: float, until: object = None) -> bool:
+    """Spins for `seconds`, or until `until()` is true; says whether it was."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and rclpy.ok():
+        rclpy.spin_once(probe, timeout_sec=0.05)
+        if until is not None and until():
+            return True
+    return False
+
+
+def watch(probe: Probe, args: argparse.Namespace) -> dict:
+    """Waits for the first label, then reports once a second for `args.seconds`."""
+    start = time.monotonic()
+    print(f"waiting for the first label on {args.node}/label ...", flush=True)
+    if not _wait(probe, args.patience, lambda: bool(probe.arrivals)):
+        print(
+            f"no label within {args.patience:.0f} s; the node says: {probe.report.get('message', 'nothing')}"
+        )
+        return probe.figures()
+    print(f"first label after {time.monotonic() - start:.1f} s", flush=True)
+    probe.ages.clear()  # the first frames waited for discovery
+    probe.arrivals.clear()
+    for second in range(args.seconds):
+        if second == args.seconds // 2:
+            probe.take_picture()
+        _wait(probe, 1.0)
+        print(_live(probe.figures()), flush=True)
+    return probe.figures()
+
+
+def finish(probe: Probe, figures: dict, args: argparse.Namespace) -> int:
+    """Prints the table, writes the picture, prints the JSON. Returns the exit status."""
+    if figures["iou"]:
+        for name, iou in figures["iou"].items():
+            print(f"  {name:12s} {'absent' if iou is None else f'{100 * iou:5.1f}'}")
+    if probe.picture is not None:
+        args.output.mkdir(parents=True, exist_ok=True)
+        path = (args.output / "segmentation.png").resolve()
+        cv2.imwrite(str(path), overlay.side_by_side(*probe.picture, probe.classes))
+        print(f"picture: {path}")
+    failures = []
+    if not figures["labels_out"]:
+        failures.append("no labels came")
+    if figures["miou"] is not None and figures["miou"] < args.min_miou:
+        failures.append(f"mIoU {figures['miou']:.3f} is below {args.min_miou}")
+    for failure in failures:
+        print(f"FAILED: {failure}", flush=True)
+    print(json.dumps(figures), flush=True)
+    return 1 if failures else 0
+
+
+def main(args: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="probe", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--node", default="/segmentation", help="name of the segmentation node")
+    add("--topic", default="/camera/image_raw", help="the camera topic that it segments")
+    add("--truth", default="/camera/label_truth", help="topic of true label images")
+    add("--weights", default="unet_street", help="what the node runs, for class names and colours")
+    add("--seconds", type=int, default=20, help="how long to judge")
+    add("--patience", type=float, default=300.0, help="seconds to wait for the first label")
+    add("--min-miou", type=float, default=0.75)
+    add("--output", type=Path, default=Path("demo"), help="folder of the picture")
+    parsed = parser.parse_args(remove_ros_args(args=sys.argv if args is None else args)[1:])
+    classes = weights.load(parsed.weights)[0].classes
+    rclpy.init(args=args)
+    probe = Probe(parsed, classes)
+    figures = watch(probe, parsed)
+    status = finish(probe, figures, parsed)
+    rclpy.try_shutdown()
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The node's parameters: declared with descriptions and ranges, validated, read as one dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from seg_ros.engines import ENGINES
+from seg_ros.models import MODELS
+
+
+def _parameter(default: Any, description: str, **rules: Any) -> Any:
+    return dataclasses.field(default=default, metadata={"description": description, **rules})
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameters:
+    """One consistent set of parameter values; a field is a parameter.
+
+    `fixed` ones take effect at configure, the others at the next frame.
+    """
+
+    autostart: bool = _parameter(
+        True, "configure and activate when started; else a life-cycle manager does", fixed=True
+    )
+    weights: str = _parameter("unet_street", "weights file, or the bare name of shipped weights", fixed=True)
+    model: str = _parameter(
+        "", "architecture that the weights must have; empty accepts any", choices=("", *sorted(MODELS)), fixed=True
+    )
+    engine: str = _parameter(
+        "auto", "engine; auto takes the first that works", choices=("auto", *ENGINES), fixed=True
+    )
+    cache_dir: str = _parameter(
+        "", "folder of compiled engines; empty is $XDG_CACHE_HOME/seg_ros", fixed=True
+    )
+    threads: int = _parameter(
+        0, "threads of the engine on the CPU; 0 is one per core", minimum=0, maximum=256, fixed=True
+    )
+    input_topic: str = _parameter(
+        "image", "camera topic; a CompressedImage topic ends in /compressed", fixed=True
+    )
+    overlay_alpha: float = _parameter(
+        0.5, "opacity of the labels in the overlay: 0 shows the camera only, 1 the labels only", minimum=0.0, maximum=1.0
+    )
+    jpeg_quality: int = _parameter(80, "quality of ~/overlay/compressed", minimum=1, maximum=100)
+
+
+class ParameterServer:
+    """Declares the fields of `Parameters` on a node and keeps them valid.
+
+    A wrong value that the node is started with does not stop the node: the parameter takes its default, and
+    `read` raises until a right value is set.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._wrong: dict[str, str] = {}
+        self.locked = False
+        """True while a change of a fixed parameter must wait: the node is configured with its value."""
+        node.add_on_set_parameters_callback(self._check_all)
+        for field in dataclasses.fields(Parameters):
+            descriptor = _descriptor(field)
+            try:
+                node.declare_parameter(field.name, field.default, descriptor)
+            except (InvalidParameterValueException, InvalidParameterTypeException) as error:
+                self._wrong[field.name] = f"parameter '{field.name}': {error}; allowed: {_allowed(field)}"
+                node.declare_parameter(field.name, field.default, descriptor, ignore_override=True)
+
+    def read(self) -> Parameters:
+        """The current values.
+
+        Raises:
+            ValueError: if the node was started with a wrong value; names parameter, value and what is allowed.
+        """
+        if self._wrong:
+            raise ValueError("; ".join(self._wrong.values()))
+        return Parameters(**{
+            field.name: self._node.get_parameter(field.name).value for field in dataclasses.fields(Parameters)
+        })
+
+    def _check_all(self, parameters: list[Parameter]) -> SetParametersResult:
+        fields = {field.name: field for field in dataclasses.fields(Parameters)}
+        mine = [p for p in parameters if p.name in fields]  # others (use_sim_time) are rclpy's own
+        for parameter in mine:
+            why = self._refuse(fields[parameter.name], parameter.value)
+            if why:
+                return SetParametersResult(successful=False, reason=why)
+        for parameter in mine:
+            self._wrong.pop(parameter.name, None)
+        return SetParametersResult(successful=True)
+
+    def _refuse(self, field: dataclasses.Field, value: Any) -> str:
+        rules = field.metadata
+        if self.locked and rules.get("fixed"):
+            return f"parameter '{field.name}' takes effect at configure: clean up the node first, then set it"
+        right = type(value) is type(field.default)
+        if right and "choices" in rules:
+            right = value in rules["choices"]
+        if right and "minimum" in rules:
+            right = rules["minimum"] <= value <= rules["maximum"]
+        return "" if right else f"parameter '{field.name}': got {value!r}, allowed: {_allowed(field)}"
+
+
+def _allowed(field: dataclasses.Field) -> str:
+    rules = field.metadata
+    if "choices" in rules:
+        return "one of " + ", ".join(repr(c) for c in rules["choices"])
+    kind = type(field.default).__name__
+    return f"{kind} {rules['minimum']} to {rules['maximum']}" if "minimum" in rules else kind
+
+
+def _descriptor(field: dataclasses.Field) -> ParameterDescriptor:
+    rules = field.metadata
+    descriptor = ParameterDescriptor(description=rules["description"])
+    if "choices" in rules:
+        descriptor.additional_constraints = _allowed(field)
+    if "minimum" in rules:
+        low, high = rules["minimum"], rules["maximum"]
+        if isinstance(field.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        else:
+            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
+    return descriptor

@@ -1,0 +1,115 @@
+"""Where the camera's pictures come from: the synthetic street, a folder, a video file, a webcam."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from seg_ros.scenes import Street
+
+Picture = tuple[np.ndarray, np.ndarray | None]
+"""BGR image `(H, W, 3) uint8` and its true label image `(H, W) uint8`, None where there is no truth."""
+
+_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+
+
+def open_source(
+    name: str, size: tuple[int, int] | None, rate: float, loop: bool, seed: int
+) -> Iterator[Picture]:
+    """Endless (with `loop`) or finite pictures.
+
+    Args:
+        name: `street`, a folder of pictures, a video file, or the number of a webcam.
+        size: `(width, height)` to deliver, None for the source's own (the street: 640x480).
+        rate: of the street in Hz: how far it moves from picture to picture.
+        seed: of the street.
+
+    Raises:
+        FileNotFoundError: if the source does not exist, is empty or does not open.
+    """
+    if name == "street":
+        pictures = _street(seed, size or (640, 480), rate)
+        return pictures
+    path = Path(name)
+    if path.is_dir():
+        files = image_files(path)
+        pictures = lambda: (_read(image, label) for image, label in files)  # noqa: E731
+    elif path.is_file() or name.isdigit():
+        pictures = lambda: _video(name)  # noqa: E731
+    else:
+        raise FileNotFoundError(
+            f"{name}: expected 'street', a folder of pictures, a video file or a webcam number"
+        )
+    return _resized(_repeated(pictures, loop), size)
+
+
+def image_files(folder: Path) -> list[tuple[Path, Path | None]]:
+    """The pictures of `folder` (or `folder/images`) in name order, each with its label image if there is one.
+
+    Labels are looked for in a folder `labels` inside `folder` or beside it, under the same stem.
+
+    Raises:
+        FileNotFoundError: if there is no picture.
+    """
+    images = folder / "images" if (folder / "images").is_dir() else folder
+    files = sorted(p for p in images.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES)
+    if not files:
+        raise FileNotFoundError(f"{images}: no pictures ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+    labels = {
+        p.stem: p
+        for candidate in (images / "labels", images.parent / "labels")
+        if candidate.is_dir()
+        for p in candidate.glob("*.png")
+    }
+    return [(p, labels.get(p.stem)) for p in files]
+
+
+def _street(seed: int, size: tuple[int, int], rate: float) -> Iterator[Picture]:
+    street = Street(seed, *size)
+    index = 0
+    while True:
+        scene = street.scene(index, rate)
+        yield cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), scene.label
+        index += 1
+
+
+def _read(image: Path, label: Path | None) -> Picture:
+    pixels = cv2.imread(str(image), cv2.IMREAD_COLOR)
+    truth = cv2.imread(str(label), cv2.IMREAD_GRAYSCALE) if label else None
+    if pixels is None or (label and truth is None):
+        raise ValueError(f"{image if pixels is None else label}: does not decode")
+    return pixels, truth
+
+
+def _video(name: str) -> Iterator[Picture]:
+    capture = cv2.VideoCapture(int(name) if name.isdigit() else name)
+    if not capture.isOpened():
+        raise FileNotFoundError(f"{name}: OpenCV cannot open it")
+    try:
+        while True:
+            ok, pixels = capture.read()
+            if not ok:
+                return
+            yield pixels, None
+    finally:
+        capture.release()
+
+
+def _repeated(pictures: Callable[[], Iterator[Picture]], loop: bool) -> Iterator[Picture]:
+    yield from pictures()
+    while loop:
+        yield from pictures()
+
+
+def _resized(pictures: Iterator[Picture], size: tuple[int, int] | None) -> Iterator[Picture]:
+    for pixels, label in pictures:
+        if size is None or (pixels.shape[1], pixels.shape[0]) == size:
+            yield pixels, label
+        else:
+            yield (
+                cv2.resize(pixels, size, interpolation=cv2.INTER_AREA),
+                None if label is None else cv2.resize(label, size, interpolation=cv2.INTER_NEAREST),
+            )

@@ -1,0 +1,129 @@
+"""Label-image data sets: a folder of pictures, a folder of label images, and what the ids mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
+from seg_ros.scenes import Street
+
+_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+
+Sample = tuple[np.ndarray, np.ndarray]
+"""RGB image `(H, W, 3) uint8` and label image `(H, W) uint8`, 255 = unlabelled."""
+
+
+def load_classes(root: Path, classes: str = "") -> ClassMap:
+    """The class map of a data set: file `classes`, else `root/classes.json`; `"camvid"` names the built-in one.
+
+    The file is JSON: `{"names": [...], "colors": [[r, g, b], ...], "things": [ids]}`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    if classes == "camvid":
+        return CAMVID
+    path = Path(classes) if classes else root / "classes.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no classes file; write one ({{'names': [...], 'colors': [[r, g, b], ...]}}) or pass "
+            "--classes camvid"
+        )
+    return ClassMap.from_dict(json.loads(path.read_text()))
+
+
+def pairs(root: Path) -> list[tuple[Path, Path]]:
+    """The (image, label) files of `root/images/*` and `root/labels/<same stem>.png`, in name order.
+
+    Raises:
+        FileNotFoundError: if there is no image, or an image has no label.
+    """
+    images = sorted(p for p in (root / "images").glob("*") if p.suffix.lower() in _IMAGE_SUFFIXES)
+    if not images:
+        raise FileNotFoundError(f"{root / 'images'}: no pictures ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+    found = [(image, root / "labels" / f"{image.stem}.png") for image in images]
+    missing = [label for _, label in found if not label.is_file()]
+    if missing:
+        raise FileNotFoundError(f"{missing[0]}: no label image ({len(missing)} of {len(images)} are missing)")
+    return found
+
+
+def read_sample(image: Path, label: Path, classes: int) -> Sample:
+    """Reads one pair. Label ids of `classes` or more mean unlabelled and come back as 255.
+
+    Raises:
+        ValueError: if a file does not decode or the sizes differ.
+    """
+    pixels = cv2.imread(str(image), cv2.IMREAD_COLOR)
+    ids = cv2.imread(str(label), cv2.IMREAD_UNCHANGED)
+    if pixels is None or ids is None:
+        raise ValueError(f"{image if pixels is None else label}: does not decode")
+    if ids.ndim != 2 or ids.dtype != np.uint8 or ids.shape != pixels.shape[:2]:
+        raise ValueError(
+            f"{label}: expected an 8-bit, one-channel image of {pixels.shape[:2]}, got {ids.dtype} {ids.shape}"
+        )
+    ids[ids >= classes] = UNLABELLED
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), ids
+
+
+class LabelImages(torch.utils.data.Dataset):
+    """The pairs of one folder as tensors.
+
+    Args:
+        root: holds `images/` and `labels/`.
+        classes: number of classes; higher ids are unlabelled.
+        augment: maps a sample and a random generator to a sample.
+    """
+
+    def __init__(
+        self, root: Path, classes: int, augment: Callable[[Sample, np.random.Generator], Sample] | None = None
+    ) -> None:
+        self.files = pairs(root)
+        self.classes = classes
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """`(H, W, 3) uint8` RGB and `(H, W) uint8` label."""
+        sample = read_sample(*self.files[index], self.classes)
+        if self.augment is not None:
+            # Seeded by torch's own generator, so that workers and epochs differ and a run can be repeated.
+            sample = self.augment(sample, np.random.default_rng(torch.randint(2**31, ()).item()))
+        return tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in sample)
+
+
+def render_street(
+    root: Path,
+    seeds: range,
+    frames_per_seed: int,
+    width: int = 640,
+    height: int = 480,
+    progress: Callable = iter,
+) -> None:
+    """Renders the synthetic street into a folder pair `root/images`, `root/labels`, `root/classes.json`.
+
+    Frames of a seed lie 4 s apart, so that each shows another stretch of its street. What is there already is kept.
+    """
+    (root / "images").mkdir(parents=True, exist_ok=True)
+    (root / "labels").mkdir(exist_ok=True)
+    (root / "classes.json").write_text(json.dumps(CAMVID.to_dict()))
+    for seed in progress(seeds):
+        names = [f"{seed:06d}_{k}" for k in range(frames_per_seed)]
+        if all((root / "labels" / f"{name}.png").is_file() for name in names):
+            continue
+        street = Street(seed, width, height)
+        for k, name in enumerate(names):
+            scene = street.scene(120 * k)
+            cv2.imwrite(
+                str(root / "images" / f"{name}.jpg"), scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]
+            )
+            cv2.imwrite(str(root / "labels" / f"{name}.png"), scene.label)
