@@ -23,9 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     add = parser.add_argument
     source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--images", help="folder of pictures; true label images in labels/ beside are compared"
-    )
+    source.add_argument("--images", help="folder of pictures; true label images in labels/ beside are compared")
     source.add_argument("--video", help="video file, or a webcam's number")
     source.add_argument("--topic", help="a camera topic that is published already")
     add("--truth", default="", help="with --topic: topic of true label images")

@@ -40,9 +40,7 @@ from seg_ros.segmenter import Segmenter
 class Outcome:
     """One segmented frame; what several outputs share is drawn once, and only if one of them asks."""
 
-    def __init__(
-        self, frame: Frame, result: SemanticMap, palette: np.ndarray, parameters: Parameters
-    ) -> None:
+    def __init__(self, frame: Frame, result: SemanticMap, palette: np.ndarray, parameters: Parameters) -> None:
         self.header = messages.header(frame)
         self.frame, self.result, self.palette, self.parameters = frame, result, palette, parameters
 
@@ -113,8 +111,8 @@ class SegmentationNode(LifecycleNode):
         self._parameter_server.locked = True
         height, width = self._segmenter.input_size
         self.get_logger().info(
-            f"configured in {time.monotonic() - start:.1f} s: {p.weights} ({len(self._palette)} classes) "
-            f"at {width}x{height} on engine {self._segmenter.engine.name}"
+            f"configured in {time.monotonic() - start:.1f} s: {p.weights} at {width}x{height} "
+            f"on engine {self._segmenter.engine.name}"
         )
         return TransitionCallbackReturn.SUCCESS
 
@@ -171,9 +169,7 @@ class SegmentationNode(LifecycleNode):
         kind = CompressedImage if topic.endswith("/compressed") else Image
         self._qos = match_publisher(self, topic)
         self._camera = self.create_subscription(kind, topic, self._on_image, self._qos)
-        self.get_logger().info(
-            f"subscribed to {topic}, {self._qos.reliability.name.lower().replace('_', ' ')}"
-        )
+        self.get_logger().info(f"subscribed to {topic}, {self._qos.reliability.name.lower().replace('_', ' ')}")
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         self._statistics.arrived()

@@ -60,9 +60,7 @@ class Probe(Node):
     def take_picture(self) -> None:
         """Keeps the next camera image that gets a label, for the side-by-side picture."""
         if self._camera is None and self.picture is None:
-            self._camera = self.create_subscription(
-                Image, self.camera_topic, self._on_image, camera_qos(False)
-            )
+            self._camera = self.create_subscription(Image, self.camera_topic, self._on_image, camera_qos(False))
 
     def _on_label(self, label: Image) -> None:
         now = self.get_clock().now().nanoseconds
@@ -156,9 +154,7 @@ def watch(probe: Probe, args: argparse.Namespace) -> dict:
     start = time.monotonic()
     print(f"waiting for the first label on {args.node}/label ...", flush=True)
     if not _wait(probe, args.patience, lambda: bool(probe.arrivals)):
-        print(
-            f"no label within {args.patience:.0f} s; the node says: {probe.report.get('message', 'nothing')}"
-        )
+        print(f"no label within {args.patience:.0f} s; the node says: {probe.report.get('message', 'nothing')}")
         return probe.figures()
     print(f"first label after {time.monotonic() - start:.1f} s", flush=True)
     probe.ages.clear()  # the first frames waited for discovery

@@ -63,9 +63,7 @@ class Segmenter:
         model, manifest = weights.load_model(path, architecture)
         size = input_size or manifest.input_size
         graph = SemanticGraph(model, manifest.mean, manifest.std).eval()
-        built = open_engine(
-            engine, graph, (1, *size), weights.digest(model.state_dict(), manifest), cache_dir
-        )
+        built = open_engine(engine, graph, (1, *size), weights.digest(model.state_dict(), manifest), cache_dir)
         return cls(manifest, built, size)
 
     def __call__(self, frame: Frame) -> SemanticMap:

@@ -16,9 +16,7 @@ Picture = tuple[np.ndarray, np.ndarray | None]
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
-def open_source(
-    name: str, size: tuple[int, int] | None, rate: float, loop: bool, seed: int
-) -> Iterator[Picture]:
+def open_source(name: str, size: tuple[int, int] | None, rate: float, loop: bool, seed: int) -> Iterator[Picture]:
     """Endless (with `loop`) or finite pictures.
 
     Args:
@@ -31,18 +29,20 @@ def open_source(
         FileNotFoundError: if the source does not exist, is empty or does not open.
     """
     if name == "street":
-        pictures = _street(seed, size or (640, 480), rate)
-        return pictures
+        return _street(seed, size or (640, 480), rate)
     path = Path(name)
     if path.is_dir():
         files = image_files(path)
-        pictures = lambda: (_read(image, label) for image, label in files)  # noqa: E731
+
+        def pictures() -> Iterator[Picture]:
+            return (_read(image, label) for image, label in files)
     elif path.is_file() or name.isdigit():
-        pictures = lambda: _video(name)  # noqa: E731
+        _capture(name).release()  # say now, not at the first picture, that it does not open
+
+        def pictures() -> Iterator[Picture]:
+            return _video(name)
     else:
-        raise FileNotFoundError(
-            f"{name}: expected 'street', a folder of pictures, a video file or a webcam number"
-        )
+        raise FileNotFoundError(f"{name}: expected 'street', a folder of pictures, a video file or a webcam number")
     return _resized(_repeated(pictures, loop), size)
 
 
@@ -84,10 +84,15 @@ def _read(image: Path, label: Path | None) -> Picture:
     return pixels, truth
 
 
-def _video(name: str) -> Iterator[Picture]:
+def _capture(name: str) -> cv2.VideoCapture:
     capture = cv2.VideoCapture(int(name) if name.isdigit() else name)
     if not capture.isOpened():
         raise FileNotFoundError(f"{name}: OpenCV cannot open it")
+    return capture
+
+
+def _video(name: str) -> Iterator[Picture]:
+    capture = _capture(name)
     try:
         while True:
             ok, pixels = capture.read()

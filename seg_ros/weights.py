@@ -80,9 +80,9 @@ def find(name: str | Path) -> Path:
             for candidate in (folder / path.name, folder / f"{path.name}.safetensors"):
                 if candidate.is_file():
                     return candidate
-    known = sorted({f.stem for folder in shipped for f in folder.glob("*.safetensors")})
+    known = ", ".join(sorted({f.stem for folder in shipped for f in folder.glob("*.safetensors")})) or "none"
     raise WeightsError(
-        f"weights {str(name)!r}: no such file; give a path to a .safetensors file or one of: {', '.join(known) or 'none'}"
+        f"weights {str(name)!r}: no such file; give a path to a .safetensors file or one of those shipped: {known}"
     )
 
 
@@ -135,9 +135,7 @@ def load(path: str | Path) -> tuple[Manifest, dict[str, Tensor]]:
     try:
         return Manifest.from_json(metadata[_KEY]), tensors
     except (ValueError, TypeError, KeyError) as error:
-        raise WeightsError(
-            f"{path}: the manifest does not read ({error!r}); written by another version?"
-        ) from error
+        raise WeightsError(f"{path}: the manifest does not read ({error!r}); written by another version?") from error
 
 
 def load_model(path: str | Path, architecture: str = "") -> tuple[nn.Module, Manifest]:
@@ -156,9 +154,7 @@ def load_model(path: str | Path, architecture: str = "") -> tuple[nn.Module, Man
             "change the parameter 'model' or the weights"
         )
     if manifest.architecture not in MODELS:
-        raise WeightsError(
-            f"{path}: expected an architecture of {sorted(MODELS)}, got {manifest.architecture!r}"
-        )
+        raise WeightsError(f"{path}: expected an architecture of {sorted(MODELS)}, got {manifest.architecture!r}")
     try:
         model = MODELS[manifest.architecture](**manifest.arguments)
     except (TypeError, ValueError) as error:

@@ -73,9 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         render_street(data / "val", STREET_VAL, 3, progress=lambda s: tqdm(s, desc="render val"))
     classes = load_classes(data, args.classes or ("camvid" if args.data == "street" else ""))
     shape = {"classes": len(classes), "width": args.width, "depth": args.depth, "stem": args.stem}
-    manifest = Manifest(
-        args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence
-    )
+    manifest = Manifest(args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence)
     model = MODELS[args.model](**shape)
     if args.start:
         model.load_state_dict(load_model(args.start, args.model)[0].state_dict())

@@ -30,9 +30,7 @@ def machine() -> dict[str, str | int]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
-    processor = sorted(
-        {v.strip() for k, _, v in (line.partition(":") for line in lines) if k.strip() == "model name"}
-    )
+    processor = sorted({v.strip() for k, _, v in (line.partition(":") for line in lines) if k.strip() == "model name"})
     return {
         "processor": ", ".join(processor) or platform.processor() or platform.machine(),
         "capability": torch.backends.cpu.get_cpu_capability(),

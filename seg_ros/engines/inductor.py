@@ -23,21 +23,18 @@ def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Callable[[Te
     Raises:
         EngineError: if there is no C++ compiler, or compiling fails.
     """
-    import torch._inductor  # two seconds to import, so only for those who use it
+    # Takes a second to import, so only for those who use it.
+    from torch._inductor import aoti_compile_and_package, aoti_load_package
 
     def compile_to(path: Path) -> None:
         if not shutil.which("g++") and not shutil.which("clang++"):
             raise EngineError("inductor needs a C++ compiler and found neither g++ nor clang++; install g++")
         program = torch.export.export(graph.to(memory_format=torch.channels_last), (example,))
-        torch._inductor.aoti_compile_and_package(
-            program, package_path=str(path), inductor_configs={"freezing": True}
-        )
+        aoti_compile_and_package(program, package_path=str(path), inductor_configs={"freezing": True})
 
     try:
-        return torch._inductor.aoti_load_package(str(artefact.get(compile_to, ".pt2")))
+        return aoti_load_package(str(artefact.get(compile_to, ".pt2")))
     except EngineError:
         raise
     except Exception as error:  # whatever a compiler may raise: the next engine may still run
-        raise EngineError(
-            f"inductor cannot compile this graph here: {type(error).__name__}: {error}"
-        ) from error
+        raise EngineError(f"inductor cannot compile this graph here: {type(error).__name__}: {error}") from error

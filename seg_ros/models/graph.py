@@ -20,9 +20,7 @@ class SemanticGraph(nn.Module):
         # (pixel / 255 - mean) / std as one multiply and one add.
         scale = 1.0 / (255.0 * torch.tensor(std))
         self.register_buffer("scale", scale.view(1, 3, 1, 1), persistent=False)
-        self.register_buffer(
-            "shift", (-torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1), persistent=False
-        )
+        self.register_buffer("shift", (-torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """`pixels`: `(N, H, W, 3)` uint8 RGB. Returns label and confidence, each `(N, H, W)` uint8.

@@ -71,9 +71,7 @@ class UNet(nn.Module):
             ConvBlock(width if stem else 3, c) if level == 0 else ConvBlock(channels[level - 1], c)
             for level, c in enumerate(channels)
         )
-        self.up = nn.ModuleList(
-            UpBlock(channels[level + 1], channels[level]) for level in reversed(range(depth))
-        )
+        self.up = nn.ModuleList(UpBlock(channels[level + 1], channels[level]) for level in reversed(range(depth)))
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:

@@ -22,9 +22,7 @@ def diagnostics(stamp: Time, node: str, level: bytes, message: str, values: dict
         else:
             flat[name] = value
     status = DiagnosticStatus(level=level, name=f"{node}: segmentation", message=message, hardware_id="seg_ros")
-    status.values = [
-        KeyValue(key=key, value=f"{v:.2f}" if isinstance(v, float) else str(v)) for key, v in flat.items()
-    ]
+    status.values = [KeyValue(key=key, value=f"{v:.2f}" if isinstance(v, float) else str(v)) for key, v in flat.items()]
     array = DiagnosticArray(status=[status])
     array.header.stamp = stamp
     return array

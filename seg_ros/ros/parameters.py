@@ -32,20 +32,14 @@ class Parameters:
     model: str = _parameter(
         "", "architecture that the weights must have; empty accepts any", choices=("", *sorted(MODELS)), fixed=True
     )
-    engine: str = _parameter(
-        "auto", "engine; auto takes the first that works", choices=("auto", *ENGINES), fixed=True
-    )
-    cache_dir: str = _parameter(
-        "", "folder of compiled engines; empty is $XDG_CACHE_HOME/seg_ros", fixed=True
-    )
+    engine: str = _parameter("auto", "engine; auto takes the first that works", choices=("auto", *ENGINES), fixed=True)
+    cache_dir: str = _parameter("", "folder of compiled engines; empty is $XDG_CACHE_HOME/seg_ros", fixed=True)
     threads: int = _parameter(
         0, "threads of the engine on the CPU; 0 is one per core", minimum=0, maximum=256, fixed=True
     )
-    input_topic: str = _parameter(
-        "image", "camera topic; a CompressedImage topic ends in /compressed", fixed=True
-    )
+    input_topic: str = _parameter("image", "camera topic; a CompressedImage topic ends in /compressed", fixed=True)
     overlay_alpha: float = _parameter(
-        0.5, "opacity of the labels in the overlay: 0 shows the camera only, 1 the labels only", minimum=0.0, maximum=1.0
+        0.5, "opacity of the labels in the overlay; 0 shows the camera only", minimum=0.0, maximum=1.0
     )
     jpeg_quality: int = _parameter(80, "quality of ~/overlay/compressed", minimum=1, maximum=100)
 
@@ -79,9 +73,9 @@ class ParameterServer:
         """
         if self._wrong:
             raise ValueError("; ".join(self._wrong.values()))
-        return Parameters(**{
-            field.name: self._node.get_parameter(field.name).value for field in dataclasses.fields(Parameters)
-        })
+        return Parameters(
+            **{field.name: self._node.get_parameter(field.name).value for field in dataclasses.fields(Parameters)}
+        )
 
     def _check_all(self, parameters: list[Parameter]) -> SetParametersResult:
         fields = {field.name: field for field in dataclasses.fields(Parameters)}

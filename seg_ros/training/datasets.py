@@ -123,7 +123,5 @@ def render_street(
         street = Street(seed, width, height)
         for k, name in enumerate(names):
             scene = street.scene(120 * k)
-            cv2.imwrite(
-                str(root / "images" / f"{name}.jpg"), scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]
-            )
+            cv2.imwrite(str(root / "images" / f"{name}.jpg"), scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
             cv2.imwrite(str(root / "labels" / f"{name}.png"), scene.label)

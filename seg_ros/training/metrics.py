@@ -57,8 +57,5 @@ class Confusion:
         return {
             "miou": round(self.miou(), 4),
             "pixel_accuracy": round(self.pixel_accuracy(), 4),
-            "iou": {
-                n: None if np.isnan(v) else round(float(v), 4)
-                for n, v in zip(classes.names, iou, strict=True)
-            },
+            "iou": {n: None if np.isnan(v) else round(float(v), 4) for n, v in zip(classes.names, iou, strict=True)},
         }

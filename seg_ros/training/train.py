@@ -130,9 +130,7 @@ class Trainer:
     def _average_in(self) -> None:
         # Early steps are forgotten sooner, else the random start would weigh for hundreds of steps.
         keep = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
-        for old, new in zip(
-            self.average.state_dict().values(), self.model.state_dict().values(), strict=True
-        ):
+        for old, new in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
             if old.is_floating_point():
                 old.lerp_(new, 1 - keep)
             else:

@@ -1,0 +1,36 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint clean
+
+# On one machine, other people's robots stay out of it; a TOPIC may come from another machine.
+ifeq ($(TOPIC),)
+export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+endif
+
+env := source scripts/env.sh
+SECONDS ?= 20
+flag = $(if $($(1)),$(2) '$($(1))')
+demo_flags = --seconds '$(SECONDS)' $(call flag,IMAGES,--images) $(call flag,VIDEO,--video) $(call flag,TOPIC,--topic) \
+	$(call flag,TRUTH,--truth) $(call flag,MODEL,--model) $(call flag,WEIGHTS,--weights) $(call flag,ENGINE,--engine) \
+	$(call flag,MIN_MIOU,--min-miou)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: ## make .venv ready: torch, ROS 2 (the sourced one, or wheels) and the messages
+	@scripts/setup.sh
+
+demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUTH= MODEL= WEIGHTS= ENGINE= MIN_MIOU= ARGS=
+	@$(env); python -m seg_ros.demo $(demo_flags) $(ARGS)
+
+test: setup lint ## lint and the tests; ARGS= go to pytest
+	@$(env); python -m pytest test -q $(ARGS)
+
+lint: setup ## ruff
+	@$(env); ruff check; ruff format --check
+
+clean: ## remove what setup, colcon and the tests made
+	rm -rf .venv build install log .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,48 @@
+# Source me (bash or zsh): puts .venv, its messages and this checkout in front of the environment, over a sourced ROS.
+_root=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd -P)
+_venv=$_root/.venv
+_ros=$(cut -d ' ' -f 1 "$_venv/identity" 2>/dev/null) || _ros=none # "wheels", or the distribution setup found
+
+_prepend() { # VARIABLE DIRECTORY, once
+  eval "_old=\${$1:-}"
+  case ":$_old:" in
+    *":$2:"*) ;;
+    *) export "$1=$2${_old:+:$_old}" ;;
+  esac
+}
+
+if [ "$_ros" = none ]; then
+  echo "env.sh: .venv is not set up: run make setup" >&2
+elif [ "$_ros" = wheels ]; then
+  # A sourced ROS that setup could not use would shadow the wheels with its own rclpy.
+  if [ -n "${ROS_DISTRO:-}" ]; then unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH; fi
+  export RMW_IMPLEMENTATION=rmw_fastrtps_cpp # the only one among the wheels
+elif [ "$_ros" != "${ROS_DISTRO:-}" ]; then
+  echo "env.sh: .venv was set up with ROS $_ros: source that first, or run make setup again" >&2
+  _ros=none
+fi
+
+if [ "$_ros" != none ]; then
+  export VIRTUAL_ENV="$_venv"
+  _prepend PATH "$_venv/bin"
+  _prepend AMENT_PREFIX_PATH "$_venv"
+  _prepend CMAKE_PREFIX_PATH "$_venv"
+  _prepend LD_LIBRARY_PATH "$_venv/lib"
+  _prepend PYTHONPATH "$_root"
+  # A profile of the user's own stands. Fast DDS 2 and 3 know the variable by different names, and 3 warns of the old one.
+  if [ -z "${FASTRTPS_DEFAULT_PROFILES_FILE:-}${FASTDDS_DEFAULT_PROFILES_FILE:-}" ]; then
+    case $_ros in
+      humble | jazzy) export FASTRTPS_DEFAULT_PROFILES_FILE="$_root/config/fastdds.xml" ;;
+      *) export FASTDDS_DEFAULT_PROFILES_FILE="$_root/config/fastdds.xml" ;;
+    esac
+  fi
+  _shm=$(df -Pm /dev/shm 2>/dev/null | awk 'END { print int($2) }')
+  if [ "${_shm:-0}" -lt 256 ]; then
+    echo "env.sh: /dev/shm has ${_shm:-0} MB; each ROS process needs 70 MB of it, or images are lost" \
+      "(docker run --shm-size=512m)" >&2
+  fi
+fi
+
+unset -f _prepend
+unset _root _venv _old _shm
+[ "$_ros" != none ]

@@ -1,0 +1,207 @@
+"""Camera message -> `Frame`: a view where the encoding allows one, a single conversion where not.
+
+Every check of what a camera sends lives here. A message that fails one raises `FrameError` before its pixels
+are touched, with one of these reasons: "size", "encoding", "step", "truncated", "corrupt".
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from typing import Any
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
+
+from seg_ros.errors import FrameError
+from seg_ros.results import Frame
+from seg_ros.ros.encodings import ENCODINGS, is_measurement
+
+MAX_SIDE = 16384
+"""Largest height and width taken for a real image, in pixels."""
+
+MAX_COMPRESSED_PIXELS = 64 * 2**20
+"""Largest compressed image that is decoded: a few kilobytes can declare any size."""
+
+
+def decode_image(msg: Image) -> Frame:
+    """A raw image as a frame.
+
+    For rgb8, bgr8 and 8UC3 `Frame.pixels` is a view into `msg.data`; every other encoding is converted once.
+
+    Raises:
+        FrameError: the message is malformed or its encoding carries no picture.
+    """
+    if msg.encoding in ENCODINGS:
+        array, bgr = pixels(msg.height, msg.width, msg.encoding, bool(msg.is_bigendian), msg.step, msg.data)
+    else:
+        array, bgr = _by_cv_bridge(msg), True
+    return _frame(msg, array, bgr)
+
+
+def decode_compressed(msg: CompressedImage) -> Frame:
+    """A JPEG or PNG image as a frame, `bgr=True`. The payload says which: `format` is often wrong.
+
+    Raises:
+        FrameError: not JPEG or PNG, a depth image, too large by its own header, or damaged.
+    """
+    if "compressedDepth" in msg.format or is_measurement(msg.format.partition(";")[0].strip()):
+        raise FrameError("encoding", f"format '{msg.format}' is a depth image: give the topic of the colour image")
+    return _frame(msg, decode_stream(msg.data), True)
+
+
+def pixels(height: int, width: int, encoding: str, is_bigendian: bool, step: int, data: Any) -> tuple[np.ndarray, bool]:
+    """The fields of a `sensor_msgs/Image` as `(H, W, 3) uint8` and whether that is BGR; needs no message.
+
+    Args:
+        step: bytes from one row to the next, at least a row's own bytes. Chroma planes follow the luma rows,
+            with the same step (nv12, nv21) or twice that (nv24).
+        data: any contiguous buffer of bytes (`array('B')`, `bytes`, `memoryview`, `ndarray`). The last row
+            may lack its padding; bytes after it are ignored.
+
+    16-bit values keep their top byte (`value >> 8`).
+
+    Raises:
+        FrameError: "encoding" not in `ENCODINGS`; "size", "step" or "truncated" as they say.
+    """
+    if encoding not in ENCODINGS:
+        raise _unsupported(encoding)
+    form = ENCODINGS[encoding]
+    _check_size(height, width)
+    if min(height, width) < form.minimum:
+        raise FrameError("size", f"{encoding} needs at least {form.minimum}x{form.minimum}, got {width}x{height}")
+    if height % form.multiple[0] or width % form.multiple[1]:
+        need = " and ".join(n for n, m in zip(("height", "width"), form.multiple, strict=True) if m > 1)
+        raise FrameError("size", f"{encoding} needs an even {need}, got {width}x{height}")
+    row_bytes = width * form.channels * (2 if form.wide else 1)
+    if step < row_bytes:
+        raise FrameError("step", f"step must be at least {row_bytes} for {width} {encoding} pixels, got {step}")
+    rows = height * form.rows // 2
+    _check_length(data, step * (rows - 1) + row_bytes, f"{width}x{height} {encoding} with step {step}")
+
+    shape = (width,) if form.channels == 1 else (width, form.channels)
+    if form.wide:
+        # The top byte of every value is one channel of a two-channel byte image.
+        pairs = _view(data, (rows, width * form.channels, 2), step)
+        array = cv2.extractChannel(pairs, 0 if is_bigendian else 1).reshape(rows, *shape)
+    else:
+        array = _view(data, (rows, *shape), step)
+    return (array if form.convert is None else form.convert(array)), form.bgr
+
+
+def decode_stream(data: Any) -> np.ndarray:
+    """A JPEG or PNG stream (any contiguous buffer of bytes) as `(H, W, 3) uint8` BGR; needs no message.
+
+    Raises:
+        FrameError: "encoding" for another codec, "size" before anything is decoded, "corrupt" for damage.
+    """
+    view = memoryview(data).cast("B")
+    head = bytes(view[:8])
+    if head.startswith(b"\xff\xd8\xff"):
+        height, width = _jpeg_size(view)
+    elif head == b"\x89PNG\r\n\x1a\n":
+        height, width = _png_size(view)
+    else:
+        raise FrameError("encoding", f"expected a JPEG or PNG stream, got one that starts with {head.hex(' ')!r}")
+    _check_size(height, width)
+    if height * width > MAX_COMPRESSED_PIXELS:
+        raise FrameError("size", f"{width}x{height} exceeds {MAX_COMPRESSED_PIXELS} pixels for a compressed image")
+    try:
+        # The camera's pixels as they are: an orientation tag must not turn them away from the camera's model.
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        array = cv2.imdecode(np.frombuffer(view, np.uint8), flags)
+    except cv2.error as error:
+        raise FrameError("corrupt", f"OpenCV cannot decode the {width}x{height} image: {error}") from error
+    if array is None or array.shape != (height, width, 3):
+        raise FrameError("corrupt", f"OpenCV cannot decode the {width}x{height} image: the stream is damaged")
+    return array
+
+
+def _frame(msg: Image | CompressedImage, array: np.ndarray, bgr: bool) -> Frame:
+    stamp = msg.header.stamp
+    return Frame(array, bgr, (stamp.sec, stamp.nanosec), msg.header.frame_id)
+
+
+def _view(data: Any, shape: tuple[int, ...], step: int) -> np.ndarray:
+    """Rows of bytes `step` apart, without a copy; numpy refuses a view beyond the buffer."""
+    strides = (step, 1) if len(shape) == 2 else (step, shape[2], 1)
+    return np.ndarray(shape, np.uint8, data, strides=strides)
+
+
+def _check_size(height: int, width: int) -> None:
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise FrameError("size", f"height and width must be in 1..{MAX_SIDE}, got {width}x{height} (width x height)")
+
+
+def _check_length(data: Any, need: int, what: str) -> None:
+    have = memoryview(data).nbytes
+    if have < need:
+        raise FrameError("truncated", f"{what} needs {need} bytes of data, got {have}")
+
+
+def _unsupported(encoding: str, hint: str = "") -> FrameError:
+    if is_measurement(encoding):
+        instead = "mono16" if encoding == "16UC1" else "mono8, bgr8 or rgb8"
+        text = f"encoding '{encoding}' holds depth or other measurements by convention, not a picture; publish "
+        return FrameError("encoding", f"{text}{instead} if it is one")
+    return FrameError("encoding", f"encoding '{encoding}' is not supported{hint}; supported: {', '.join(ENCODINGS)}")
+
+
+@functools.cache
+def _cv_bridge() -> Any | None:
+    """A `CvBridge`, or None where it is not installed; looked for once."""
+    try:
+        from cv_bridge import CvBridge
+    except (ImportError, AttributeError):  # AttributeError: built for another numpy
+        return None
+    return CvBridge()
+
+
+def _by_cv_bridge(msg: Image) -> np.ndarray:
+    """`(H, W, 3) uint8` BGR of an encoding that only cv_bridge may know."""
+    if is_measurement(msg.encoding):
+        raise _unsupported(msg.encoding)
+    bridge = _cv_bridge()
+    if bridge is None:
+        raise _unsupported(msg.encoding, " here and cv_bridge, which may know it, is not installed")
+    _check_size(msg.height, msg.width)
+    _check_length(msg.data, msg.step * msg.height, f"{msg.height} rows of step {msg.step}")
+    try:
+        array = bridge.imgmsg_to_cv2(msg, "bgr8")
+    except Exception as error:  # cv_bridge raises its own, OpenCV's, numpy's and KeyError for an unknown encoding
+        raise _unsupported(msg.encoding, f" (cv_bridge: {error})") from error
+    if array.shape != (msg.height, msg.width, 3) or array.dtype != np.uint8:
+        raise _unsupported(msg.encoding, f" (cv_bridge gave {array.shape} {array.dtype})")
+    return array
+
+
+def _png_size(view: memoryview) -> tuple[int, int]:
+    """Height and width of a PNG that has its first and its last chunk."""
+    data = bytes(view[8:24])
+    if len(data) < 16 or data[:8] != b"\x00\x00\x00\x0dIHDR":
+        raise FrameError("corrupt", "the PNG stream does not start with its IHDR chunk")
+    if b"IEND\xaeB`\x82" not in bytes(view[24:]):
+        raise FrameError("corrupt", "the PNG stream ends before its IEND chunk: it was cut short")
+    width, height = struct.unpack(">II", data[8:])
+    return height, width
+
+
+def _jpeg_size(view: memoryview) -> tuple[int, int]:
+    """Height and width of a JPEG that is there to its end marker (OpenCV fills what is missing with grey)."""
+    size, at = None, 2
+    while at + 4 <= len(view) and view[at] == 0xFF:
+        marker = view[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        if marker == 0xDA:  # start of scan: entropy-coded data follows, where FF D9 can only be the end
+            break
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and at + 9 <= len(view):  # start of frame
+            size = struct.unpack(">HH", view[at + 5 : at + 9])
+        at += 2 + struct.unpack(">H", view[at + 2 : at + 4])[0]
+    if size is None:
+        raise FrameError("corrupt", "the JPEG stream has no frame header: it was cut short or damaged")
+    if bytes(view[at:]).rfind(b"\xff\xd9") < 0:
+        raise FrameError("corrupt", "the JPEG stream ends before its end marker: it was cut short")
+    return size

@@ -1,0 +1,37 @@
+"""Qualities of service: newest first in, reliable out."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+
+def output_qos() -> QoSProfile:
+    """What the node publishes with: reliable, so that every subscriber matches; only the newest is kept."""
+    return _newest(ReliabilityPolicy.RELIABLE)
+
+
+def camera_qos(reliable: bool) -> QoSProfile:
+    """What a camera is subscribed to with: a queue would only make frames older, so the depth is 1."""
+    return _newest(ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT)
+
+
+def match_publisher(node: Node, topic: str) -> QoSProfile:
+    """The subscription that hears every publisher `topic` has now.
+
+    A reliable subscription gets nothing from a best-effort publisher; a best-effort one hears both kinds.
+    Reliable is worth having, because a large image is many packets and losing one loses the frame; so it is
+    asked for where every publisher offers it. With no publisher yet, best effort will match whatever comes.
+    """
+    publishers = node.get_publishers_info_by_topic(topic)
+    kinds = {publisher.qos_profile.reliability for publisher in publishers}
+    return camera_qos(reliable=kinds == {ReliabilityPolicy.RELIABLE})
+
+
+def _newest(reliability: ReliabilityPolicy) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=reliability,
+        durability=DurabilityPolicy.VOLATILE,
+    )

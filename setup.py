@@ -1,0 +1,48 @@
+import re
+from glob import glob
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+SHARE = "share/seg_ros"
+# Read, not imported: a build has no torch. Nor `attr:` in setup.cfg: colcon cannot parse what that prints.
+VERSION = re.search(r'__version__ = "(.+)"', Path("seg_ros/__init__.py").read_text())[1]
+
+
+def files(pattern: str) -> list[str]:
+    return sorted(path for path in glob(pattern) if Path(path).is_file())
+
+
+setup(
+    name="seg_ros",
+    version=VERSION,
+    description="Segmentation of camera images in real time, for ROS 2",
+    maintainer="seg_ros maintainers",
+    maintainer_email="maintainers@users.noreply.example",
+    license="Apache-2.0",
+    packages=find_packages(include=["seg_ros", "seg_ros.*"]),
+    python_requires=">=3.11",
+    # What runs the models is pinned in requirements/core.txt and installed from there.
+    install_requires=["setuptools"],
+    # colcon test runs pytest because of "test".
+    extras_require={"tensorrt": ["tensorrt"], "test": ["pytest"]},
+    zip_safe=False,
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/seg_ros"]),
+        (SHARE, ["package.xml"]),
+        (f"{SHARE}/launch", files("launch/*.launch.py")),
+        (f"{SHARE}/config", files("config/*")),
+        (f"{SHARE}/weights", files("weights/*")),
+    ],
+    entry_points={
+        "console_scripts": [
+            "node = seg_ros.node:main",
+            "camera = seg_ros.camera:main",
+            "probe = seg_ros.probe:main",
+            "demo = seg_ros.demo:main",
+            "compile = seg_ros.cli.compile:main",
+            "train = seg_ros.cli.train:main",
+            "evaluate = seg_ros.cli.evaluate:main",
+        ]
+    },
+)

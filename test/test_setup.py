@@ -1,0 +1,107 @@
+"""The scripts and package descriptions: what a newcomer meets before any image does."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seg_ros
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout that was never set up: only what setup.sh reads."""
+    for folder in ("scripts", "requirements", "seg_ros_msgs"):
+        shutil.copytree(ROOT / folder, tmp_path / "checkout" / folder)
+    return tmp_path / "checkout"
+
+
+def tools(folder: Path, python: str, without: tuple[str, ...] = ()) -> Path:
+    """A folder for PATH: the system's tools, less some, and a python3 that runs the given shell line."""
+    folder.mkdir()
+    for directory in ("/bin", "/usr/bin"):
+        for tool in Path(directory).iterdir():
+            link = folder / tool.name
+            if not tool.name.startswith("python") and tool.name not in without and not link.exists():
+                link.symlink_to(tool)
+    script = folder / "python3"
+    script.write_text(f"#!/bin/sh\n{python}\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
+def setup(checkout: Path, path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    env = {"HOME": os.environ.get("HOME", "/"), "PATH": str(path), **variables}
+    command = ["bash", "scripts/setup.sh"]
+    return subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, timeout=60)
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], *names: str) -> None:
+    assert result.returncode == 1
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("setup: missing: ")
+    for name in names:
+        assert name in lines[0]
+
+
+THIS_PYTHON = f'exec "{sys.executable}" "$@"'
+
+
+@pytest.mark.parametrize("tool", ["g++", "cmake"])
+def test_setup_names_a_missing_tool(checkout: Path, tmp_path: Path, tool: str):
+    result = setup(checkout, tools(tmp_path / "bin", THIS_PYTHON, without=(tool,)))
+    assert_refused(result, f"missing: {tool} ", f"apt install {tool}")
+    assert not (checkout / ".venv").exists()
+
+
+def test_setup_names_an_old_python(checkout: Path, tmp_path: Path):
+    path = tools(tmp_path / "bin", "echo 0 3.8 3.8.18 1 1")
+    assert_refused(setup(checkout, path, PYTHON="python3"), "Python 3.11 to 3.13", "python3 is 3.8.18")
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"), [("1 3.12 3.12.1 0 1", "python3.12-venv"), ("1 3.12 3.12.1 1 0", "python3.12-dev")]
+)
+def test_setup_names_a_python_without_its_parts(checkout: Path, tmp_path: Path, facts: str, name: str):
+    path = tools(tmp_path / "bin", f"echo {facts}")
+    assert_refused(setup(checkout, path, PYTHON="python3"), name)
+
+
+def test_setup_refuses_a_full_disk(checkout: Path, tmp_path: Path):
+    path = tools(tmp_path / "bin", THIS_PYTHON, without=("df",))
+    df = path / "df"
+    df.write_text("#!/bin/sh\necho /dev/disk 100000000 99000000 1000000 99% /\n")
+    df.chmod(0o755)
+    assert_refused(setup(checkout, path, PYTHON="python3"), "6 GB are needed", "0 GB are free")
+
+
+def test_requirements_are_pinned_and_name_no_index():
+    files = sorted((ROOT / "requirements").glob("*.txt"))
+    assert [file.name for file in files] == ["core.txt", "dev.txt", "ros.txt"]
+    for file in files:
+        for line in filter(None, (line.split("#")[0].strip() for line in file.read_text().splitlines())):
+            assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9A-Za-z.]+", line), f"{file.name}: {line}"
+    assert "torch==2.13.0" in (ROOT / "requirements/core.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("folder", [".", "seg_ros_msgs"])
+def test_package_xml_is_valid(folder: str):
+    package = pytest.importorskip("catkin_pkg.package", reason="catkin_pkg is not installed")
+    warnings: list[str] = []
+    description = package.parse_package(str(ROOT / folder), warnings=warnings)
+    assert warnings == []
+    assert description.version == seg_ros.__version__
+
+
+def test_setup_py_has_the_version_of_the_package():
+    command = [sys.executable, "setup.py", "--quiet", "--version"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.split()[-1] == seg_ros.__version__

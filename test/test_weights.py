@@ -1,0 +1,141 @@
+"""Weights files: what is wrong with one is said, and nothing in one is executed."""
+
+import json
+import os
+import pickle
+
+import pytest
+import safetensors.torch
+import torch
+
+from seg_ros import weights
+from seg_ros.classes import CAMVID
+from seg_ros.errors import WeightsError
+from seg_ros.models import MODELS
+from seg_ros.weights import Manifest
+
+
+def test_round_trip(small_weights):
+    model, manifest = weights.load_model(small_weights)
+    assert manifest.architecture == "unet"
+    assert manifest.input_size == (64, 96)
+    assert manifest.classes == CAMVID
+    assert not model.training
+    again, _ = weights.load_model(small_weights)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name])
+
+
+def test_half_precision_is_stored_and_comes_back_as_float32(tmp_path, small_weights):
+    manifest, tensors = weights.load(small_weights)
+    weights.save(tmp_path / "half.safetensors", tensors, manifest, half=True)
+    assert (tmp_path / "half.safetensors").stat().st_size < small_weights.stat().st_size
+    model, _ = weights.load_model(tmp_path / "half.safetensors")
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_missing_file_says_what_is_shipped():
+    with pytest.raises(WeightsError, match=r"'/no/such.safetensors': no such file.*unet_street"):
+        weights.load("/no/such.safetensors")
+
+
+def test_shipped_weights_are_found_by_bare_name():
+    assert weights.find("unet_street").name == "unet_street.safetensors"
+
+
+def test_installed_weights_are_found_through_the_ament_prefix(tmp_path, small_weights, monkeypatch):
+    folder = tmp_path / "share/seg_ros/weights"
+    folder.mkdir(parents=True)
+    (folder / "mine.safetensors").write_bytes(small_weights.read_bytes())
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"/elsewhere{os.pathsep}{tmp_path}")
+    assert weights.find("mine") == folder / "mine.safetensors"
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, -1])
+def test_truncated_file(tmp_path, small_weights, keep):
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes(small_weights.read_bytes()[:keep])
+    with pytest.raises(WeightsError, match=r"cut.safetensors: expected a whole safetensors file.*truncated"):
+        weights.load(path)
+
+
+def test_every_flipped_bit_is_noticed(tmp_path, small_weights):
+    data = bytearray(small_weights.read_bytes())
+    path = tmp_path / "flipped.safetensors"
+    for position in range(0, len(data), max(1, len(data) // 300)):
+        data[position] ^= 1 << position % 8
+        path.write_bytes(data)
+        with pytest.raises(WeightsError, match=r"flipped.safetensors: "):
+            weights.load(path)
+        data[position] ^= 1 << position % 8
+    path.write_bytes(data)
+    weights.load(path)
+
+
+def test_wrong_architecture_is_named(small_weights):
+    with pytest.raises(WeightsError, match="expected architecture 'fcn', got 'unet'"):
+        weights.load_model(small_weights, "fcn")
+
+
+def test_unknown_architecture_is_named(tmp_path, small_weights):
+    manifest, tensors = weights.load(small_weights)
+    other = Manifest("transformer", {}, manifest.classes, (64, 96))
+    weights.save(tmp_path / "other.safetensors", tensors, other)
+    with pytest.raises(WeightsError, match=r"expected an architecture of \['unet'.*got 'transformer'"):
+        weights.load_model(tmp_path / "other.safetensors")
+
+
+def test_tensors_of_another_shape_are_named(tmp_path, small_weights):
+    manifest, _ = weights.load(small_weights)
+    wider = MODELS["unet"](classes=11, width=8, depth=2, stem=True).state_dict()
+    weights.save(tmp_path / "wider.safetensors", wider, manifest)
+    with pytest.raises(WeightsError, match=r"tensor '.*': expected \(4.*got \(8"):
+        weights.load_model(tmp_path / "wider.safetensors")
+
+
+class Canary:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize("writer", ["torch", "pickle"])
+def test_pickle_is_refused_and_does_not_run(tmp_path, suffix, writer):
+    canary, path = tmp_path / "canary", tmp_path / f"evil.{suffix}"
+    if writer == "torch":
+        torch.save({"a": Canary(canary)}, path)
+    else:
+        path.write_bytes(pickle.dumps(Canary(canary)))
+    with pytest.raises(WeightsError, match="expected safetensors, got a PyTorch pickle"):
+        weights.load_model(path)
+    assert not canary.exists()
+
+
+def test_safetensors_without_manifest(tmp_path):
+    path = tmp_path / "plain.safetensors"
+    safetensors.torch.save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match="expected a seg_ros manifest"):
+        weights.load(path)
+
+
+def test_manifest_of_another_version(tmp_path):
+    path, text, tensors = tmp_path / "new.safetensors", json.dumps({"architecture": "unet"}), {"a": torch.zeros(1)}
+    sha = weights._digest(text, tensors)
+    safetensors.torch.save_file(tensors, path, {"seg_ros": text, "sha256": sha})
+    with pytest.raises(WeightsError, match="the manifest does not read"):
+        weights.load(path)
+
+
+def test_failed_save_leaves_the_old_file(tmp_path, small_weights):
+    manifest, tensors = weights.load(small_weights)
+    path = tmp_path / "kept.safetensors"
+    weights.save(path, tensors, manifest)
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        weights.save(path, tensors, Manifest("unet", {"a": object()}, CAMVID, (64, 96)))
+    assert path.read_bytes() == before
