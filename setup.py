@@ -25,7 +25,7 @@ setup(
     # What runs the models is pinned in requirements/core.txt and installed from there.
     install_requires=["setuptools"],
     # colcon test runs pytest because of "test".
-    extras_require={"tensorrt": ["tensorrt"], "test": ["pytest"]},
+    extras_require={"tensorrt": ["torch-tensorrt"], "test": ["pytest"]},
     zip_safe=False,
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/seg_ros"]),
@@ -40,7 +40,6 @@ setup(
             "camera = seg_ros.camera:main",
             "probe = seg_ros.probe:main",
             "demo = seg_ros.demo:main",
-            "compile = seg_ros.cli.compile:main",
             "train = seg_ros.cli.train:main",
             "evaluate = seg_ros.cli.evaluate:main",
         ]

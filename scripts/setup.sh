@@ -111,12 +111,11 @@ if [[ $ros == wheels ]]; then
     -e "s#/opt/python/cp[^/]+/include/python3\.[0-9]+#$include#g" \
     -e "s#/opt/python/cp[^/]+/lib/python3\.[0-9]+/site-packages#$site#g"
 fi
-build=$venv/build/seg_ros_msgs
-rm -rf "$build" # 20 seconds, against a cache that may name a Python or a ROS that is gone
-logged "configuring seg_ros_msgs" cmake -S seg_ros_msgs -B "$build" -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
-  -DCMAKE_INSTALL_PREFIX="$venv" -DPython3_EXECUTABLE="$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY
-logged "building seg_ros_msgs" cmake --build "$build" --parallel "$(nproc)"
-logged "installing seg_ros_msgs" cmake --install "$build"
+base=$venv/build
+rm -rf "$base" # 20 seconds, against a cache that may name a Python or a ROS that is gone
+logged "building seg_ros_msgs" "$venv/bin/colcon" --log-base "$base/log" build --base-paths seg_ros_msgs \
+  --build-base "$base" --merge-install --install-base "$venv" --cmake-args -DCMAKE_BUILD_TYPE=Release \
+  -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY
 # A colcon workspace built on top looks for this name, to chain it in front of its own setup.bash.
 echo ". '$root/scripts/env.sh'" >"$venv/local_setup.bash"
 

@@ -1,0 +1,75 @@
+"""Training and evaluation as a user runs them, on a few small pictures."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from seg_ros import weights
+from seg_ros.cli import evaluate, train
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Two classes that a network learns in seconds: bright is 1, dark is 0."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 16), ("val", 4)):
+        for folder in ("images", "labels"):
+            (root / part / folder).mkdir(parents=True)
+        for i in range(n):
+            label = (cv2.resize(rng.random((4, 5)), (80, 64), interpolation=cv2.INTER_CUBIC) > 0.5).astype(np.uint8)
+            noise = rng.integers(0, 60, (64, 80, 3))
+            image = (label[..., None] * 150 + noise).astype(np.uint8)
+            cv2.imwrite(str(root / part / "images" / f"{i}.jpg"), image)
+            cv2.imwrite(str(root / part / "labels" / f"{i}.png"), label)
+    (root / "classes.json").write_text(json.dumps({"names": ["dark", "bright"], "colors": [[0, 0, 0], [255, 255, 0]]}))
+    return root
+
+
+def options(data, run, epochs, *more):
+    return [
+        "--data", str(data), "--run", str(run), "--epochs", str(epochs), "--width", "4", "--depth", "2",
+        "--batch", "4", "--crop", "48", "64", "--input-size", "64", "80", "--workers", "0", *more,
+    ]  # fmt: skip
+
+
+def test_trains_evaluates_and_resumes(data, tmp_path, capsys):
+    run, output = tmp_path / "run", tmp_path / "mine.safetensors"
+    train.main(options(data, run, 8, "--output", str(output)))
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures["miou"] > 0.75
+    assert figures["iou"].keys() == {"dark", "bright"}
+    assert 0 < figures["pixel_accuracy"] <= 1
+    assert cv2.imread(str(run / "confusion.png")) is not None
+    manifest, _ = weights.load(output)
+    assert manifest.input_size == (64, 80)
+    assert manifest.score["val_miou"] == pytest.approx(figures["miou"], abs=0.01)
+
+    # Another four epochs go on from the eighth.
+    train.main(options(data, run, 12, "--resume"))
+    out = capsys.readouterr().out
+    assert "epoch 9:" in out
+    assert "epoch 8:" not in out
+
+    evaluate.main(["--weights", str(output), "--data", str(data / "val"), "--output", str(tmp_path)])
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == figures
+
+
+def test_starts_from_weights(data, tmp_path, capsys):
+    train.main(options(data, tmp_path / "a", 6, "--output", str(tmp_path / "a.safetensors")))
+    capsys.readouterr()
+    start = ("--start", str(tmp_path / "a.safetensors"), "--rate", "1e-9")
+    train.main(options(data, tmp_path / "b", 1, *start))
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["miou"] > 0.7
+
+
+def test_resume_without_a_run_says_so(data, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"checkpoint.pt"):
+        train.main(options(data, tmp_path / "none", 1, "--resume"))
+
+
+def test_missing_data_says_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"classes.json: no classes file"):
+        train.main(options(tmp_path, tmp_path / "run", 1))

@@ -1,0 +1,74 @@
+"""What every engine promises, and what `auto` does when one does not work."""
+
+import shutil
+
+import pytest
+import torch
+
+from seg_ros.engines import ENGINES, inductor, open_engine
+from seg_ros.errors import EngineError
+from seg_ros.models.graph import SemanticGraph
+from seg_ros.weights import load_model
+
+SHAPE = (1, 64, 96)
+
+
+@pytest.fixture(scope="module")
+def graph(small_weights):
+    model, manifest = load_model(small_weights)
+    return SemanticGraph(model, manifest.mean, manifest.std).eval()
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("engines")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_engine_computes_what_the_graph_says(name, graph, cache_dir):
+    engine = open_engine(name, graph, SHAPE, "weights", cache_dir)
+    assert engine.name == name
+    for seed in range(3):
+        pixels = torch.randint(0, 256, (*SHAPE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            label, confidence = graph(pixels)
+        ours = engine.run(pixels)
+        # Compilers reorder sums, so a pixel whose two best classes tie may go either way.
+        assert (ours[0] == label).float().mean() > 0.999
+        assert (ours[1].int() - confidence.int()).abs().max() <= 1
+
+
+def test_auto_takes_the_first_that_works(graph, cache_dir):
+    engine = open_engine("auto", graph, SHAPE, "weights", cache_dir)
+    assert engine.name == next(iter(ENGINES))
+    assert engine.refused == {}
+
+
+def test_auto_falls_through_and_says_why(graph, tmp_path, monkeypatch):
+    which = shutil.which
+    monkeypatch.setattr(inductor.shutil, "which", lambda name: None if "++" in name else which(name))
+    engine = open_engine("auto", graph, SHAPE, "weights", tmp_path)
+    assert engine.name == "eager"
+    assert "install g++" in engine.refused["inductor"]
+
+
+def test_a_named_engine_does_not_fall_through(graph, tmp_path, monkeypatch):
+    monkeypatch.setattr(inductor.shutil, "which", lambda name: None)
+    with pytest.raises(EngineError, match="needs a C\\+\\+ compiler") as caught:
+        open_engine("inductor", graph, SHAPE, "weights", tmp_path)
+    assert not caught.value.fatal
+
+
+def test_unknown_engine_names_the_known_ones(graph):
+    with pytest.raises(EngineError, match="'cuda': expected one of auto, inductor, eager"):
+        open_engine("cuda", graph, SHAPE, "weights")
+
+
+def test_second_open_loads_instead_of_compiling(graph, cache_dir, monkeypatch):
+    open_engine("inductor", graph, SHAPE, "weights", cache_dir)
+
+    def fail(*_, **__):
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr(torch.export, "export", fail)
+    assert open_engine("inductor", graph, SHAPE, "weights", cache_dir).name == "inductor"

@@ -1,0 +1,79 @@
+"""The Python API without ROS: what comes out has the size of what goes in."""
+
+import numpy as np
+import pytest
+import torch
+
+from seg_ros.engines import Engine
+from seg_ros.errors import EngineError
+from seg_ros.results import Frame
+from seg_ros.segmenter import Segmenter
+from seg_ros.weights import load
+
+
+@pytest.fixture(scope="module")
+def segmenter(small_weights):
+    return Segmenter.open(small_weights, engine="eager")
+
+
+@pytest.mark.parametrize("size", [(64, 96), (48, 60), (479, 641), (100, 1000), (1, 1)])
+def test_result_has_the_size_of_the_frame(segmenter, size):
+    frame = Frame(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8))
+    result = segmenter(frame)
+    for array in (result.label, result.confidence):
+        assert array.shape == size
+        assert array.dtype == np.uint8
+    assert result.label.max() < 11
+    assert set(segmenter.stages) == {"resize", "infer", "restore"}
+
+
+def test_channel_order_does_not_matter(segmenter):
+    rgb = np.random.default_rng(1).integers(0, 256, (64, 96, 3), np.uint8)
+    one = segmenter(Frame(rgb)).label.copy()
+    other = segmenter(Frame(np.ascontiguousarray(rgb[..., ::-1]), bgr=True)).label
+    assert np.array_equal(one, other)
+
+
+def test_padded_rows_do_not_matter(segmenter):
+    wide = np.random.default_rng(2).integers(0, 256, (64, 110, 3), np.uint8)
+    view = wide[:, :96]
+    assert np.array_equal(segmenter(Frame(view)).label, segmenter(Frame(view.copy())).label)
+
+
+def test_the_frame_is_not_written(segmenter):
+    pixels = np.random.default_rng(3).integers(0, 256, (64, 96, 3), np.uint8)
+    before = pixels.copy()
+    segmenter(Frame(pixels, bgr=True))
+    assert np.array_equal(pixels, before)
+
+
+def test_results_do_not_share_memory(segmenter):
+    rng = np.random.default_rng(4)
+    first = segmenter(Frame(rng.integers(0, 256, (64, 96, 3), np.uint8)))
+    kept = first.label.copy()
+    segmenter(Frame(rng.integers(0, 256, (64, 96, 3), np.uint8)))
+    assert np.array_equal(first.label, kept)
+
+
+def test_input_size_can_be_chosen(small_weights):
+    segmenter = Segmenter.open(small_weights, engine="eager", input_size=(32, 48))
+    assert segmenter.input_size == (32, 48)
+    assert segmenter(Frame(np.zeros((64, 96, 3), np.uint8))).label.shape == (64, 96)
+
+
+@pytest.mark.parametrize(
+    ("raised", "fatal"),
+    [
+        (torch.OutOfMemoryError("no memory"), False),
+        (RuntimeError("bad shape"), False),
+        (RuntimeError("CUDA error: an illegal memory access"), True),
+    ],
+)
+def test_what_an_engine_raises_becomes_an_engine_error(small_weights, raised, fatal):
+    def run(pixels):
+        raise raised
+
+    manifest, _ = load(small_weights)
+    with pytest.raises(EngineError) as caught:
+        Segmenter(manifest, Engine("broken", run, {}), (64, 96))(Frame(np.zeros((64, 96, 3), np.uint8)))
+    assert caught.value.fatal is fatal
