@@ -28,9 +28,9 @@ from seg_ros import overlay
 from seg_ros.errors import EngineError, FrameError, WeightsError
 from seg_ros.results import Frame, SemanticMap
 from seg_ros.ros import messages
-from seg_ros.ros.diagnostics import Health, diagnostics
+from seg_ros.ros.diagnostics import ERROR, Health, diagnostics
 from seg_ros.ros.image_io import decode_compressed, decode_image
-from seg_ros.ros.logs import RosLogs
+from seg_ros.ros.logs import RosLogs, reported
 from seg_ros.ros.parameters import Parameters, ParameterServer
 from seg_ros.ros.qos import match_publisher, output_qos
 from seg_ros.scheduler import NewestFirst, Statistics
@@ -76,6 +76,7 @@ class SegmentationNode(LifecycleNode):
         self._camera: Any = None
         self._outputs: dict[str, Any] = {}
         self._logged: dict[str, float] = {}
+        self._problem = ""
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self.create_timer(1.0, self._every_second)
         self.add_post_set_parameters_callback(self._take_live_parameters)
@@ -89,6 +90,7 @@ class SegmentationNode(LifecycleNode):
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
+    @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads weights, builds or loads the engine, warms it up, makes the output topics."""
         start = time.monotonic()
@@ -102,9 +104,11 @@ class SegmentationNode(LifecycleNode):
                 cache_dir=Path(p.cache_dir).expanduser() if p.cache_dir else None,
             )
         except (ValueError, WeightsError, EngineError) as error:
-            self.get_logger().error(f"configure failed: {error}")
+            self._problem = f"configure failed: {error}"
+            self.get_logger().error(self._problem)
             return TransitionCallbackReturn.FAILURE
-        self._parameters = p
+        self._problem = ""
+        self._settings = p
         self._palette = self._segmenter.manifest.classes.palette()
         for name, (message, _) in OUTPUTS.items():
             self._outputs[name] = self.create_lifecycle_publisher(message, f"~/{name}", output_qos())
@@ -116,27 +120,34 @@ class SegmentationNode(LifecycleNode):
         )
         return TransitionCallbackReturn.SUCCESS
 
+    @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts the inference thread and subscribes to the camera."""
         self._worker = NewestFirst(self._segment, lambda: self._statistics.drop("stale"), self._failed)
         self._subscribe()
         return super().on_activate(state)
 
+    @reported
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribes and waits for the frame in work."""
         self._release_camera()
         return super().on_deactivate(state)
 
+    @reported
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forgets weights, engine and output topics."""
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
+    @reported
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """As cleanup."""
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
+    @reported
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """As cleanup: the node is unconfigured and can be configured again."""
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
@@ -144,7 +155,7 @@ class SegmentationNode(LifecycleNode):
         """Ends the inference thread and frees engine and output topics."""
         self._release_camera()
         for publisher in self._outputs.values():
-            self.destroy_publisher(publisher)
+            self.destroy_lifecycle_publisher(publisher)
         self._outputs = {}
         self._segmenter = None
         self._parameter_server.locked = False
@@ -160,12 +171,12 @@ class SegmentationNode(LifecycleNode):
 
     def _take_live_parameters(self, _: list) -> None:
         if self._segmenter is not None:
-            self._parameters = self._parameter_server.read()
+            self._settings = self._parameter_server.read()
 
     # Camera
 
     def _subscribe(self) -> None:
-        topic = self.resolve_topic_name(self._parameters.input_topic)
+        topic = self.resolve_topic_name(self._settings.input_topic)
         kind = CompressedImage if topic.endswith("/compressed") else Image
         self._qos = match_publisher(self, topic)
         self._camera = self.create_subscription(kind, topic, self._on_image, self._qos)
@@ -189,7 +200,7 @@ class SegmentationNode(LifecycleNode):
         decoded = time.perf_counter()
         result = self._segmenter(frame)
         segmented = time.perf_counter()
-        outcome = Outcome(frame, result, self._palette, self._parameters)
+        outcome = Outcome(frame, result, self._palette, self._settings)
         for name in self._wanted():
             self._outputs[name].publish(OUTPUTS[name][1](outcome))
         sec, nanosec = frame.stamp
@@ -233,6 +244,8 @@ class SegmentationNode(LifecycleNode):
         topic = self._camera.topic_name if active else ""
         snapshot = self._statistics.snapshot()
         level, message, rates = self._health.judge(time.monotonic(), active, snapshot, topic)
+        if self._problem:
+            level, message = ERROR, self._problem
         engine = self._segmenter.engine if self._segmenter else None
         values = {
             **snapshot,

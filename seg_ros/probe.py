@@ -153,8 +153,12 @@ def watch(probe: Probe, args: argparse.Namespace) -> dict:
     """Waits for the first label, then reports once a second for `args.seconds`."""
     start = time.monotonic()
     print(f"waiting for the first label on {args.node}/label ...", flush=True)
-    if not _wait(probe, args.patience, lambda: bool(probe.arrivals)):
-        print(f"no label within {args.patience:.0f} s; the node says: {probe.report.get('message', 'nothing')}")
+
+    def settled() -> bool:
+        return bool(probe.arrivals) or probe.report.get("message", "").startswith("configure failed")
+
+    if not _wait(probe, args.patience, settled) or not probe.arrivals:
+        print(f"no label after {time.monotonic() - start:.0f} s; {args.node} says: {probe.report.get('message')}")
         return probe.figures()
     print(f"first label after {time.monotonic() - start:.1f} s", flush=True)
     probe.ages.clear()  # the first frames waited for discovery

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -48,3 +51,69 @@ def ros(ros_env: dict[str, str], monkeypatch: pytest.MonkeyPatch):  # noqa: ANN2
     rclpy.init()
     yield rclpy
     rclpy.try_shutdown()
+
+
+class Graph:
+    """Nodes of a test on one executor that spins in the background, and what they received.
+
+    Everything is torn down with the test: executor, nodes, context.
+    """
+
+    def __init__(self, rclpy):
+        from rclpy.executors import SingleThreadedExecutor
+
+        self._executor = SingleThreadedExecutor()
+        self._nodes = []
+        self.client = self.add(rclpy.create_node("client"))
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def add(self, node):
+        self._nodes.append(node)
+        self._executor.add_node(node)
+        return node
+
+    def collect(self, kind, topic, qos=10):
+        """A list that fills with the messages on `topic`."""
+        received = []
+        self.client.create_subscription(kind, topic, received.append, qos)
+        return received
+
+    def publisher(self, kind, topic, reliable=True):
+        from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+        reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        return self.client.create_publisher(kind, topic, QoSProfile(depth=1, reliability=reliability))
+
+    def close(self):
+        self._executor.shutdown()
+        self._thread.join(10)
+        for node in self._nodes:
+            if hasattr(node, "release"):
+                node.release()
+            node.destroy_node()
+
+    def _spin(self):
+        from rclpy.executors import ExternalShutdownException
+
+        with contextlib.suppress(ExternalShutdownException):
+            self._executor.spin()
+
+
+@pytest.fixture
+def graph(ros):  # noqa: ANN201
+    """A client node on an executor; tests add theirs."""
+    graph = Graph(ros)
+    yield graph
+    graph.close()
+
+
+def wait_for(condition, seconds=20.0):
+    """Waits until `condition()` is true and returns its value; fails the test if it never is."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    pytest.fail(f"not within {seconds} s: {condition}")

@@ -31,9 +31,7 @@ def test_colorize_is_the_palette_by_id():
     palette = rng.integers(0, 256, (256, 3), dtype=np.uint8)
     label = rng.integers(0, 256, (33, 47), dtype=np.uint8)
     np.testing.assert_array_equal(colorize(label, palette), palette[label])
-    np.testing.assert_array_equal(
-        colorize(label[::2, ::-3], palette[:, ::-1]), palette[label[::2, ::-3]][..., ::-1]
-    )
+    np.testing.assert_array_equal(colorize(label[::2, ::-3], palette[:, ::-1]), palette[label[::2, ::-3]][..., ::-1])
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])

@@ -1,9 +1,26 @@
-"""Sends what the packages below log with Python's `logging` to the node's own log."""
+"""Nothing is swallowed: what happens below reaches the node's own log."""
 
 from __future__ import annotations
 
+import functools
 import logging
+import traceback
+from collections.abc import Callable
 from typing import Any
+
+
+def reported(callback: Callable) -> Callable:
+    """A method of a node that logs what it raises: rclpy drops what life-cycle callbacks raise without a word."""
+
+    @functools.wraps(callback)
+    def wrapper(node: Any, *args: Any) -> Any:
+        try:
+            return callback(node, *args)
+        except Exception:
+            node.get_logger().error(f"{callback.__name__} failed: {traceback.format_exc()}")
+            raise
+
+    return wrapper
 
 
 class RosLogs(logging.Handler):

@@ -62,8 +62,8 @@ class ParameterServer:
             try:
                 node.declare_parameter(field.name, field.default, descriptor)
             except (InvalidParameterValueException, InvalidParameterTypeException) as error:
-                self._wrong[field.name] = f"parameter '{field.name}': {error}; allowed: {_allowed(field)}"
                 node.declare_parameter(field.name, field.default, descriptor, ignore_override=True)
+                self._wrong[field.name] = f"parameter '{field.name}': {error}; allowed: {_allowed(field)}"
 
     def read(self) -> Parameters:
         """The current values.

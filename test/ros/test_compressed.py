@@ -115,9 +115,7 @@ def test_fuzz_of_streams(picture):
         assert attempt(data) in REASONS
 
 
-@pytest.mark.parametrize(
-    "text", ["16UC1; compressedDepth", "16UC1; png compressed ", "32FC1; compressedDepth png"]
-)
+@pytest.mark.parametrize("text", ["16UC1; compressedDepth", "16UC1; png compressed ", "32FC1; compressedDepth png"])
 def test_compressed_depth_is_refused(text):
     stream = cv2.imencode(".png", np.zeros((4, 4), np.uint16))[1]
     assert "depth" in str(refused(decode_compressed, compressed(stream, text)))

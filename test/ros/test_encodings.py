@@ -56,9 +56,7 @@ def as_rows(values, bigendian=False):
 def yuv_to_rgb(y, u, v):
     """BT.601, video range."""
     y, u, v = (1.164383 * (y.astype(float) - 16), u.astype(float) - 128, v.astype(float) - 128)
-    return np.clip(
-        np.stack([y + 1.596027 * v, y - 0.391762 * u - 0.812968 * v, y + 2.017232 * u], -1), 0, 255
-    )
+    return np.clip(np.stack([y + 1.596027 * v, y - 0.391762 * u - 0.812968 * v, y + 2.017232 * u], -1), 0, 255)
 
 
 def demosaic(raw, pattern):

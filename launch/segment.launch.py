@@ -1,0 +1,106 @@
+"""Segments a camera topic; with camera:=true, of a synthetic street.
+
+    ros2 launch seg_ros segment.launch.py --show-args
+    ros2 launch seg_ros segment.launch.py camera:=true rviz:=true
+
+The node brings itself to active (its parameter `autostart`), also after a respawn. What counts for a parameter: the
+argument of that name if it is given, then `params_file`, then the node's default.
+"""
+
+import os
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchContext, LaunchDescription
+
+CONFIG = Path(get_package_share_directory("seg_ros"), "config")
+CAMERA_TOPIC = "/camera/image_raw"
+PARAMETERS = ("weights", "model", "engine", "input_topic")
+"""The node's parameters that are arguments too. Empty is not given: an explicit default would override params_file."""
+
+
+def arguments() -> list[DeclareLaunchArgument]:
+    def argument(name: str, default: str, description: str, *choices: str) -> DeclareLaunchArgument:
+        return DeclareLaunchArgument(name, default_value=default, description=description, choices=choices or None)
+
+    return [
+        argument("params_file", str(CONFIG / "segment.yaml"), "YAML file of the node's parameters"),
+        argument("weights", "", "weights file, or bare name of shipped weights; empty: as in params_file"),
+        argument("model", "", "architecture that the weights must have; empty: as in params_file"),
+        argument("engine", "", "what runs the network; empty: as in params_file", "", "auto", "inductor", "eager"),
+        argument(
+            "input_topic",
+            "",
+            "camera topic, relative to namespace without a leading /; a CompressedImage topic ends in /compressed; "
+            f"empty: as in params_file, where the name 'image' stands for {CAMERA_TOPIC}",
+        ),
+        argument("namespace", "", "of the segmentation node and so of its topics: NAMESPACE/segmentation/label"),
+        argument("camera", "false", f"publish a synthetic street camera on {CAMERA_TOPIC}", "true", "false"),
+        argument("rviz", "false", "show camera, overlay and colour labels in rviz2", "true", "false"),
+        argument("log_level", "info", "of the segmentation node", "debug", "info", "warn", "error", "fatal"),
+        argument("respawn", "false", "start the segmentation node again 1 s after it died", "true", "false"),
+    ]
+
+
+def fast_dds_profile() -> list[SetEnvironmentVariable]:
+    """Shared memory that images fit into, unless the user has chosen a profile.
+
+    The stock shared-memory segment is smaller than one image: best-effort images, as cameras publish them, get lost on
+    their way between two processes, without a word. Fast DDS 2 (Humble, Jazzy) and 3 know the variable by different
+    names; other middlewares know neither.
+    """
+    names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+    if any(os.environ.get(name) for name in names):
+        return []
+    name = names[os.environ.get("ROS_DISTRO") in ("humble", "jazzy")]
+    return [SetEnvironmentVariable(name, str(CONFIG / "fastdds.xml"))]
+
+
+def nodes(context: LaunchContext) -> list[Node]:
+    values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
+    given = {name: ParameterValue(value, value_type=str) for name, value in values.items() if value}
+    topic = values["input_topic"] or CAMERA_TOPIC
+    segmentation = Node(
+        package="seg_ros",
+        executable="node",
+        name="segmentation",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[LaunchConfiguration("params_file"), *([given] if given else [])],
+        remappings=[("image", topic)],  # the default of the parameter input_topic
+        ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+        respawn=LaunchConfiguration("respawn"),
+        respawn_delay=1.0,
+        output="screen",
+    )
+    camera = Node(
+        package="seg_ros",
+        executable="camera",
+        output="screen",
+        condition=IfCondition(LaunchConfiguration("camera")),
+    )
+    rviz = Node(
+        package="rviz2",
+        executable="rviz2",
+        name="rviz2",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=["-d", str(CONFIG / "segment.rviz")],
+        # The file names the topics of a launch without arguments; a relative name is below the namespace.
+        remappings=[
+            (CAMERA_TOPIC, topic),
+            ("/segmentation/overlay", "segmentation/overlay"),
+            ("/segmentation/color", "segmentation/color"),
+        ],
+        output="screen",
+        condition=IfCondition(LaunchConfiguration("rviz")),
+    )
+    return [segmentation, camera, rviz]
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription([*arguments(), *fast_dds_profile(), OpaqueFunction(function=nodes)])

@@ -1,0 +1,327 @@
+"""The node on a real ROS graph: outputs, life cycle, bad frames, parameters."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
+from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+
+from seg_ros.errors import EngineError  # noqa: E402
+from seg_ros.node import OUTPUTS, SegmentationNode  # noqa: E402
+from seg_ros.ros import messages  # noqa: E402
+from seg_ros.ros.image_io import decode_compressed  # noqa: E402
+from test.conftest import wait_for  # noqa: E402
+
+
+def picture(stamp=1, size=(48, 72), encoding="rgb8"):
+    header = Header(frame_id="eye")
+    header.stamp.sec, header.stamp.nanosec = stamp, 123456789
+    pixels = np.random.default_rng(stamp).integers(0, 256, (*size, 3), np.uint8)
+    return messages.image(header, pixels, encoding)
+
+
+@pytest.fixture
+def start(graph, small_weights):
+    """Starts a node with small weights on the eager engine; overrides by keyword."""
+
+    def start(**overrides):
+        values = {"weights": str(small_weights), "engine": "eager", "input_topic": "/eye/image"} | overrides
+        node = SegmentationNode(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()])
+        return graph.add(node)
+
+    return start
+
+
+def state(node):
+    return node._state_machine.current_state[1]
+
+
+def active(node):
+    return wait_for(lambda: state(node) == "active")
+
+
+def send(camera, message, received):
+    """Publishes until something is received: discovery takes its time."""
+    camera.publish(message)
+    wait_for(lambda: received or (camera.publish(message), time.sleep(0.1))[0])
+
+
+def test_label_has_size_and_header_of_the_image(start, graph):
+    active(start())
+    camera = graph.publisher(Image, "/eye/image")
+    labels = graph.collect(Image, "/segmentation/label")
+    for stamp, size in ((1, (48, 72)), (2, (64, 96)), (3, (101, 37))):
+        labels.clear()
+        message = picture(stamp, size)
+        send(camera, message, labels)
+        label = labels[-1]
+        assert label.header == message.header
+        assert (label.height, label.width, label.encoding) == (*size, "mono8")
+        assert (label.step, label.is_bigendian, len(label.data)) == (size[1], 0, size[0] * size[1])
+        assert max(label.data) < 11
+
+
+def test_every_output(start, graph):
+    node = start()
+    active(node)
+    camera = graph.publisher(Image, "/eye/image")
+    received = {name: graph.collect(kind, f"/segmentation/{name}") for name, (kind, _) in OUTPUTS.items()}
+    wait_for(lambda: len(node._wanted()) == len(OUTPUTS))
+    message = picture()
+    send(camera, message, received["label"])
+    wait_for(lambda: all(received.values()))
+    expected = {"label": "mono8", "confidence": "mono8", "color": "rgb8", "overlay": "bgr8"}
+    for name, encoding in expected.items():
+        image = received[name][-1]
+        assert (image.encoding, image.height, image.width) == (encoding, 48, 72)
+        assert image.header == message.header
+    jpeg = received["overlay/compressed"][-1]
+    assert jpeg.header == message.header
+    assert decode_compressed(jpeg).pixels.shape == (48, 72, 3)
+    label = np.frombuffer(received["label"][-1].data, np.uint8).reshape(48, 72)
+    colors = np.frombuffer(received["color"][-1].data, np.uint8).reshape(48, 72, 3)
+    assert np.array_equal(colors, node._palette[label])
+
+
+def test_compressed_camera(start, graph):
+    active(start(input_topic="/eye/image/compressed"))
+    camera = graph.publisher(CompressedImage, "/eye/image/compressed")
+    labels = graph.collect(Image, "/segmentation/label")
+    header = Header(frame_id="eye")
+    send(camera, messages.compressed(header, np.zeros((40, 50, 3), np.uint8)), labels)
+    assert (labels[0].height, labels[0].width, labels[0].header) == (40, 50, header)
+
+
+def test_nobody_listens_nothing_is_inferred(start, graph):
+    node = start()
+    active(node)
+    camera = graph.publisher(Image, "/eye/image")
+    wait_for(lambda: (camera.publish(picture()), time.sleep(0.05), node._statistics.frames_in >= 5)[2])
+    snapshot = node._statistics.snapshot()
+    assert snapshot["frames_out"] == 0
+    assert snapshot["dropped"] == {"no_subscriber": snapshot["frames_in"]}
+
+
+def broken(**fields):
+    message = picture()
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+BAD = {
+    "step": broken(step=10),
+    "truncated": broken(height=480),
+    "size": broken(height=0, width=0),
+    "encoding": broken(encoding="32FC1"),
+}
+
+
+@pytest.mark.parametrize("reason", BAD)
+def test_a_bad_frame_costs_that_frame(start, graph, reason):
+    node = start()
+    active(node)
+    camera = graph.publisher(Image, "/eye/image")
+    labels = graph.collect(Image, "/segmentation/label")
+    send(camera, picture(1), labels)
+    time.sleep(0.3)  # what send repeated is through
+    labels.clear()
+    camera.publish(BAD[reason])
+    wait_for(lambda: node._statistics.snapshot()["dropped"].get(reason) == 1)
+    assert not labels
+    camera.publish(picture(2))
+    wait_for(lambda: labels)
+    assert labels[0].header.stamp.sec == 2
+
+
+def test_diagnostics_name_engine_rates_drops_and_stages(start, graph):
+    node = start()
+    active(node)
+    camera = graph.publisher(Image, "/eye/image")
+    labels = graph.collect(Image, "/segmentation/label")
+    statuses = graph.collect(DiagnosticArray, "/diagnostics")
+    send(camera, picture(), labels)
+    camera.publish(BAD["step"])
+
+    def values():
+        found = [s for a in statuses for s in a.status if s.name == "/segmentation: segmentation"]
+        latest = {v.key: v.value for v in found[-1].values} if found else {}
+        return latest if "dropped/step" in latest else None
+
+    latest = wait_for(values)
+    assert latest["engine"] == "eager"
+    assert latest["topic"] == "/eye/image"
+    assert {"rate_in", "rate_out", "p50/infer", "p99/infer", "p50/age", "p99/age"} <= latest.keys()
+
+
+def test_silent_camera_is_an_error_in_diagnostics(start, graph):
+    active(start())
+    statuses = graph.collect(DiagnosticArray, "/diagnostics")
+    wait_for(lambda: statuses and statuses[-1].status[0].level == DiagnosticStatus.ERROR)
+    assert "no frame on /eye/image" in statuses[-1].status[0].message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"weights": "/no/such.safetensors"}, ["/no/such.safetensors", "no such file"]),
+        ({"model": ""}, []),
+        ({"overlay_alpha": 7.0}, ["overlay_alpha", "7.0", "0.0 to 1.0"]),
+        ({"engine": "warp"}, ["engine", "warp", "'auto', 'inductor', 'eager'"]),
+    ],
+)
+def test_a_wrong_parameter_leaves_the_node_alive_and_unconfigured(start, graph, overrides, words):
+    node = start(autostart=False, **overrides)
+    result = node.trigger_configure()
+    if not words:  # the control: nothing is wrong
+        assert result == TransitionCallbackReturn.SUCCESS
+        return
+    assert result == TransitionCallbackReturn.FAILURE
+    assert state(node) == "unconfigured"
+    statuses = graph.collect(DiagnosticArray, "/diagnostics")
+    wait_for(lambda: statuses and statuses[-1].status[0].level == DiagnosticStatus.ERROR)
+    assert all(word in statuses[-1].status[0].message for word in words)
+
+
+def test_a_wrong_parameter_can_be_put_right(start, small_weights):
+    node = start(autostart=False, weights="/no/such.safetensors")
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert node.set_parameters([Parameter("weights", value=str(small_weights))])[0].successful
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+
+
+def test_live_parameter_acts_on_the_next_frame(start, graph):
+    node = start()
+    active(node)
+    camera = graph.publisher(Image, "/eye/image")
+    overlays = graph.collect(Image, "/segmentation/overlay")
+    node.set_parameters([Parameter("overlay_alpha", value=0.0)])
+    message = picture(size=(64, 96), encoding="bgr8")
+    send(camera, message, overlays)
+    drawn = np.frombuffer(overlays[-1].data, np.uint8).reshape(64, 96, 3)
+    plain = np.frombuffer(message.data, np.uint8).reshape(64, 96, 3)
+    assert (drawn == plain).all(axis=2).mean() > 0.3  # all but the lines between classes
+
+
+def test_life_cycle_repeats_without_leaks(start, graph):
+    node = start(autostart=False)
+    camera = graph.publisher(Image, "/eye/image")
+    labels = graph.collect(Image, "/segmentation/label")
+    threads = set()
+    for _ in range(5):
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        for _ in range(2):
+            assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+            labels.clear()
+            send(camera, picture(), labels)
+            threads.add(threading.active_count())
+            assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+        assert state(node) == "unconfigured"
+    assert len(threads) == 1
+
+
+def test_nothing_is_published_while_inactive(start, graph):
+    node = start()
+    active(node)
+    camera = graph.publisher(Image, "/eye/image")
+    labels = graph.collect(Image, "/segmentation/label")
+    send(camera, picture(), labels)
+    node.trigger_deactivate()
+    time.sleep(0.2)
+    labels.clear()
+    for _ in range(5):
+        camera.publish(picture())
+        time.sleep(0.05)
+    assert not labels
+
+
+def test_overload_drops_the_stale_and_keeps_the_newest(start, graph):
+    node = start()
+    active(node)
+    camera = graph.publisher(Image, "/eye/image")
+    labels = graph.collect(Image, "/segmentation/label")
+    send(camera, picture(1), labels)
+    segment = node._segmenter
+
+    class Slow:
+        def __call__(self, frame):
+            time.sleep(0.3)
+            return segment(frame)
+
+        def __getattr__(self, name):
+            return getattr(segment, name)
+
+    node._segmenter = Slow()
+    time.sleep(0.3)
+    labels.clear()
+    for stamp in range(10, 40):
+        camera.publish(picture(stamp))
+        time.sleep(0.02)
+    wait_for(lambda: labels and labels[-1].header.stamp.sec == 39)
+    assert len(labels) <= 5
+    stamps = [label.header.stamp.sec for label in labels]
+    assert stamps == sorted(stamps)
+    assert node._statistics.snapshot()["dropped"]["stale"] >= 20
+
+
+@pytest.mark.parametrize("reliable", [True, False])
+def test_follows_the_quality_of_service_of_the_camera(start, graph, reliable):
+    node = start()
+    active(node)  # subscribed before there is a camera
+    camera = graph.publisher(Image, "/eye/image", reliable)
+    labels = graph.collect(Image, "/segmentation/label")
+    send(camera, picture(), labels)
+    expected = "RELIABLE" if reliable else "BEST_EFFORT"
+    wait_for(lambda: node._qos.reliability.name == expected)
+    labels.clear()
+    send(camera, picture(2), labels)
+
+
+class Broken:
+    """An engine that fails as told."""
+
+    def __init__(self, segmenter, error):
+        self._segmenter, self._error = segmenter, error
+
+    def __call__(self, frame):
+        raise self._error
+
+    def __getattr__(self, name):
+        return getattr(self._segmenter, name)
+
+
+def test_a_failing_engine_costs_the_frame_and_is_reported(start, graph):
+    node = start()
+    active(node)
+    camera = graph.publisher(Image, "/eye/image")
+    labels = graph.collect(Image, "/segmentation/label")
+    send(camera, picture(), labels)
+    works = node._segmenter
+    for error, reason in ((EngineError("no memory"), "engine"), (KeyError("a bug"), "internal")):
+        node._segmenter = Broken(works, error)
+        camera.publish(picture())
+        wait_for(lambda reason=reason: node._statistics.snapshot()["dropped"].get(reason) == 1)
+    node._segmenter = works
+    labels.clear()
+    send(camera, picture(5), labels)
+
+
+def test_a_fatal_error_ends_the_process_with_a_failure(start, graph):
+    node = start()
+    active(node)
+    camera = graph.publisher(Image, "/eye/image")
+    labels = graph.collect(Image, "/segmentation/label")
+    send(camera, picture(), labels)
+    node._segmenter = Broken(node._segmenter, EngineError("device lost", fatal=True))
+    camera.publish(picture())
+    wait_for(lambda: not node.context.ok())
+    assert node.exit_code == 1
