@@ -43,7 +43,7 @@ def ros_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture
-def ros(ros_env: dict[str, str], monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 (the module rclpy)
+def ros(ros_env: dict[str, str], monkeypatch: pytest.MonkeyPatch):
     """rclpy, initialised on the test graph."""
     rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed")
     for name, value in ros_env.items():
@@ -101,7 +101,7 @@ class Graph:
 
 
 @pytest.fixture
-def graph(ros):  # noqa: ANN201
+def graph(ros):
     """A client node on an executor; tests add theirs."""
     graph = Graph(ros)
     yield graph

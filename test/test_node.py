@@ -8,17 +8,18 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
-from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
-from std_msgs.msg import Header  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
-from seg_ros.errors import EngineError  # noqa: E402
-from seg_ros.node import OUTPUTS, SegmentationNode  # noqa: E402
-from seg_ros.ros import messages  # noqa: E402
-from seg_ros.ros.image_io import decode_compressed  # noqa: E402
-from test.conftest import wait_for  # noqa: E402
+from seg_ros.errors import EngineError
+from seg_ros.node import SegmentationNode
+from seg_ros.ros import messages
+from seg_ros.ros.image_io import decode_compressed
+from seg_ros.ros.outputs import OUTPUTS
+from test.conftest import wait_for
 
 
 def picture(stamp=1, size=(48, 72), encoding="rgb8"):

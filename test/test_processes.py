@@ -11,12 +11,12 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
-from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+from lifecycle_msgs.srv import ChangeState, GetState
+from sensor_msgs.msg import CompressedImage, Image
 
-from seg_ros.ros.image_io import decode_compressed  # noqa: E402
-from seg_ros.ros.qos import camera_qos  # noqa: E402
-from test.conftest import wait_for  # noqa: E402
+from seg_ros.ros.image_io import decode_compressed
+from seg_ros.ros.qos import camera_qos
+from test.conftest import wait_for
 
 
 @pytest.fixture

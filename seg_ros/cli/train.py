@@ -1,6 +1,6 @@
 """Trains a network on a label-image data set and writes a weights file.
 
-    python -m seg_ros.cli.train --data street --run runs/street --output weights/unet_street.safetensors
+    python -m seg_ros.cli.train --data street --run runs/street --arguments width=16 stem=true
     python -m seg_ros.cli.train --data ../shared/data/camvid --classes camvid --run runs/camvid
 
 A data set is a folder with `train/` and `val/`, each with `images/` and `labels/` (8-bit label images of the
@@ -11,6 +11,7 @@ goes on with `--resume`.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -39,9 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("--run", type=Path, required=True, help="folder for checkpoints, best weights and pictures")
     add("--output", type=Path, help="also copy the best weights to this file")
     add("--model", choices=sorted(MODELS), default="unet")
-    add("--width", type=int, default=16, help="channels of the first level")
-    add("--depth", type=int, default=4, help="number of poolings")
-    add("--stem", action=argparse.BooleanOptionalAction, default=True, help="halve the resolution first")
+    add("--arguments", nargs="+", default=[], metavar="NAME=VALUE", help="of the model, e.g. width=16 stem=true")
     add("--start", help="weights to start from, of the same network")
     add("--epochs", type=int, default=Recipe.epochs)
     add("--batch", type=int, default=Recipe.batch, help="pictures a step")
@@ -72,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
         render_street(data / "train", STREET_TRAIN, 4, progress=lambda s: tqdm(s, desc="render train"))
         render_street(data / "val", STREET_VAL, 3, progress=lambda s: tqdm(s, desc="render val"))
     classes = load_classes(data, args.classes or ("camvid" if args.data == "street" else ""))
-    shape = {"classes": len(classes), "width": args.width, "depth": args.depth, "stem": args.stem}
+    shape = {"classes": len(classes)} | dict(_argument(text) for text in args.arguments)
     manifest = Manifest(args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence)
     model = MODELS[args.model](**shape)
     if args.start:
@@ -86,6 +85,11 @@ def main(arguments: list[str] | None = None) -> None:
         shutil.copyfile(best, args.output)
         print(f"best weights: {args.output}")
     report(best, data / "val", args.run)
+
+
+def _argument(text: str) -> tuple[str, int | float | bool]:
+    name, _, value = text.partition("=")
+    return name, json.loads(value)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from seg_ros.models.fcn import FCN, TorchvisionFCN
 from seg_ros.models.unet import UNet
 
-MODELS: dict[str, type[nn.Module]] = {"unet": UNet}
+MODELS: dict[str, type[nn.Module]] = {"unet": UNet, "fcn": FCN, "fcn_torchvision": TorchvisionFCN}

@@ -30,8 +30,8 @@ def data(tmp_path_factory):
 
 def options(data, run, epochs, *more):
     return [
-        "--data", str(data), "--run", str(run), "--epochs", str(epochs), "--width", "4", "--depth", "2",
-        "--batch", "4", "--crop", "48", "64", "--input-size", "64", "80", "--workers", "0", *more,
+        "--data", str(data), "--run", str(run), "--epochs", str(epochs),
+        "--arguments", "width=4", "depth=2", "stem=true", "--batch", "4", "--crop", "48", "64", "--input-size", "64", "80", "--workers", "0", *more,
     ]  # fmt: skip
 
 

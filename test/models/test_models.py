@@ -7,7 +7,11 @@ from seg_ros.models import MODELS
 from seg_ros.models.graph import SemanticGraph
 from seg_ros.models.unet import UNet
 
-ARGUMENTS = {"unet": [{"width": 4, "depth": 2}, {"width": 4, "depth": 3, "stem": True}]}
+ARGUMENTS = {
+    "unet": [{"width": 4, "depth": 2}, {"width": 4, "depth": 3, "stem": True}],
+    "fcn": [{"width": 0.1, "finest": 4}, {"width": 0.1, "depth": 50, "finest": 32}, {"width": 0.1, "depth": 34}],
+    "fcn_torchvision": [{"depth": 50}],
+}
 CASES = [(name, arguments) for name, variants in ARGUMENTS.items() for arguments in variants]
 
 
@@ -28,7 +32,8 @@ def test_logits_come_out_at_the_size_of_the_input(name, arguments, size):
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_every_parameter_gets_a_gradient(name, arguments):
     model = MODELS[name](classes=5, **arguments)
-    model(torch.randn(2, 3, 64, 64))["out"].square().mean().backward()
+    outputs = model(torch.randn(2, 3, 64, 64))
+    sum(logits.square().mean() for logits in outputs.values()).backward()
     assert [n for n, p in model.named_parameters() if p.grad is None] == []
 
 

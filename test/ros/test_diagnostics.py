@@ -4,9 +4,9 @@ import pytest
 
 pytest.importorskip("diagnostic_msgs", reason="diagnostic_msgs is not installed")
 
-from builtin_interfaces.msg import Time  # noqa: E402
+from builtin_interfaces.msg import Time
 
-from seg_ros.ros.diagnostics import ERROR, OK, WARN, Health, diagnostics  # noqa: E402
+from seg_ros.ros.diagnostics import ERROR, OK, WARN, Health, diagnostics
 
 
 def snapshot(frames_in=0, frames_out=0, **dropped):

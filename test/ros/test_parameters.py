@@ -74,12 +74,9 @@ def test_wrong_start_value_is_named_until_it_is_put_right(start, name, value, al
 @pytest.mark.parametrize(("name", "value", "allowed"), WRONG)
 def test_wrong_live_value_is_refused_and_the_old_one_stays(start, name, value, allowed):
     node, server = start()
-    try:
-        result = node.set_parameters([Parameter(name, value=value)])[0]
-        assert not result.successful
-        assert name in result.reason or "type" in result.reason  # a wrong type is rclpy's own refusal
-    except rclpy.exceptions.InvalidParameterTypeException as error:  # how Jazzy's rclpy answers in-process
-        assert name in str(error)
+    result = node.set_parameters([Parameter(name, value=value)])[0]
+    assert not result.successful
+    assert name in result.reason or "type" in result.reason  # a wrong type is rclpy's own refusal
     assert server.read() == Parameters()
 
 

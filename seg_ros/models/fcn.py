@@ -1,0 +1,87 @@
+"""Fully convolutional networks.
+
+Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation, CVPR 2015.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seg_ros.models.resnet import ResNet
+
+
+class FCN(nn.Module):
+    """Score layers at several strides of a ResNet, upsampled bilinearly and fused by sum, coarse to fine.
+
+    `finest` 32, 16 and 8 are the paper's FCN-32s, FCN-16s and FCN-8s; 4 goes one skip further, as thin things
+    on roads ask for.
+
+    Args:
+        classes: number of classes C.
+        depth: of the ResNet: 18, 34, 50 or 101.
+        width: channel multiplier of the ResNet.
+        finest: stride of the finest score layer: 4, 8, 16 or 32.
+
+    Raises:
+        ValueError: for another stride or depth.
+    """
+
+    def __init__(self, classes: int, depth: int = 18, width: float = 1.0, finest: int = 8) -> None:
+        super().__init__()
+        strides = (4, 8, 16, 32)
+        if finest not in strides:
+            raise ValueError(f"the finest stride must be one of {strides}, got {finest}")
+        self.backbone = ResNet(depth, width)
+        self.skip = strides.index(finest)
+        self.scores = nn.ModuleList(nn.Conv2d(c, classes, 1) for c in self.backbone.channels[self.skip :])
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """`images`: `(N, 3, H, W)` float, normalised. Returns `{"out": logits (N, C, H, W)}`."""
+        features = self.backbone(images)[self.skip :]
+        fused = None
+        for score, feature in zip(reversed(self.scores), reversed(features), strict=True):
+            logits = score(feature)
+            fused = logits if fused is None else logits + _upsample(fused, logits)
+        return {"out": _upsample(fused, images)}
+
+
+class TorchvisionFCN(nn.Module):
+    """torchvision's `fcn_resnet50` and `fcn_resnet101`, parameter name by parameter name.
+
+    One head on the last layer of a dilated ResNet (stride 8), and an auxiliary head on the layer before, which
+    only training uses.
+
+    Args:
+        classes: number of classes C.
+        depth: 50 or 101.
+    """
+
+    def __init__(self, classes: int, depth: int = 50) -> None:
+        super().__init__()
+        self.backbone = ResNet(depth, dilated=True)
+        self.classifier = _head(self.backbone.channels[3], classes)
+        self.aux_classifier = _head(self.backbone.channels[2], classes)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """`images`: `(N, 3, H, W)` float, normalised. Returns `out`, in training also `aux`: `(N, C, H, W)`."""
+        features = self.backbone(images)
+        result = {"out": _upsample(self.classifier(features[3]), images)}
+        if self.training:
+            result["aux"] = _upsample(self.aux_classifier(features[2]), images)
+        return result
+
+
+def _head(in_channels: int, classes: int) -> nn.Sequential:
+    channels = in_channels // 4
+    return nn.Sequential(
+        nn.Conv2d(in_channels, channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.1),
+        nn.Conv2d(channels, classes, 1),
+    )
+
+
+def _upsample(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
