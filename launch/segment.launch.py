@@ -66,12 +66,15 @@ def nodes(context: LaunchContext) -> list[Node]:
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     given = {name: ParameterValue(value, value_type=str) for name, value in values.items() if value}
     topic = values["input_topic"] or CAMERA_TOPIC
+    file = Path(LaunchConfiguration("params_file").perform(context)).expanduser()
+    if not file.is_file():  # launch_ros only warns, and the node would run with its defaults
+        raise FileNotFoundError(f"params_file {file}: no such file")
     segmentation = Node(
         package="seg_ros",
         executable="node",
         name="segmentation",
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), *([given] if given else [])],
+        parameters=[str(file), *([given] if given else [])],
         remappings=[("image", topic)],  # the default of the parameter input_topic
         ros_arguments=["--log-level", LaunchConfiguration("log_level")],
         respawn=LaunchConfiguration("respawn"),

@@ -69,9 +69,10 @@ class SegmentationNode(LifecycleNode):
             torch.set_num_threads(p.threads or os.cpu_count() or 1)
             self._segmenter = Segmenter.open(
                 p.weights,
-                p.engine,
-                p.model,
-                cache_dir=Path(p.cache_dir).expanduser() if p.cache_dir else None,
+                engine=p.engine,
+                architecture=p.model,
+                mode=p.resize_mode,
+                cache_dir=Path(p.cache_dir) if p.cache_dir else None,
             )
         except (ValueError, WeightsError, EngineError) as error:
             self._problem = f"configure failed: {error}"

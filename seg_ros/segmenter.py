@@ -8,6 +8,7 @@ result.label, result.confidence
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ import torch
 from seg_ros import weights
 from seg_ros.engines import Engine, open_engine
 from seg_ros.errors import EngineError
+from seg_ros.geometry import MODES, Fit
 from seg_ros.models.graph import SemanticGraph
 from seg_ros.results import Frame, SemanticMap
 
@@ -24,19 +26,31 @@ from seg_ros.results import Frame, SemanticMap
 class Segmenter:
     """One network on one engine. Not thread-safe: one thread calls it.
 
-    Attributes:
+    Args:
         manifest: of the weights.
+        build: makes the engine for an input of `(height, width)`.
+        input_size: `(height, width)` of the network input; with mode `native` only of the first engine.
+        mode: one of `seg_ros.geometry.MODES`.
+
+    Attributes:
         engine: in use.
-        input_size: `(height, width)` of the network input.
         stages: milliseconds of the last frame by stage: `resize`, `infer`, `restore`.
     """
 
-    def __init__(self, manifest: weights.Manifest, engine: Engine, input_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        manifest: weights.Manifest,
+        build: Callable[[tuple[int, int]], Engine],
+        input_size: tuple[int, int],
+        mode: str = "stretch",
+    ) -> None:
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
         self.manifest = manifest
-        self.engine = engine
-        self.input_size = input_size
+        self.mode = mode
         self.stages: dict[str, float] = {}
-        self._staging = np.empty((1, *input_size, 3), np.uint8)
+        self._build = build
+        self._prepare(input_size)
 
     @classmethod
     def open(
@@ -45,6 +59,7 @@ class Segmenter:
         engine: str = "auto",
         architecture: str = "",
         input_size: tuple[int, int] | None = None,
+        mode: str = "stretch",
         cache_dir: Path | None = None,
     ) -> Segmenter:
         """Loads weights and builds, or takes from the cache, the engine.
@@ -54,6 +69,8 @@ class Segmenter:
             engine: `auto`, or one of `seg_ros.engines.ENGINES`.
             architecture: if not empty, the only one accepted.
             input_size: `(height, width)` in pixels; None is what the weights were trained for.
+            mode: how frames of another size are laid in: `stretch`, `letterbox`, or `native`, which builds an
+                engine for each new frame size.
             cache_dir: for compiled artefacts; None is `$XDG_CACHE_HOME/seg_ros`.
 
         Raises:
@@ -61,10 +78,13 @@ class Segmenter:
             EngineError: see `seg_ros.engines.open_engine`.
         """
         model, manifest = weights.load_model(path, architecture)
-        size = input_size or manifest.input_size
         graph = SemanticGraph(model, manifest.mean, manifest.std).eval()
-        built = open_engine(engine, graph, (1, *size), weights.digest(model.state_dict(), manifest), cache_dir)
-        return cls(manifest, built, size)
+        digest = weights.digest(model.state_dict(), manifest)
+
+        def build(size: tuple[int, int]) -> Engine:
+            return open_engine(engine, graph, (1, *size), digest, cache_dir)
+
+        return cls(manifest, build, input_size or manifest.input_size, mode)
 
     def __call__(self, frame: Frame) -> SemanticMap:
         """Segments one frame.
@@ -72,38 +92,31 @@ class Segmenter:
         Raises:
             EngineError: if the engine fails; `fatal` if only a new process can help.
         """
+        size = (frame.height, frame.width)
+        if self.mode == "native" and size != self.input_size:
+            self._prepare(size)
         start = time.perf_counter()
-        self._stage(frame)
+        fit = Fit.of(size, self.input_size, self.mode)
+        pixels = self._staging[0]
+        fit.lay_in(frame.pixels, pixels)
+        if frame.bgr:
+            cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
         staged = time.perf_counter()
         label, confidence = self._infer()
         inferred = time.perf_counter()
-        size = (frame.width, frame.height)
-        if label.shape != (frame.height, frame.width):
-            label = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST)
-            confidence = cv2.resize(confidence, size, interpolation=cv2.INTER_LINEAR)
+        result = SemanticMap(fit.lay_back(label, smooth=False), fit.lay_back(confidence, smooth=True))
         end = time.perf_counter()
         self.stages = {
             "resize": 1e3 * (staged - start),
             "infer": 1e3 * (inferred - staged),
             "restore": 1e3 * (end - inferred),
         }
-        return SemanticMap(label, confidence)
+        return result
 
-    def _stage(self, frame: Frame) -> None:
-        """Writes the frame as RGB at network size into the staging buffer."""
-        target = self._staging[0]
-        height, width = self.input_size
-        if (frame.height, frame.width) == (height, width):
-            np.copyto(target, frame.pixels)
-        else:
-            # INTER_AREA averages, so that thin things survive shrinking; it is no better than linear for growing.
-            shrinks = frame.width > width or frame.height > height
-            cv2.resize(
-                frame.pixels, (width, height), dst=target,
-                interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-            )  # fmt: skip
-        if frame.bgr:
-            cv2.cvtColor(target, cv2.COLOR_BGR2RGB, dst=target)
+    def _prepare(self, input_size: tuple[int, int]) -> None:
+        self.engine = self._build(input_size)
+        self.input_size = input_size
+        self._staging = np.empty((1, *input_size, 3), np.uint8)
 
     def _infer(self) -> tuple[np.ndarray, np.ndarray]:
         try:

@@ -6,6 +6,7 @@ import torch
 
 from seg_ros.engines import Engine
 from seg_ros.errors import EngineError
+from seg_ros.geometry import MODES
 from seg_ros.results import Frame
 from seg_ros.segmenter import Segmenter
 from seg_ros.weights import load
@@ -61,6 +62,22 @@ def test_input_size_can_be_chosen(small_weights):
     assert segmenter(Frame(np.zeros((64, 96, 3), np.uint8))).label.shape == (64, 96)
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", [(64, 96), (479, 641), (100, 1000), (2160, 3840)])
+def test_every_mode_serves_every_size(small_weights, mode, size):
+    segmenter = Segmenter.open(small_weights, engine="eager", mode=mode)
+    result = segmenter(Frame(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)))
+    assert result.label.shape == result.confidence.shape == size
+    assert segmenter.input_size == (size if mode == "native" else (64, 96))
+
+
+def test_native_agrees_with_an_input_of_that_size(small_weights):
+    frame = Frame(np.random.default_rng(0).integers(0, 256, (61, 93, 3), np.uint8))
+    native = Segmenter.open(small_weights, engine="eager", mode="native")(frame)
+    fixed = Segmenter.open(small_weights, engine="eager", input_size=(61, 93))(frame)
+    assert np.array_equal(native.label, fixed.label)
+
+
 @pytest.mark.parametrize(
     ("raised", "fatal"),
     [
@@ -75,5 +92,5 @@ def test_what_an_engine_raises_becomes_an_engine_error(small_weights, raised, fa
 
     manifest, _ = load(small_weights)
     with pytest.raises(EngineError) as caught:
-        Segmenter(manifest, Engine("broken", run, {}), (64, 96))(Frame(np.zeros((64, 96, 3), np.uint8)))
+        Segmenter(manifest, lambda size: Engine("broken", run, {}), (64, 96))(Frame(np.zeros((64, 96, 3), np.uint8)))
     assert caught.value.fatal is fatal

@@ -55,19 +55,20 @@ class TorchvisionFCN(nn.Module):
     Args:
         classes: number of classes C.
         depth: 50 or 101.
+        aux: whether there is an auxiliary head; published weights have one.
     """
 
-    def __init__(self, classes: int, depth: int = 50) -> None:
+    def __init__(self, classes: int, depth: int = 50, aux: bool = True) -> None:
         super().__init__()
         self.backbone = ResNet(depth, dilated=True)
         self.classifier = _head(self.backbone.channels[3], classes)
-        self.aux_classifier = _head(self.backbone.channels[2], classes)
+        self.aux_classifier = _head(self.backbone.channels[2], classes) if aux else None
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """`images`: `(N, 3, H, W)` float, normalised. Returns `out`, in training also `aux`: `(N, C, H, W)`."""
         features = self.backbone(images)
         result = {"out": _upsample(self.classifier(features[3]), images)}
-        if self.training:
+        if self.training and self.aux_classifier is not None:
             result["aux"] = _upsample(self.aux_classifier(features[2]), images)
         return result
 

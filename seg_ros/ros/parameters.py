@@ -11,6 +11,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from seg_ros.engines import ENGINES
+from seg_ros.geometry import MODES
 from seg_ros.models import MODELS
 
 
@@ -33,6 +34,12 @@ class Parameters:
         "", "architecture that the weights must have; empty accepts any", choices=("", *sorted(MODELS)), fixed=True
     )
     engine: str = _parameter("auto", "engine; auto takes the first that works", choices=("auto", *ENGINES), fixed=True)
+    resize_mode: str = _parameter(
+        "stretch",
+        "how a frame is laid into the network input: stretched, letterboxed, or an engine for each native size",
+        choices=MODES,
+        fixed=True,
+    )
     cache_dir: str = _parameter("", "folder of compiled engines; empty is $XDG_CACHE_HOME/seg_ros", fixed=True)
     threads: int = _parameter(
         0, "threads of the engine on the CPU; 0 is one per core", minimum=0, maximum=256, fixed=True

@@ -30,9 +30,11 @@ def data(tmp_path_factory):
 
 def options(data, run, epochs, *more):
     return [
-        "--data", str(data), "--run", str(run), "--epochs", str(epochs),
-        "--arguments", "width=4", "depth=2", "stem=true", "--batch", "4", "--crop", "48", "64", "--input-size", "64", "80", "--workers", "0", *more,
-    ]  # fmt: skip
+        *("--data", str(data), "--run", str(run), "--epochs", str(epochs)),
+        *("--arguments", "width=4", "depth=2", "stem=true"),
+        *("--batch", "4", "--crop", "48", "64", "--input-size", "64", "80", "--workers", "0"),
+        *more,
+    ]
 
 
 def test_trains_evaluates_and_resumes(data, tmp_path, capsys):

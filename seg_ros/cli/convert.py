@@ -1,0 +1,43 @@
+"""Converts published PyTorch weights (`.pth`) to a seg_ros weights file, once.
+
+    python -m seg_ros.cli.convert fcn_resnet50_coco.pth --output fcn_resnet50.safetensors
+    python -m seg_ros.cli.convert carvana_unet.pth --classes carvana.json --output carvana.safetensors
+
+Knows torchvision's fcn_resnet50 and fcn_resnet101 and the layouts of two widely used U-Nets: see
+`seg_ros/convert.py`. Nothing in the file is executed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from seg_ros import weights
+from seg_ros.classes import ClassMap
+from seg_ros.convert import convert, read_pth
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("source", help="the .pth file")
+    add("--output", type=Path, required=True, help="the .safetensors file to write")
+    add("--classes", type=Path, help="classes file (JSON: names, colors, things)")
+    add("--input-size", type=int, nargs=2, default=(480, 640), metavar=("H", "W"), help="network input of the node")
+    add("--half", action="store_true", help="store float16")
+    add("--licence", default="", help="terms of use, for the manifest")
+    args = parser.parse_args(arguments)
+    classes = ClassMap.from_dict(json.loads(args.classes.read_text())) if args.classes else None
+    manifest, tensors = convert(read_pth(args.source), classes, tuple(args.input_size))
+    manifest = dataclasses.replace(manifest, dataset=Path(args.source).name, licence=args.licence)
+    weights.save(args.output, tensors, manifest, half=args.half)
+    weights.load_model(args.output)  # what was written builds and fits
+    print(f"{args.output}: {manifest.architecture} {manifest.arguments}")
+
+
+if __name__ == "__main__":
+    main()

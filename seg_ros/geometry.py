@@ -1,0 +1,77 @@
+"""How a frame is laid into the network input, and how labels are laid back onto the frame."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+MODES = ("stretch", "letterbox", "native")
+"""stretch: the frame fills the input, whatever its aspect. letterbox: the aspect is kept, the rest is grey.
+native: the input takes the frame's own size."""
+
+_GREY = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """Where a frame lies in the network input.
+
+    Attributes:
+        frame: `(height, width)` of the frame, pixels.
+        input: `(height, width)` of the network input, pixels.
+        top, left, height, width: of the rectangle of the input that the frame fills, pixels.
+    """
+
+    frame: tuple[int, int]
+    input: tuple[int, int]
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, frame: tuple[int, int], size: tuple[int, int], mode: str) -> Fit:
+        """The fit of a frame in an input of `size`, by one of `MODES` (`native` takes `frame` as size).
+
+        Raises:
+            ValueError: for another mode.
+        """
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+        if mode == "native":
+            size = frame
+        height, width = size
+        if mode == "letterbox":
+            scale = min(height / frame[0], width / frame[1])
+            height, width = (max(1, round(scale * side)) for side in frame)
+        return cls(frame, size, (size[0] - height) // 2, (size[1] - width) // 2, height, width)
+
+    def lay_in(self, pixels: np.ndarray, target: np.ndarray) -> None:
+        """Writes the frame's `(H, W, 3) uint8` pixels into `target`, the `(h, w, 3) uint8` network input."""
+        inner = self._inner(target)
+        if inner.shape != target.shape:
+            target[:] = _GREY
+        if (self.height, self.width) == self.frame:
+            np.copyto(inner, pixels)
+            return
+        # INTER_AREA averages, so that thin things survive shrinking; for growing it is no better than linear.
+        shrinks = self.height < self.frame[0] or self.width < self.frame[1]
+        inner[:] = cv2.resize(
+            pixels, (self.width, self.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
+
+    def lay_back(self, array: np.ndarray, smooth: bool) -> np.ndarray:
+        """A `(h, w) uint8` map of the network input as `(H, W) uint8` of the frame.
+
+        `smooth` interpolates between values (confidence); class ids are not numbers, so they take the nearest.
+        """
+        inner = self._inner(array)
+        if inner.shape == self.frame:
+            return inner
+        interpolation = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST_EXACT
+        return cv2.resize(inner, self.frame[::-1], interpolation=interpolation)
+
+    def _inner(self, array: np.ndarray) -> np.ndarray:
+        return array[self.top : self.top + self.height, self.left : self.left + self.width]
