@@ -102,7 +102,7 @@ def nodes(context: LaunchContext) -> list[Node]:
         output="screen",
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return [segmentation, camera, rviz]
+    return [rviz, camera, segmentation]  # where rviz2 is missing, that is said before anything runs
 
 
 def generate_launch_description() -> LaunchDescription:

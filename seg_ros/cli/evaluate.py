@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from seg_ros.classes import ClassMap
 from seg_ros.training.datasets import render_street
-from seg_ros.training.evaluate import evaluate
+from seg_ros.training.evaluate import contact_sheet, evaluate
 from seg_ros.training.metrics import Confusion
 from seg_ros.weights import load_model
 
@@ -27,18 +27,22 @@ STREET_TEST = range(20000, 20040)
 
 
 def report(weights: Path | str, data: Path, output: Path) -> dict:
-    """Evaluates, prints the table, writes `confusion.png` to `output`; the JSON of the figures is printed last."""
+    """Evaluates, prints the table, and, last, the JSON of the figures.
+
+    Writes `confusion.png` and `contact_sheet.png` to `output`.
+    """
     model, manifest = load_model(weights)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    confusion = evaluate(model, manifest, data, device)
+    confusion, scored = evaluate(model, manifest, data, device)
     figures = confusion.summary(manifest.classes)
     output.mkdir(parents=True, exist_ok=True)
-    picture = output / "confusion.png"
-    cv2.imwrite(str(picture), draw_confusion(confusion, manifest.classes))
+    matrix, sheet = output / "confusion.png", output / "contact_sheet.png"
+    cv2.imwrite(str(matrix), draw_confusion(confusion, manifest.classes))
+    cv2.imwrite(str(sheet), contact_sheet(scored, manifest))
     for name, iou in figures["iou"].items():
         print(f"  {name:12s} {'absent' if iou is None else f'{100 * iou:5.1f}'}")
     print(f"mIoU {100 * figures['miou']:.1f}  pixel accuracy {100 * figures['pixel_accuracy']:.1f}")
-    print(f"confusion matrix: {picture}")
+    print(f"confusion matrix: {matrix}\nbest, median and worst pictures: {sheet}")
     print(json.dumps(figures), flush=True)
     return figures
 

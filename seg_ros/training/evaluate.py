@@ -2,28 +2,72 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
 
+from seg_ros import overlay
 from seg_ros.models.graph import SemanticGraph
 from seg_ros.training.datasets import pairs, read_sample
 from seg_ros.training.metrics import Confusion
 from seg_ros.weights import Manifest
 
 
-@torch.no_grad()
-def evaluate(model: nn.Module, manifest: Manifest, root: Path, device: torch.device) -> Confusion:
-    """Runs `model` over the pairs in `root` and counts; unlabelled truth is ignored.
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """One evaluated picture: its files, its own mIoU 0..1, and its label image `(H, W) uint8`."""
 
-    The network sees each picture at its own size, through the same graph that the engines compile.
+    image: Path
+    truth: Path
+    miou: float
+    label: np.ndarray
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, manifest: Manifest, root: Path, device: torch.device) -> tuple[Confusion, list[Scored]]:
+    """Runs `model` over the pairs in `root`; unlabelled truth is ignored.
+
+    The network sees each picture at its own size, once, through the same graph that the engines compile.
+    Returns the counts over all pictures, and each picture's own result.
     """
     graph = SemanticGraph(model, manifest.mean, manifest.std).to(device).eval()
-    confusion = Confusion(len(manifest.classes))
+    total, scored = Confusion(len(manifest.classes)), []
     for image, label in tqdm(pairs(root), desc="evaluate", leave=False, mininterval=2.0):
         pixels, truth = read_sample(image, label, len(manifest.classes))
-        predicted, _ = graph(torch.from_numpy(pixels).unsqueeze(0).to(device))
-        confusion.add(truth, predicted[0].cpu().numpy())
-    return confusion
+        predicted = graph(torch.from_numpy(pixels).unsqueeze(0).to(device))[0][0].cpu().numpy()
+        one = Confusion(len(manifest.classes))
+        one.add(truth, predicted)
+        total.merge(one)
+        scored.append(Scored(image, label, one.miou(), predicted))
+    return total, scored
+
+
+def contact_sheet(scored: list[Scored], manifest: Manifest, each: int = 3) -> np.ndarray:
+    """Camera, truth and labels of the best, median and worst pictures, `each` of them, as a BGR picture."""
+    order = sorted(scored, key=lambda s: -s.miou)
+    middle = max(0, len(order) // 2 - each // 2)
+    groups = {"best": order[:each], "median": order[middle : middle + each], "worst": order[-each:]}
+    palette = manifest.classes.palette()[:, ::-1]
+    rows = []
+    for title, members in groups.items():
+        for member in members:
+            pixels, truth = read_sample(member.image, member.truth, len(manifest.classes))
+            row = np.hstack(
+                (
+                    pixels[..., ::-1],
+                    overlay.colorize(truth, palette),
+                    overlay.colorize(member.label, palette),
+                )
+            )
+            row = cv2.resize(row, (1200, round(1200 * row.shape[0] / row.shape[1])), interpolation=cv2.INTER_AREA)
+            text = f"{title}: {member.image.stem}, mIoU {100 * member.miou:.1f}   (camera, truth, labels)"
+            cv2.rectangle(row, (0, 0), (9 * len(text), 22), (0, 0, 0), -1)
+            cv2.putText(row, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
+            rows.append(row)
+    width = max(row.shape[1] for row in rows)
+    return np.vstack([cv2.copyMakeBorder(r, 0, 4, 0, width - r.shape[1], cv2.BORDER_CONSTANT) for r in rows])

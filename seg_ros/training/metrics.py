@@ -33,6 +33,11 @@ class Confusion:
         self.matrix += counts[:, :n]
         self.missed += counts[:, n:].sum(axis=1)
 
+    def merge(self, other: Confusion) -> None:
+        """Adds the counts of `other`."""
+        self.matrix += other.matrix
+        self.missed += other.missed
+
     @property
     def truths(self) -> np.ndarray:
         """Pixels of truth by class, `(C,) int64`, those without a prediction included."""

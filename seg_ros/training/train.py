@@ -137,7 +137,7 @@ class Trainer:
                 old.copy_(new)
 
     def _keep_best(self) -> None:
-        confusion = evaluate(self.average, self.manifest, self.data / "val", self.device)
+        confusion, _ = evaluate(self.average, self.manifest, self.data / "val", self.device)
         miou = confusion.miou()
         print(f"epoch {self.epoch}: val mIoU {miou:.4f} (best so far {max(self.best, miou):.4f})", flush=True)
         if miou > self.best:

@@ -44,7 +44,8 @@ def test_trains_evaluates_and_resumes(data, tmp_path, capsys):
     assert figures["miou"] > 0.75
     assert figures["iou"].keys() == {"dark", "bright"}
     assert 0 < figures["pixel_accuracy"] <= 1
-    assert cv2.imread(str(run / "confusion.png")) is not None
+    for picture in ("confusion.png", "contact_sheet.png"):
+        assert cv2.imread(str(run / picture)) is not None
     manifest, _ = weights.load(output)
     assert manifest.input_size == (64, 80)
     assert manifest.score["val_miou"] == pytest.approx(figures["miou"], abs=0.01)
