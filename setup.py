@@ -41,6 +41,7 @@ setup(
             "probe = seg_ros.probe:main",
             "demo = seg_ros.demo:main",
             "train = seg_ros.cli.train:main",
+            "ablate = seg_ros.cli.ablate:main",
             "convert = seg_ros.cli.convert:main",
             "evaluate = seg_ros.cli.evaluate:main",
         ]

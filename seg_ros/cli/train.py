@@ -22,8 +22,8 @@ from seg_ros.cli.evaluate import report
 from seg_ros.models import MODELS
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes, render_street
-from seg_ros.training.train import Recipe, Trainer
-from seg_ros.weights import Manifest, load_model
+from seg_ros.training.train import Recipe, Trainer, start_from
+from seg_ros.weights import Manifest
 
 # Seeds below 10000 are for training, 10000.. for choosing the best epoch; the demo and the tests use 20000..
 STREET_TRAIN = range(0, 600)
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("--output", type=Path, help="also copy the best weights to this file")
     add("--model", choices=sorted(MODELS), default="unet")
     add("--arguments", nargs="+", default=[], metavar="NAME=VALUE", help="of the model, e.g. width=16 stem=true")
-    add("--start", help="weights to start from, of the same network")
+    add("--start", help="weights to start from; what does not fit (another set of classes) starts at random")
     add("--epochs", type=int, default=Recipe.epochs)
     add("--batch", type=int, default=Recipe.batch, help="pictures a step")
     add("--rate", type=float, default=Recipe.rate, help="peak learning rate")
@@ -75,7 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
     manifest = Manifest(args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence)
     model = MODELS[args.model](**shape)
     if args.start:
-        model.load_state_dict(load_model(args.start, args.model)[0].state_dict())
+        fresh = start_from(model, args.start)
+        print(f"starts from {args.start}; new: {', '.join(fresh) or 'nothing'}")
     recipe = Recipe(epochs=args.epochs, batch=args.batch, rate=args.rate, evaluate_every=args.evaluate_every)
     trainer = Trainer(model, manifest, data, args.run, Augment(tuple(args.crop)), recipe, args.workers)
     if args.resume:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from seg_ros import weights
+from seg_ros.errors import WeightsError
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import LabelImages, read_sample
 from seg_ros.training.evaluate import evaluate
@@ -29,6 +30,8 @@ class Recipe:
         rate: peak learning rate of AdamW (Loshchilov, Hutter, 2019).
         decay: its weight decay.
         ema: share of the old average kept at each step (Polyak averaging); the average is what is shipped.
+        weighted: rare classes weigh more in the cross entropy.
+        dice: weight of the Dice loss beside the cross entropy; 0 leaves it out.
         evaluate_every: epochs between evaluations.
     """
 
@@ -37,6 +40,8 @@ class Recipe:
     rate: float = 3e-3
     decay: float = 0.01
     ema: float = 0.998
+    weighted: bool = True
+    dice: float = 1.0
     evaluate_every: int = 1
 
 
@@ -74,7 +79,8 @@ class Trainer:
             pictures, recipe.batch, shuffle=True, drop_last=len(pictures) >= recipe.batch, num_workers=workers,
             persistent_workers=workers > 0, pin_memory=self.device.type == "cuda",
         )  # fmt: skip
-        self.weight = class_weights(_shares(pictures)).to(self.device)
+        shares = _shares(pictures) if recipe.weighted else np.full(len(manifest.classes), 1 / len(manifest.classes))
+        self.weight = class_weights(shares).to(self.device)
         # Biases and normalisation are not decayed: they cannot overfit, and decay moves their optimum.
         matrices = [p for p in model.parameters() if p.ndim > 1]
         vectors = [p for p in model.parameters() if p.ndim <= 1]
@@ -118,7 +124,8 @@ class Trainer:
             images = _normalise(pixels.to(self.device, non_blocking=True), self.manifest)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
                 logits = self.model(images)["out"]
-            loss = segmentation_loss(logits.float(), label.to(self.device, non_blocking=True), self.weight)
+            label = label.to(self.device, non_blocking=True)
+            loss = segmentation_loss(logits.float(), label, self.weight, self.recipe.dice)
             loss.backward()
             self.optimiser.step()
             self.optimiser.zero_grad()
@@ -159,6 +166,23 @@ class Trainer:
         partial = self.run / ".checkpoint.partial"
         torch.save(state, partial)
         partial.replace(self.run / "checkpoint.pt")
+
+
+def start_from(model: nn.Module, path: str | Path) -> list[str]:
+    """Copies from weights what fits `model` by name and shape; returns the names of what keeps its random start.
+
+    With another set of classes that is the last layer.
+
+    Raises:
+        WeightsError: if the file does not load, or nothing in it fits.
+    """
+    _, tensors = weights.load(path)
+    own = model.state_dict()
+    fitting = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}
+    if not fitting:
+        raise WeightsError(f"{path}: expected weights of the same architecture, no tensor fits")
+    model.load_state_dict(own | fitting)
+    return sorted(own.keys() - fitting.keys())
 
 
 def _schedule(step: int, steps: int) -> float:

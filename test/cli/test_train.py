@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seg_ros import weights
-from seg_ros.cli import evaluate, train
+from seg_ros.cli import ablate, evaluate, train
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +76,19 @@ def test_resume_without_a_run_says_so(data, tmp_path):
 def test_missing_data_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"classes.json: no classes file"):
         train.main(options(tmp_path, tmp_path / "run", 1))
+
+
+def test_starts_from_weights_of_other_classes(data, tmp_path, capsys, small_weights):
+    arguments = ["--arguments", "width=4", "depth=2", "stem=true", "--start", str(small_weights)]
+    train.main([*options(data, tmp_path, 1), *arguments])
+    assert f"starts from {small_weights}; new: head.bias, head.weight" in capsys.readouterr().out
+
+
+def test_ablation_prints_a_row_an_ingredient(data, small_weights, capsys):
+    common = ["--data", str(data), "--start", str(small_weights), "--crop", "48", "64", "--workers", "0"]
+    ablate.main([*common, "--epochs", "5"])
+    lines = capsys.readouterr().out.splitlines()
+    figures = json.loads(lines[-1])
+    assert figures.keys() == ablate.ROWS.keys()
+    assert sum(line.startswith("| no ") for line in lines) == len(ablate.ROWS) - 1
+    assert len(set(figures.values())) > 3  # the changes change something
