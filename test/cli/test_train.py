@@ -86,7 +86,7 @@ def test_starts_from_weights_of_other_classes(data, tmp_path, capsys, small_weig
 
 def test_ablation_prints_a_row_an_ingredient(data, small_weights, capsys):
     common = ["--data", str(data), "--start", str(small_weights), "--crop", "48", "64", "--workers", "0"]
-    ablate.main([*common, "--epochs", "5"])
+    ablate.main([*common, "--epochs", "12", "--rate", "0.01"])
     lines = capsys.readouterr().out.splitlines()
     figures = json.loads(lines[-1])
     assert figures.keys() == ablate.ROWS.keys()
