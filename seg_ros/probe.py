@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -48,7 +49,9 @@ class Probe(Node):
         self.ages: list[float] = []
         self.arrivals: list[float] = []
         self.report: dict[str, str] = {}
+        self.reports = 0
         self.picture: tuple[Frame, np.ndarray] | None = None
+        self._before: dict[str, str] = {}
         self._truth: OrderedDict[tuple[int, int], Image] = OrderedDict()
         self._images: OrderedDict[tuple[int, int], Image] = OrderedDict()
         self._labels: OrderedDict[tuple[int, int], Image] = OrderedDict()
@@ -91,23 +94,35 @@ class Probe(Node):
         for status in array.status:
             if status.name == f"{self.node_name}: segmentation":
                 self.report = {v.key: v.value for v in status.values} | {"message": status.message}
+                self.reports += 1
+
+    def begin(self) -> None:
+        """Counts from here: what came before was discovery and compiling."""
+        self._before = self.report
+        self.confusion = Confusion(len(self.classes))
+        self.judged = 0
+        self.ages.clear()
+        self.arrivals.clear()
 
     def figures(self) -> dict:
-        """The figures so far; `miou` and `iou` are None without truth."""
+        """The figures since `begin`; `miou` and `iou` are None without truth."""
         n = len(self.arrivals)
         span = self.arrivals[-1] - self.arrivals[0] if n > 1 else 0.0
         judged = self.confusion.summary(self.classes) if self.judged else {}
-        group = lambda prefix, kind: {  # noqa: E731
-            k.removeprefix(prefix): kind(v) for k, v in self.report.items() if k.startswith(prefix)
-        }
+
+        def since(key: str) -> int:
+            return int(self.report.get(key, 0)) - int(self._before.get(key, 0))
+
+        dropped = {k.removeprefix("dropped/"): since(k) for k in self.report if k.startswith("dropped/")}
+        stages = {k.removeprefix("p50/"): float(v) for k, v in self.report.items() if k.startswith("p50/")}
         return {
-            "frames_in": int(self.report.get("frames_in", 0)),
+            "frames_in": since("frames_in"),
             "labels_out": n,
-            "dropped": group("dropped/", int),
+            "dropped": {reason: n for reason, n in dropped.items() if n},
             "fps": round((n - 1) / span, 2) if span else 0.0,
             "age_p50_ms": round(float(np.percentile(self.ages, 50)), 1) if n else None,
             "age_p99_ms": round(float(np.percentile(self.ages, 99)), 1) if n else None,
-            "stages_ms": group("p50/", float),
+            "stages_ms": stages,
             "engine": self.report.get("engine", "none"),
             "miou": judged.get("miou"),
             "iou": judged.get("iou"),
@@ -139,12 +154,12 @@ def _live(figures: dict) -> str:
     )
 
 
-def _wait(probe: Probe, seconds: float, until: object = None) -> bool:
-    """Spins for `seconds`, or until `until()` is true; says whether it was."""
+def _wait(probe: Probe, seconds: float, until: Callable[[], bool]) -> bool:
+    """Spins until `until()` is true, at most for `seconds`; says whether it was."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and rclpy.ok():
         rclpy.spin_once(probe, timeout_sec=0.05)
-        if until is not None and until():
+        if until():
             return True
     return False
 
@@ -161,14 +176,20 @@ def watch(probe: Probe, args: argparse.Namespace) -> dict:
         print(f"no label after {time.monotonic() - start:.0f} s; {args.node} says: {probe.report.get('message')}")
         return probe.figures()
     print(f"first label after {time.monotonic() - start:.1f} s", flush=True)
-    probe.ages.clear()  # the first frames waited for discovery
-    probe.arrivals.clear()
+    # From one report of the node to another, so that its counts and the probe's are of the same seconds.
+    _next_report(probe)
+    probe.begin()
     for second in range(args.seconds):
         if second == args.seconds // 2:
             probe.take_picture()
-        _wait(probe, 1.0)
+        _next_report(probe)
         print(_live(probe.figures()), flush=True)
     return probe.figures()
+
+
+def _next_report(probe: Probe) -> None:
+    seen = probe.reports
+    _wait(probe, 2.0, lambda: probe.reports > seen)
 
 
 def finish(probe: Probe, figures: dict, args: argparse.Namespace) -> int:
