@@ -24,6 +24,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from seg_ros.ros import messages
+from seg_ros.ros.interrupt import interrupt_once
 from seg_ros.sources import Picture, open_source
 
 _FROM_BGR = {"bgr8": None, "rgb8": cv2.COLOR_BGR2RGB, "mono8": cv2.COLOR_BGR2GRAY}
@@ -44,6 +45,7 @@ class Camera(Node):
             self.create_publisher(CompressedImage, "image_raw/compressed", qos) if args.compressed else None
         )
         self.create_timer(1.0 / args.rate, self._publish)
+        self.get_logger().info(f"publishing {args.source} at {args.rate:g} Hz on {self._image.topic_name}")
 
     def _publish(self) -> None:
         picture = next(self._pictures, None)
@@ -87,6 +89,7 @@ def main(args: list[str] | None = None) -> None:
         pictures = open_source(parsed.source, size, parsed.rate, parsed.loop, parsed.seed)
     except FileNotFoundError as error:
         parser.error(str(error))
+    interrupt_once()
     rclpy.init(args=args)
     camera = Camera(pictures, parsed)
     try:

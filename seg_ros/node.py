@@ -24,6 +24,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from seg_ros.errors import EngineError, FrameError, WeightsError
 from seg_ros.ros.diagnostics import ERROR, Health, diagnostics
 from seg_ros.ros.image_io import decode_compressed, decode_image
+from seg_ros.ros.interrupt import interrupt_once
 from seg_ros.ros.logs import RosLogs, reported
 from seg_ros.ros.outputs import OUTPUTS, Outcome
 from seg_ros.ros.parameters import ParameterServer
@@ -102,12 +103,14 @@ class SegmentationNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribes and waits for the frame in work."""
         self._release_camera()
+        self.get_logger().info("deactivated")
         return super().on_deactivate(state)
 
     @reported
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forgets weights, engine and output topics."""
         self.release()
+        self.get_logger().info("cleaned up")
         return TransitionCallbackReturn.SUCCESS
 
     @reported
@@ -231,6 +234,7 @@ class SegmentationNode(LifecycleNode):
 
 def main(args: list[str] | None = None) -> None:
     """Runs the node until it is shut down. Exits 0 on SIGINT and SIGTERM, 1 on a fatal device error."""
+    interrupt_once()
     rclpy.init(args=args)
     node = SegmentationNode()
     logging.getLogger("seg_ros").setLevel(logging.INFO)

@@ -95,6 +95,7 @@ def save(path: str | Path, tensors: Mapping[str, Tensor], manifest: Manifest, ha
     text = manifest.to_json()
     partial = Path(path).with_name(f".{Path(path).name}.partial")
     safetensors.torch.save_file(tensors, partial, {_KEY: text, "sha256": _digest(text, tensors)})
+    partial.chmod(0o644)  # safetensors makes it private; shipped weights are for everyone
     partial.replace(path)
 
 

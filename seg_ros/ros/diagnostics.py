@@ -69,7 +69,8 @@ class Health:
             return ERROR, "segmentation failed: " + _counts(bad), rates
         if bad:
             return WARN, "bad frames: " + _counts(bad), rates
-        return OK, "segmenting", rates
+        idle = new_in and lost.get("no_subscriber") == new_in
+        return OK, "idle: no subscriber" if idle else "segmenting", rates
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -68,9 +68,13 @@ class ParameterServer:
             descriptor = _descriptor(field)
             try:
                 node.declare_parameter(field.name, field.default, descriptor)
-            except (InvalidParameterValueException, InvalidParameterTypeException) as error:
+            except (InvalidParameterValueException, InvalidParameterTypeException):
                 node.declare_parameter(field.name, field.default, descriptor, ignore_override=True)
-                self._wrong[field.name] = f"parameter '{field.name}': {error}; allowed: {_allowed(field)}"
+                override = node._parameter_overrides[field.name].value  # rclpy has no public way to ask for it
+                self._wrong[field.name] = (
+                    f"parameter '{field.name}': got {override!r}, allowed: {_allowed(field)}; "
+                    f"set it with ros2 param set, then configure again"
+                )
 
     def read(self) -> Parameters:
         """The current values.

@@ -1,6 +1,7 @@
 """Parity with torchvision as oracle: its parameter names, its numbers."""
 
 import functools
+import importlib.util
 
 import pytest
 import torch
@@ -11,13 +12,15 @@ from seg_ros.models.fcn import TorchvisionFCN
 @functools.cache
 def torchvision():
     """torchvision beside a CPU build of PyTorch: its C++ operators are absent, so their schemas are declared."""
+    if not importlib.util.find_spec("torchvision"):
+        pytest.skip("torchvision is not installed")
     library = torch.library.Library("torchvision", "DEF")
     for schema in (
         "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
         "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     ):
         library.define(schema)
-    module = pytest.importorskip("torchvision", reason="torchvision is not installed", exc_type=ImportError)
+    module = importlib.import_module("torchvision")
     module.library = library  # an operator lives as long as its library
     return module
 

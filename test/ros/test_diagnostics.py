@@ -51,6 +51,12 @@ def test_bad_frames_warn_and_failures_are_errors():
     assert (level, message) == (ERROR, "segmentation failed: 1 engine")
 
 
+def test_without_subscribers_it_says_idle():
+    health = Health()
+    health.judge(0.0, True, snapshot(), "/image")
+    assert health.judge(1.0, True, snapshot(30, 0, no_subscriber=30), "/image")[:2] == (OK, "idle: no subscriber")
+
+
 def test_an_inactive_node_is_not_in_error():
     health = Health()
     health.judge(0.0, True, snapshot(), "/image")
