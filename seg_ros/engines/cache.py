@@ -41,10 +41,11 @@ def machine() -> dict[str, str | int]:
 
 
 def graph_source() -> str:
-    """Digest of the source of the networks: another source, another graph."""
+    """Digest of the source of networks and engines: another source, another artefact."""
     sha = hashlib.sha256()
-    for path in sorted((Path(__file__).parents[1] / "models").glob("*.py")):
-        sha.update(path.read_bytes())
+    for folder in ("models", "engines"):
+        for path in sorted((Path(__file__).parents[1] / folder).glob("*.py")):
+            sha.update(path.read_bytes())
     return sha.hexdigest()
 
 

@@ -7,34 +7,46 @@ lays the weights out for this processor.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import tempfile
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from seg_ros.engines.cache import Artefact
+from seg_ros.engines.library import Library
 from seg_ros.errors import EngineError
 
 
-def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Callable[[Tensor], tuple[Tensor, ...]]:
+def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Library:
     """Takes the library from the cache, or compiles it there.
 
     Raises:
         EngineError: if there is no C++ compiler, or compiling fails.
     """
-    # Takes a second to import, so only for those who use it.
-    from torch._inductor import aoti_compile_and_package, aoti_load_package
 
     def compile_to(path: Path) -> None:
-        if not shutil.which("g++") and not shutil.which("clang++"):
-            raise EngineError("inductor needs a C++ compiler and found neither g++ nor clang++; install g++")
-        program = torch.export.export(graph.to(memory_format=torch.channels_last), (example,))
-        aoti_compile_and_package(program, package_path=str(path), inductor_configs={"freezing": True})
+        try:
+            _compile(graph, example, path)
+        except EngineError:
+            raise
+        except Exception as error:  # whatever a compiler may raise: the next engine may still run
+            raise EngineError(f"inductor cannot compile this graph here: {type(error).__name__}: {error}") from error
 
-    try:
-        return aoti_load_package(str(artefact.get(compile_to, ".pt2")))
-    except EngineError:
-        raise
-    except Exception as error:  # whatever a compiler may raise: the next engine may still run
-        raise EngineError(f"inductor cannot compile this graph here: {type(error).__name__}: {error}") from error
+    return Library(artefact.get(compile_to, ".so"))
+
+
+def _compile(graph: nn.Module, example: Tensor, path: Path) -> None:
+    # Takes a second to import, so only where something is compiled.
+    from torch._inductor import aot_compile
+
+    if not shutil.which("g++") and not shutil.which("clang++"):
+        raise EngineError("inductor needs a C++ compiler and found neither g++ nor clang++; install g++")
+    program = torch.export.export(graph.to(memory_format=torch.channels_last), (example,))
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # the compiler leaves its sources beside the library
+        options = {"freezing": True, "aot_inductor.output_path": str(Path(folder) / "graph.so")}
+        library = Path(aot_compile(program.module(), (example,), options=options))
+        outside = [p.name for p in Path(folder).glob("*.json") if not p.stem.endswith("metadata")]
+        if outside:  # these would go through PyTorch's dispatcher, which a call through C does not reach
+            raise EngineError("this graph has operators that AOTInductor does not compile into the library")
+        library.replace(path)

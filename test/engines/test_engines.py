@@ -1,12 +1,19 @@
 """What every engine promises, and what `auto` does when one does not work."""
 
+import os
 import shutil
+import threading
+import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from seg_ros.engines import ENGINES, inductor, open_engine
+from seg_ros.engines.library import Library
 from seg_ros.errors import EngineError
+from seg_ros.models import MODELS
 from seg_ros.models.graph import SemanticGraph
 from seg_ros.weights import load_model
 
@@ -72,3 +79,47 @@ def test_second_open_loads_instead_of_compiling(graph, cache_dir, monkeypatch):
 
     monkeypatch.setattr(torch.export, "export", fail)
     assert open_engine("inductor", graph, SHAPE, "weights", cache_dir).name == "inductor"
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_other_threads_run_during_inference(name, cache_dir):
+    # A node whose engine holds Python's lock takes no message and answers no service while it infers.
+    model = MODELS["unet"](classes=11, width=16)
+    engine = open_engine(name, SemanticGraph(model, (0.5,) * 3, (0.25,) * 3).eval(), (1, 256, 320), "gil", cache_dir)
+    ticks, done = [], threading.Event()
+
+    def tick():
+        while not done.wait(0.001):
+            ticks.append(time.perf_counter())
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    start = time.perf_counter()
+    for _ in range(5):
+        engine.run(torch.zeros(1, 256, 320, 3, dtype=torch.uint8))
+    seconds = time.perf_counter() - start
+    done.set()
+    thread.join()
+    assert np.diff(ticks).max() < seconds / 5 / 2
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_memory_stays_constant(name, graph, cache_dir):
+    engine = open_engine(name, graph, SHAPE, "weights", cache_dir)
+    pixels = torch.zeros(*SHAPE, 3, dtype=torch.uint8)
+
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    for _ in range(200):
+        engine.run(pixels)
+    before = resident()
+    for _ in range(2000):
+        engine.run(pixels)
+    assert resident() - before < 2e6  # outputs alone are 24 MB
+
+
+def test_a_file_that_is_no_library_is_an_engine_error(tmp_path):
+    (tmp_path / "a.so").write_text("no library")
+    with pytest.raises(EngineError, match=r"a\.so does not load"):
+        Library(tmp_path / "a.so")
