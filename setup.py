@@ -42,6 +42,7 @@ setup(
             "demo = seg_ros.demo:main",
             "train = seg_ros.cli.train:main",
             "ablate = seg_ros.cli.ablate:main",
+            "benchmark = seg_ros.cli.benchmark:main",
             "convert = seg_ros.cli.convert:main",
             "evaluate = seg_ros.cli.evaluate:main",
         ]

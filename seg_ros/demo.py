@@ -28,12 +28,18 @@ def main(arguments: list[str] | None = None) -> None:
     source.add_argument("--topic", help="a camera topic that is published already")
     add("--truth", default="", help="with --topic: topic of true label images")
     add("--model", default="", help="architecture that the weights must have")
-    add("--weights", default="unet_street", help="file, or the bare name of shipped weights")
+    add(
+        "--weights",
+        help="file, or the bare name of shipped weights (default: unet_street on the street, else unet_camvid)",
+    )
     add("--engine", default="auto")
     add("--seconds", type=int, default=20)
     add("--rate", type=float, default=30.0, help="of the camera, Hz")
-    add("--min-miou", type=float, default=0.75)
+    add("--min-miou", type=float, help="below it the demo fails (default: 0.75 on the street, 0.5 on other pictures)")
     args = parser.parse_args(arguments)
+    synthetic = not (args.images or args.video or args.topic)
+    weights = args.weights or f"{args.model or 'unet'}_{'street' if synthetic else 'camvid'}"
+    min_miou = args.min_miou if args.min_miou is not None else (0.75 if synthetic else 0.5)
 
     # Names of its own, so that two demos on one machine do not hear each other.
     space = f"/seg_ros_demo_{os.getpid()}"
@@ -45,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
             "--namespace", f"{space}/camera",
         ))  # fmt: skip
     parameters = {
-        "weights": args.weights,
+        "weights": weights,
         "engine": args.engine,
         "model": args.model,
         "input_topic": camera_topic,
@@ -54,8 +60,8 @@ def main(arguments: list[str] | None = None) -> None:
     node = _start("node", "--ros-args", "-r", f"__ns:={space}", *settings)
     probe = _start(
         "probe", "--node", f"{space}/segmentation", "--topic", camera_topic, "--truth",
-        args.truth or f"{space}/camera/label_truth", "--weights", args.weights, "--seconds", str(args.seconds),
-        "--min-miou", str(args.min_miou),
+        args.truth or f"{space}/camera/label_truth", "--weights", weights, "--seconds", str(args.seconds),
+        "--min-miou", str(min_miou),
     )  # fmt: skip
     processes += [node, probe]
     try:

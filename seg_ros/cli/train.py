@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
         render_street(data / "train", STREET_TRAIN, 4, progress=lambda s: tqdm(s, desc="render train"))
         render_street(data / "val", STREET_VAL, 3, progress=lambda s: tqdm(s, desc="render val"))
     classes = load_classes(data, args.classes or ("camvid" if args.data == "street" else ""))
-    shape = {"classes": len(classes)} | dict(_argument(text) for text in args.arguments)
+    shape = {"classes": len(classes)} | dict(argument(text) for text in args.arguments)
     manifest = Manifest(args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence)
     model = MODELS[args.model](**shape)
     if args.start:
@@ -88,7 +88,8 @@ def main(arguments: list[str] | None = None) -> None:
     report(best, data / "val", args.run)
 
 
-def _argument(text: str) -> tuple[str, int | float | bool]:
+def argument(text: str) -> tuple[str, int | float | bool]:
+    """`"width=16"` as `("width", 16)`; the value is JSON."""
     name, _, value = text.partition("=")
     return name, json.loads(value)
 

@@ -44,6 +44,6 @@ def test_fcn_is_torchvisions(depth):
             images = torch.randn(1, 3, *size)
             theirs = oracle(images)["out"]
             logits = ours(images)["out"]
-            scale = max(1.0, theirs.abs().max().item())
-            assert (logits - theirs).abs().max() / scale <= 1e-5
+            assert (logits - theirs).abs().max() <= 1e-4
+            assert theirs.std() > 0.01  # not trivially equal
             assert logits.shape == theirs.shape
