@@ -25,7 +25,7 @@ setup(
     # What runs the models is pinned in requirements/core.txt and installed from there.
     install_requires=["setuptools"],
     # colcon test runs pytest because of "test".
-    extras_require={"tensorrt": ["torch-tensorrt"], "test": ["pytest"]},
+    extras_require={"test": ["pytest"]},
     zip_safe=False,
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/seg_ros"]),

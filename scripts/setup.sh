@@ -19,11 +19,17 @@ die() { say "setup: $*"; exit 1; }
 exec 9<"$root" # two makes in one checkout take turns
 if command -v flock >/dev/null; then flock 9; fi
 
-wanted=$({
-  echo "$root ${ROS_DISTRO:-} ${PYTHON:-}"
+fingerprint() {
+  echo "$root ${ROS_DISTRO:-} $kept"
   find requirements seg_ros_msgs scripts/setup.sh -type f -print0 | sort -z | xargs -0 sha256sum
-} | sha256sum)
-if [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$wanted" ]]; then exit 0; fi
+}
+# An existing .venv keeps its interpreter, unless PYTHON names another.
+kept=$(readlink -f "$venv/bin/python" 2>/dev/null) || kept=''
+if [[ -n ${PYTHON:-} ]]; then
+  asked=$("$PYTHON" -c 'import os, sys; print(os.path.realpath(sys.executable))' 2>/dev/null </dev/null) || asked=none
+  [[ $asked == "$kept" ]] || kept=''
+fi
+if [[ -n $kept && -f $stamp && $(<"$stamp") == "$(fingerprint | sha256sum)" ]]; then exit 0; fi
 rm -f "$stamp"
 
 # --- Preflight: everything that could be missing is named before anything is downloaded.
@@ -41,7 +47,7 @@ header = os.path.join(sysconfig.get_path("include"), "Python.h")
 print(int((3, 11) <= sys.version_info[:2] <= (3, 13)), "%d.%d" % sys.version_info[:2], sys.version.split()[0],
       int(importlib.util.find_spec("ensurepip") is not None), int(os.path.exists(header)))'
 ros=wheels python='' seen=''
-for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 /usr/bin/python3}; do
+for candidate in ${PYTHON:-$kept python3 python3.13 python3.12 python3.11 /usr/bin/python3}; do
   facts=$("$candidate" -c "$probe" 2>/dev/null </dev/null) || continue
   read -r fits minor version venv_module headers <<<"$facts"
   seen+="${seen:+, }$candidate is $version"
@@ -88,13 +94,21 @@ logged() {
   die "$what failed; the whole log is $log"
 }
 
+# pip, with the names and sizes of large downloads as progress.
+install() {
+  "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off -r "$1" 2>&1 </dev/null |
+    tee -a "$log" | sed -un 's#^ *Downloading \(.*/\)\?\([^/]*\.whl\) (\(.*[MG]B\)).*#      \2 (\3)#p' >&2
+}
+
 if [[ $ros == wheels ]]; then unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH; fi
 files=(core dev)
 if [[ $ros == wheels ]]; then files=(core ros dev); fi
 for file in "${files[@]}"; do
   say "[3/5] requirements/$file.txt"
-  logged "pip install -r requirements/$file.txt" "$venv/bin/python" -m pip install --disable-pip-version-check \
-    --progress-bar off -r "requirements/$file.txt"
+  if ! install "requirements/$file.txt"; then
+    tail -n 15 "$log" >&2
+    die "pip install -r requirements/$file.txt failed; the whole log is $log"
+  fi
 done
 
 # --- The messages, into .venv as an ament prefix.
@@ -123,5 +137,6 @@ logged "the final check" bash -c '. scripts/env.sh && python -c "
 import cv2, rclpy, safetensors, torch
 from seg_ros_msgs.msg import InstanceMaskArray
 InstanceMaskArray.__class__.__import_type_support__()"'
-echo "$wanted" >"$stamp"
+kept=$(readlink -f "$venv/bin/python")
+fingerprint | sha256sum >"$stamp"
 say "[5/5] ready after $((SECONDS - started)) s"

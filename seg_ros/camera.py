@@ -11,6 +11,7 @@ somebody subscribes, `label_truth` (mono8 class ids) with the same header; all b
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Iterator
 
@@ -81,13 +82,14 @@ def main(args: list[str] | None = None) -> None:
     add("--seed", type=int, default=20000, help="of the street")
     add("--compressed", action="store_true", help="also publish image_raw/compressed (JPEG)")
     parsed = parser.parse_args(remove_ros_args(args=sys.argv if args is None else args)[1:])
-    if parsed.rate <= 0:
-        parser.error(f"--rate must be above 0, got {parsed.rate}")
+    if parsed.rate <= 0 or (parsed.size and min(parsed.size) < 1):
+        parser.error(f"--rate and --size must be above 0, got {parsed.rate} and {parsed.size}")
     cv2.setNumThreads(1)  # a camera must not take the cores that the network needs
     try:
         size = tuple(parsed.size) if parsed.size else None
         pictures = open_source(parsed.source, size, parsed.rate, parsed.loop, parsed.seed)
-    except FileNotFoundError as error:
+        pictures = itertools.chain([next(pictures)], pictures)  # says now what is wrong with the first
+    except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
     interrupt_once()
     rclpy.init(args=args)
@@ -97,7 +99,10 @@ def main(args: list[str] | None = None) -> None:
             rclpy.spin_once(camera)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    rclpy.try_shutdown()
+    except ValueError as error:  # a picture that does not decode
+        sys.exit(f"camera: {error}")
+    finally:
+        rclpy.try_shutdown()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -61,14 +60,14 @@ def main(arguments: list[str] | None = None) -> None:
     probe = _start(
         "probe", "--node", f"{space}/segmentation", "--topic", camera_topic, "--truth",
         args.truth or f"{space}/camera/label_truth", "--weights", weights, "--seconds", str(args.seconds),
-        "--min-miou", str(min_miou),
+        "--min-miou", str(min_miou), *(["--require-truth"] if synthetic else []),
     )  # fmt: skip
-    processes += [node, probe]
+    processes += [probe, node]
     try:
         while probe.poll() is None:
             for process in processes:
                 if process is not probe and process.poll():
-                    sys.exit(f"demo: {' '.join(process.args[1:3])} ended with status {process.returncode}")
+                    sys.exit(f"demo: {process.args[2]} ended with status {process.returncode}")
             time.sleep(0.2)
     except KeyboardInterrupt:
         pass
@@ -86,7 +85,7 @@ def _start(module: str, *arguments: str) -> subprocess.Popen:
 
 def _end(process: subprocess.Popen) -> None:
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # not SIGINT, which an import under way answers with a traceback
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:

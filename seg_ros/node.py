@@ -17,6 +17,7 @@ from typing import Any
 import rclpy
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage, Image
@@ -47,12 +48,14 @@ class SegmentationNode(LifecycleNode):
         self._camera: Any = None
         self._outputs: dict[str, Any] = {}
         self._logged: dict[str, float] = {}
-        self._problem = ""
+        self.problem = ""
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
-        self.create_timer(1.0, self._every_second)
+        # Steady, so that a simulated clock that stands still stops neither diagnostics nor start.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0, self._every_second, clock=steady)
         self.add_post_set_parameters_callback(self._take_live_parameters)
         if self.get_parameter("autostart").value:
-            self._autostart = self.create_timer(0.0, self._start)
+            self._autostart = self.create_timer(0.0, self._start, clock=steady)
 
     # Life cycle
 
@@ -67,19 +70,20 @@ class SegmentationNode(LifecycleNode):
         start = time.monotonic()
         try:
             p = self._parameter_server.read()
-            torch.set_num_threads(p.threads or os.cpu_count() or 1)
+            _set_threads(p.threads)
             self._segmenter = Segmenter.open(
                 p.weights,
                 engine=p.engine,
                 architecture=p.model,
                 mode=p.resize_mode,
-                cache_dir=Path(p.cache_dir) if p.cache_dir else None,
+                cache_dir=Path(p.cache_dir).expanduser() if p.cache_dir else None,
             )
         except (ValueError, WeightsError, EngineError) as error:
-            self._problem = f"configure failed: {error}"
-            self.get_logger().error(self._problem)
+            self.problem = f"configure failed: {error}"
+            self.get_logger().error(self.problem)
             return TransitionCallbackReturn.FAILURE
-        self._problem = ""
+        self.problem = ""
+        self._statistics = Statistics()
         self._settings = p
         self._palette = self._segmenter.manifest.classes.palette()
         for name, (message, _) in OUTPUTS.items():
@@ -95,7 +99,14 @@ class SegmentationNode(LifecycleNode):
     @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts the inference thread and subscribes to the camera."""
-        self._worker = NewestFirst(self._segment, lambda: self._statistics.drop("stale"), self._failed)
+        # The number of OpenMP threads belongs to the thread that starts them, so the worker sets it for itself.
+        threads = self._settings.threads
+        self._worker = NewestFirst(
+            self._segment,
+            dropped=lambda: self._statistics.drop("stale"),
+            failed=self._failed,
+            begin=lambda: _set_threads(threads),
+        )
         self._subscribe()
         return super().on_activate(state)
 
@@ -125,22 +136,22 @@ class SegmentationNode(LifecycleNode):
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
-    def release(self) -> None:
+    def release(self, timeout: float | None = None) -> None:
         """Ends the inference thread and frees engine and output topics."""
-        self._release_camera()
+        self._release_camera(timeout)
         for publisher in self._outputs.values():
             self.destroy_lifecycle_publisher(publisher)
         self._outputs = {}
         self._segmenter = None
         self._parameter_server.locked = False
 
-    def _release_camera(self) -> None:
+    def _release_camera(self, timeout: float | None = None) -> None:
         if self._camera is not None:
             self.destroy_subscription(self._camera)
             self._camera = None
         if self._worker is not None:
-            if not self._worker.stop():
-                self.get_logger().error("the inference thread did not end within 5 s")
+            if not self._worker.stop(timeout):
+                self.get_logger().error(f"the frame in work did not end within {timeout} s")
             self._worker = None
 
     def _take_live_parameters(self, _: list) -> None:
@@ -188,6 +199,8 @@ class SegmentationNode(LifecycleNode):
         )
 
     def _failed(self, error: Exception) -> None:
+        if not self.context.ok():  # shutting down: the graph went away under the frame in work
+            return
         if isinstance(error, FrameError):
             self._statistics.drop(error.reason)
             self._log_slowly(error.reason, f"frame dropped: {error}")
@@ -199,14 +212,14 @@ class SegmentationNode(LifecycleNode):
                 self.context.try_shutdown()
         else:
             self._statistics.drop("internal")
-            self._log_slowly("internal", "".join(traceback.format_exception(error)))
+            self._log_slowly("internal", f"frame dropped: {error!r}", error)
 
-    def _log_slowly(self, kind: str, text: str) -> None:
-        """Logs at most once a second for each kind."""
+    def _log_slowly(self, kind: str, text: str, error: Exception | None = None) -> None:
+        """Logs at most once a second for each kind; with the traceback of `error` if given."""
         now = time.monotonic()
         if now - self._logged.get(kind, -1.0) >= 1.0:
             self._logged[kind] = now
-            self.get_logger().error(text)
+            self.get_logger().error("".join([text, "\n", *traceback.format_exception(error)]) if error else text)
 
     # Once a second
 
@@ -218,8 +231,8 @@ class SegmentationNode(LifecycleNode):
         topic = self._camera.topic_name if active else ""
         snapshot = self._statistics.snapshot()
         level, message, rates = self._health.judge(time.monotonic(), active, snapshot, topic)
-        if self._problem:
-            level, message = ERROR, self._problem
+        if self.problem:
+            level, message = ERROR, self.problem
         engine = self._segmenter.engine if self._segmenter else None
         values = {
             **snapshot,
@@ -230,6 +243,11 @@ class SegmentationNode(LifecycleNode):
         }
         now = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics(now, self.get_fully_qualified_name(), level, message, values))
+
+
+def _set_threads(threads: int) -> None:
+    """Sets the CPU threads of PyTorch for the calling thread; 0 is one for each core this process may use."""
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
 
 
 def main(args: list[str] | None = None) -> None:
@@ -246,7 +264,7 @@ def main(args: list[str] | None = None) -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        node.release()
+        node.release(timeout=2.0)
         rclpy.try_shutdown()
     sys.exit(node.exit_code)
 

@@ -1,10 +1,10 @@
 """Judges a running segmentation node: subscribes to what it publishes, compares with the truth, reports.
 
-    ros2 run seg_ros probe --node /segmentation --camera /camera --seconds 20
+    ros2 run seg_ros probe --node /segmentation --topic /camera/image_raw --seconds 20
 
 Prints figures once a second and at the end; the last line of stdout is one JSON object with `frames_in labels_out
 dropped fps age_p50_ms age_p99_ms stages_ms engine miou iou`. Writes a side-by-side picture. Exits 1 when no label
-came, or when there was truth and mIoU is below `--min-miou`.
+came, when mIoU is below `--min-miou`, or when there is no truth although `--require-truth` is given.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.utilities import remove_ros_args
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from seg_ros import overlay, weights
 from seg_ros.classes import ClassMap
+from seg_ros.errors import WeightsError
 from seg_ros.results import Frame
-from seg_ros.ros.image_io import decode_image
+from seg_ros.ros.image_io import decode_compressed, decode_image
+from seg_ros.ros.interrupt import interrupt_once
 from seg_ros.ros.qos import camera_qos
 from seg_ros.training.metrics import Confusion
 
@@ -50,10 +53,11 @@ class Probe(Node):
         self.arrivals: list[float] = []
         self.report: dict[str, str] = {}
         self.reports = 0
+        self.mismatch = ""
         self.picture: tuple[Frame, np.ndarray] | None = None
         self._before: dict[str, str] = {}
         self._truth: OrderedDict[tuple[int, int], Image] = OrderedDict()
-        self._images: OrderedDict[tuple[int, int], Image] = OrderedDict()
+        self._images: OrderedDict[tuple[int, int], Image | CompressedImage] = OrderedDict()
         self._labels: OrderedDict[tuple[int, int], Image] = OrderedDict()
         self.create_subscription(Image, f"{args.node}/label", self._on_label, QoSProfile(depth=5))
         self.create_subscription(Image, args.truth, self._on_truth, QoSProfile(depth=5))
@@ -63,7 +67,8 @@ class Probe(Node):
     def take_picture(self) -> None:
         """Keeps the next camera image that gets a label, for the side-by-side picture."""
         if self._camera is None and self.picture is None:
-            self._camera = self.create_subscription(Image, self.camera_topic, self._on_image, camera_qos(False))
+            kind = CompressedImage if self.camera_topic.endswith("/compressed") else Image
+            self._camera = self.create_subscription(kind, self.camera_topic, self._on_image, camera_qos(False))
 
     def _on_label(self, label: Image) -> None:
         now = self.get_clock().now().nanoseconds
@@ -74,7 +79,9 @@ class Probe(Node):
         if stamp in self._truth:
             self._judge(stamp)
         if stamp in self._images and self.picture is None:
-            self.picture = decode_image(self._images[stamp]), _pixels(label)
+            image = self._images[stamp]
+            decode = decode_compressed if isinstance(image, CompressedImage) else decode_image
+            self.picture = decode(image), _pixels(label)
             self.destroy_subscription(self._camera)
             self._images.clear()
 
@@ -83,12 +90,16 @@ class Probe(Node):
         if _stamp(truth) in self._labels:
             self._judge(_stamp(truth))
 
-    def _on_image(self, image: Image) -> None:
+    def _on_image(self, image: Image | CompressedImage) -> None:
         _remember(self._images, image)
 
     def _judge(self, stamp: tuple[int, int]) -> None:
-        self.confusion.add(_pixels(self._truth.pop(stamp)), _pixels(self._labels[stamp]))
-        self.judged += 1
+        truth, label = _pixels(self._truth.pop(stamp)), _pixels(self._labels[stamp])
+        if truth.shape == label.shape:
+            self.confusion.add(truth, label)
+            self.judged += 1
+        else:
+            self.mismatch = f"the true label image is {truth.shape}, the label image {label.shape}"
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
         for status in array.status:
@@ -115,6 +126,7 @@ class Probe(Node):
 
         dropped = {k.removeprefix("dropped/"): since(k) for k in self.report if k.startswith("dropped/")}
         stages = {k.removeprefix("p50/"): float(v) for k, v in self.report.items() if k.startswith("p50/")}
+        stages.pop("age", None)  # no stage, but what the label is judged by
         return {
             "frames_in": since("frames_in"),
             "labels_out": n,
@@ -129,7 +141,7 @@ class Probe(Node):
         }
 
 
-def _stamp(message: Image) -> tuple[int, int]:
+def _stamp(message: Image | CompressedImage) -> tuple[int, int]:
     return message.header.stamp.sec, message.header.stamp.nanosec
 
 
@@ -169,11 +181,14 @@ def watch(probe: Probe, args: argparse.Namespace) -> dict:
     start = time.monotonic()
     print(f"waiting for the first label on {args.node}/label ...", flush=True)
 
+    def message() -> str:
+        return probe.report.get("message", "")
+
     def settled() -> bool:
-        return bool(probe.arrivals) or probe.report.get("message", "").startswith("configure failed")
+        return bool(probe.arrivals) or "configure failed" in message() or "activate failed" in message()
 
     if not _wait(probe, args.patience, settled) or not probe.arrivals:
-        print(f"no label after {time.monotonic() - start:.0f} s; {args.node} says: {probe.report.get('message')}")
+        print(f"no label after {time.monotonic() - start:.0f} s; {args.node} says: {message() or 'nothing'}")
         return probe.figures()
     print(f"first label after {time.monotonic() - start:.1f} s", flush=True)
     # From one report of the node to another, so that its counts and the probe's are of the same seconds.
@@ -202,7 +217,11 @@ def finish(probe: Probe, figures: dict, args: argparse.Namespace) -> int:
         path = (args.output / "segmentation.png").resolve()
         cv2.imwrite(str(path), overlay.side_by_side(*probe.picture, probe.classes))
         print(f"picture: {path}")
-    failures = []
+    elif figures["labels_out"]:
+        print(f"no picture: no image on {args.topic} had a label of its stamp")
+    failures = [probe.mismatch] if probe.mismatch else []
+    if args.require_truth and figures["miou"] is None:
+        failures.append(f"no label could be compared with the truth on {args.truth}")
     if not figures["labels_out"]:
         failures.append("no labels came")
     if figures["miou"] is not None and figures["miou"] < args.min_miou:
@@ -225,13 +244,20 @@ def main(args: list[str] | None = None) -> None:
     add("--seconds", type=int, default=20, help="how long to judge")
     add("--patience", type=float, default=300.0, help="seconds to wait for the first label")
     add("--min-miou", type=float, default=0.75)
+    add("--require-truth", action="store_true", help="fail when there is nothing to compare with")
     add("--output", type=Path, default=Path("demo"), help="folder of the picture")
     parsed = parser.parse_args(remove_ros_args(args=sys.argv if args is None else args)[1:])
-    classes = weights.load(parsed.weights)[0].classes
+    try:
+        classes = weights.load(parsed.weights)[0].classes
+    except WeightsError as error:
+        parser.exit(1, f"probe: {error}\n")
+    interrupt_once()
     rclpy.init(args=args)
-    probe = Probe(parsed, classes)
-    figures = watch(probe, parsed)
-    status = finish(probe, figures, parsed)
+    try:
+        probe = Probe(parsed, classes)
+        status = finish(probe, watch(probe, parsed), parsed)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        status = 130  # what a shell says of Ctrl-C
     rclpy.try_shutdown()
     sys.exit(status)
 

@@ -64,14 +64,19 @@ class NewestFirst(Generic[T]):
 
     Args:
         work: called with one item at a time. What it raises reaches `failed`; the thread lives on.
-        dropped: called when an item is replaced by a newer one before its turn.
+        dropped: called when an item is replaced by a newer one, or by `stop`, before its turn.
         failed: called with an exception that `work` raised.
+        begin: called on the thread before the first item.
     """
 
     def __init__(
-        self, work: Callable[[T], None], dropped: Callable[[], None], failed: Callable[[Exception], None]
+        self,
+        work: Callable[[T], None],
+        dropped: Callable[[], None],
+        failed: Callable[[Exception], None],
+        begin: Callable[[], None] = lambda: None,
     ) -> None:
-        self._work, self._dropped, self._failed = work, dropped, failed
+        self._work, self._dropped, self._failed, self._begin = work, dropped, failed, begin
         self._pending: list[T] = []
         self._changed = threading.Condition()
         self._stopping = False
@@ -87,15 +92,19 @@ class NewestFirst(Generic[T]):
         if replaced:
             self._dropped()
 
-    def stop(self, timeout: float = 5.0) -> bool:
-        """Lets the item in work finish, forgets the pending one. Returns False if that took over `timeout` s."""
+    def stop(self, timeout: float | None = None) -> bool:
+        """Lets the item in work finish, drops the pending one. Returns False if that took over `timeout` s."""
         with self._changed:
             self._stopping = True
+            forgotten, self._pending = bool(self._pending), []
             self._changed.notify()
+        if forgotten:
+            self._dropped()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        self._begin()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._pending or self._stopping)

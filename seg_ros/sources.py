@@ -27,6 +27,7 @@ def open_source(name: str, size: tuple[int, int] | None, rate: float, loop: bool
 
     Raises:
         FileNotFoundError: if the source does not exist, is empty or does not open.
+        ValueError: when it comes to a picture that does not decode; or if the size is below 64x64 for the street.
     """
     if name == "street":
         return _street(seed, size or (640, 480), rate)
@@ -43,7 +44,7 @@ def open_source(name: str, size: tuple[int, int] | None, rate: float, loop: bool
             return _video(name)
     else:
         raise FileNotFoundError(f"{name}: expected 'street', a folder of pictures, a video file or a webcam number")
-    return _resized(_repeated(pictures, loop), size)
+    return _resized(_repeated(pictures, loop, name), size)
 
 
 def image_files(folder: Path) -> list[tuple[Path, Path | None]]:
@@ -103,10 +104,16 @@ def _video(name: str) -> Iterator[Picture]:
         capture.release()
 
 
-def _repeated(pictures: Callable[[], Iterator[Picture]], loop: bool) -> Iterator[Picture]:
-    yield from pictures()
-    while loop:
-        yield from pictures()
+def _repeated(pictures: Callable[[], Iterator[Picture]], loop: bool, name: str) -> Iterator[Picture]:
+    while True:
+        empty = True
+        for picture in pictures():
+            empty = False
+            yield picture
+        if empty:
+            raise ValueError(f"{name}: it opens, but no picture could be read")
+        if not loop:
+            return
 
 
 def _resized(pictures: Iterator[Picture], size: tuple[int, int] | None) -> Iterator[Picture]:

@@ -106,18 +106,18 @@ def load(path: str | Path) -> tuple[Manifest, dict[str, Tensor]]:
         WeightsError: if the file is missing, truncated, altered, no safetensors file or without manifest.
     """
     path = find(path)
-    with path.open("rb") as file:
-        start = file.read(2)
-    if start in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
-        raise WeightsError(
-            f"{path}: expected safetensors, got a PyTorch pickle, which could run code when opened; "
-            "convert it with safetensors first"
-        )
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
+        with path.open("rb") as file:
+            start = file.read(2)
+        if start == b"PK" or start[:1] == b"\x80":  # only now: a safetensors file may begin so too
+            raise WeightsError(
+                f"{path}: expected safetensors, got a PyTorch pickle, which could run code when opened; "
+                "convert it: python -m seg_ros.cli.convert"
+            ) from error
         raise WeightsError(
             f"{path}: expected a whole safetensors file, got one of {path.stat().st_size} bytes that does not "
             f"read ({error}); it is truncated or damaged, fetch it again"
@@ -160,6 +160,10 @@ def load_model(path: str | Path, architecture: str = "") -> tuple[nn.Module, Man
         model = MODELS[manifest.architecture](**manifest.arguments)
     except (TypeError, ValueError) as error:
         raise WeightsError(f"{path}: {manifest.architecture} refuses its arguments: {error}") from error
+    if manifest.arguments.get("classes", len(manifest.classes)) != len(manifest.classes):
+        raise WeightsError(
+            f"{path}: expected names for {manifest.arguments['classes']} classes, got {len(manifest.classes)}"
+        )
     expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     actual = {name: tuple(t.shape) for name, t in tensors.items()}
     if expected != actual:

@@ -65,7 +65,8 @@ def test_stop_lets_the_item_in_work_finish_and_forgets_the_pending_one(gate):
         gate.wait(5)
         done.append(item)
 
-    worker = NewestFirst(work, lambda: None, pytest.fail)
+    dropped = []
+    worker = NewestFirst(work, lambda: dropped.append(1), pytest.fail)
     worker.put(1)
     assert started.wait(5)
     worker.put(2)
@@ -73,6 +74,7 @@ def test_stop_lets_the_item_in_work_finish_and_forgets_the_pending_one(gate):
     gate.set()
     assert worker.stop()
     assert done == [1]
+    assert dropped == [1]
 
 
 def test_stop_ends_an_idle_thread():

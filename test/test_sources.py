@@ -69,6 +69,23 @@ def test_what_does_not_open_is_named(tmp_path):
         open_source(str(tmp_path / "text.mp4"), None, 1.0, True, 0)
 
 
+def test_a_video_without_pictures_ends(tmp_path, monkeypatch):
+    class Empty:
+        def isOpened(self):  # noqa: N802 (OpenCV's name)
+            return True
+
+        def read(self):
+            return False, None
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", lambda name: Empty())
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(ValueError, match="no picture could be read"):
+        next(open_source(str(tmp_path / "a.mp4"), None, 1.0, True, 0))
+
+
 def test_damaged_picture_is_named(folder):
     (folder / "images/1.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"1.png: does not decode"):

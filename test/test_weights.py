@@ -1,5 +1,6 @@
 """Weights files: what is wrong with one is said, and nothing in one is executed."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -9,7 +10,7 @@ import safetensors.torch
 import torch
 
 from seg_ros import weights
-from seg_ros.classes import CAMVID
+from seg_ros.classes import CAMVID, ClassMap
 from seg_ros.errors import WeightsError
 from seg_ros.models import MODELS
 from seg_ros.weights import Manifest
@@ -104,16 +105,43 @@ class Canary:
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-@pytest.mark.parametrize("writer", ["torch", "pickle"])
+@pytest.mark.parametrize("writer", ["torch", 2, 3, 4, 5])
 def test_pickle_is_refused_and_does_not_run(tmp_path, suffix, writer):
     canary, path = tmp_path / "canary", tmp_path / f"evil.{suffix}"
     if writer == "torch":
         torch.save({"a": Canary(canary)}, path)
     else:
-        path.write_bytes(pickle.dumps(Canary(canary)))
+        path.write_bytes(pickle.dumps(Canary(canary), protocol=writer))
     with pytest.raises(WeightsError, match="expected safetensors, got a PyTorch pickle"):
         weights.load_model(path)
     assert not canary.exists()
+
+
+@pytest.mark.parametrize("start", [b"PK", b"\x80\x02", b"\x80\x05"])
+def test_header_length_that_looks_like_a_pickle_is_none(tmp_path, small_weights, start):
+    # safetensors begins with the length of its header, whatever bytes that is.
+    manifest, tensors = weights.load(small_weights)
+    path = tmp_path / "a.safetensors"
+    weights.save(path, tensors, manifest)
+    length = int.from_bytes(path.read_bytes()[:8], "little")
+    wanted = int.from_bytes(start, "little")
+    while wanted < length + 200:
+        wanted += 65536
+    for _ in range(2):  # the header is padded to a multiple of 8
+        manifest = dataclasses.replace(manifest, licence=manifest.licence + "x" * (wanted - length))
+        weights.save(path, tensors, manifest)
+        length = int.from_bytes(path.read_bytes()[:8], "little")
+    if path.read_bytes()[:2] != start:
+        pytest.skip(f"a header of {wanted} bytes cannot be made: lengths are multiples of 8")
+    weights.load(path)
+
+
+def test_names_for_another_number_of_classes(tmp_path, small_weights):
+    manifest, tensors = weights.load(small_weights)
+    few = ClassMap(("road",), ((1, 2, 3),))
+    weights.save(tmp_path / "few.safetensors", tensors, dataclasses.replace(manifest, classes=few))
+    with pytest.raises(WeightsError, match="expected names for 11 classes, got 1"):
+        weights.load_model(tmp_path / "few.safetensors")
 
 
 def test_safetensors_without_manifest(tmp_path):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from seg_ros.cli.common import one_line_errors
 from seg_ros.models import MODELS
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes
@@ -34,6 +35,7 @@ ROWS = {
 """What each row of the table changes."""
 
 
+@one_line_errors
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="ablate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -18,7 +18,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from seg_ros import weights
-from seg_ros.cli.train import argument
+from seg_ros.cli.common import argument, one_line_errors
 from seg_ros.engines import ENGINES, open_engine
 from seg_ros.models import MODELS
 from seg_ros.models.graph import SemanticGraph
@@ -67,6 +67,7 @@ def rows(name: str, graph: SemanticGraph, size: tuple[int, int], digest: str, se
     ]
 
 
+@one_line_errors
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

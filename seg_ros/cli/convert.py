@@ -16,9 +16,11 @@ from pathlib import Path
 
 from seg_ros import weights
 from seg_ros.classes import ClassMap
+from seg_ros.cli.common import one_line_errors
 from seg_ros.convert import convert, read_pth
 
 
+@one_line_errors
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -17,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from seg_ros.classes import ClassMap
+from seg_ros.cli.common import one_line_errors
 from seg_ros.training.datasets import render_street
 from seg_ros.training.evaluate import contact_sheet, evaluate
 from seg_ros.training.metrics import Confusion
@@ -38,7 +39,7 @@ def report(weights: Path | str, data: Path, output: Path) -> dict:
     output.mkdir(parents=True, exist_ok=True)
     matrix, sheet = output / "confusion.png", output / "contact_sheet.png"
     cv2.imwrite(str(matrix), draw_confusion(confusion, manifest.classes))
-    cv2.imwrite(str(sheet), contact_sheet(scored, manifest))
+    cv2.imwrite(str(sheet), contact_sheet(model.cpu(), manifest, scored))
     for name, iou in figures["iou"].items():
         print(f"  {name:12s} {'absent' if iou is None else f'{100 * iou:5.1f}'}")
     print(f"mIoU {100 * figures['miou']:.1f}  pixel accuracy {100 * figures['pixel_accuracy']:.1f}")
@@ -71,6 +72,7 @@ def draw_confusion(confusion: Confusion, classes: ClassMap, cell: int = 56) -> n
     return picture
 
 
+@one_line_errors
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -11,13 +11,13 @@ goes on with `--resume`.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
+from seg_ros.cli.common import argument, one_line_errors
 from seg_ros.cli.evaluate import report
 from seg_ros.models import MODELS
 from seg_ros.training.augment import Augment
@@ -30,6 +30,7 @@ STREET_TRAIN = range(0, 600)
 STREET_VAL = range(10000, 10030)
 
 
+@one_line_errors
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -86,12 +87,6 @@ def main(arguments: list[str] | None = None) -> None:
         shutil.copyfile(best, args.output)
         print(f"best weights: {args.output}")
     report(best, data / "val", args.run)
-
-
-def argument(text: str) -> tuple[str, int | float | bool]:
-    """`"width=16"` as `("width", 16)`; the value is JSON."""
-    name, _, value = text.partition("=")
-    return name, json.loads(value)
 
 
 if __name__ == "__main__":

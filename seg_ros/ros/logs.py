@@ -10,13 +10,14 @@ from typing import Any
 
 
 def reported(callback: Callable) -> Callable:
-    """A method of a node that logs what it raises: rclpy drops what life-cycle callbacks raise without a word."""
+    """A life-cycle callback that logs what it raises and keeps it as `node.problem`: rclpy drops it without a word."""
 
     @functools.wraps(callback)
     def wrapper(node: Any, *args: Any) -> Any:
         try:
             return callback(node, *args)
-        except Exception:
+        except Exception as error:
+            node.problem = f"{callback.__name__} failed: {error!r}"
             node.get_logger().error(f"{callback.__name__} failed: {traceback.format_exc()}")
             raise
 

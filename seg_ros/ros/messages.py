@@ -21,11 +21,6 @@ def header(frame: Frame) -> Header:
     return _header(frame.stamp, frame.frame_id)
 
 
-def label_image(stamp: tuple[int, int], frame_id: str, label: np.ndarray) -> Image:
-    """`(H, W) uint8` class ids as a mono8 image, 255 = unlabelled; `stamp` is `(sec, nanosec)`."""
-    return image(_header(stamp, frame_id), label, "mono8")
-
-
 def image(header: Header, pixels: np.ndarray, encoding: str) -> Image:
     """An image message, little-endian, `step == width * bytes per pixel`.
 

@@ -6,9 +6,14 @@ import dataclasses
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    InvalidTopicNameException,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.validate_topic_name import validate_topic_name
 
 from seg_ros.engines import ENGINES
 from seg_ros.geometry import MODES
@@ -44,7 +49,9 @@ class Parameters:
     threads: int = _parameter(
         0, "threads of the engine on the CPU; 0 is one per core", minimum=0, maximum=256, fixed=True
     )
-    input_topic: str = _parameter("image", "camera topic; a CompressedImage topic ends in /compressed", fixed=True)
+    input_topic: str = _parameter(
+        "image", "camera topic; a CompressedImage topic ends in /compressed", topic=True, fixed=True
+    )
     overlay_alpha: float = _parameter(
         0.5, "opacity of the labels in the overlay; 0 shows the camera only", minimum=0.0, maximum=1.0
     )
@@ -108,15 +115,28 @@ class ParameterServer:
             right = value in rules["choices"]
         if right and "minimum" in rules:
             right = rules["minimum"] <= value <= rules["maximum"]
+        if right and rules.get("topic"):
+            right = _is_topic(value)
         return "" if right else f"parameter '{field.name}': got {value!r}, allowed: {_allowed(field)}"
+
+
+def _is_topic(name: str) -> bool:
+    try:
+        return validate_topic_name(name)
+    except InvalidTopicNameException:
+        return False
 
 
 def _allowed(field: dataclasses.Field) -> str:
     rules = field.metadata
     if "choices" in rules:
         return "one of " + ", ".join(repr(c) for c in rules["choices"])
+    if "topic" in rules:
+        return "a topic name: letters, digits, _ and /"
     kind = type(field.default).__name__
-    return f"{kind} {rules['minimum']} to {rules['maximum']}" if "minimum" in rules else kind
+    if "minimum" not in rules:
+        return kind
+    return f"{kind} {rules['minimum']} to {rules['maximum']}" + (" (write 1.0, not 1)" if kind == "float" else "")
 
 
 def _descriptor(field: dataclasses.Field) -> ParameterDescriptor:

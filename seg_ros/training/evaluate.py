@@ -20,12 +20,11 @@ from seg_ros.weights import Manifest
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """One evaluated picture: its files, its own mIoU 0..1, and its label image `(H, W) uint8`."""
+    """One evaluated picture: its files, and its own mIoU 0..1."""
 
     image: Path
     truth: Path
     miou: float
-    label: np.ndarray
 
 
 @torch.no_grad()
@@ -43,12 +42,14 @@ def evaluate(model: nn.Module, manifest: Manifest, root: Path, device: torch.dev
         one = Confusion(len(manifest.classes))
         one.add(truth, predicted)
         total.merge(one)
-        scored.append(Scored(image, label, one.miou(), predicted))
+        scored.append(Scored(image, label, one.miou()))
     return total, scored
 
 
-def contact_sheet(scored: list[Scored], manifest: Manifest, each: int = 3) -> np.ndarray:
+@torch.no_grad()
+def contact_sheet(model: nn.Module, manifest: Manifest, scored: list[Scored], each: int = 3) -> np.ndarray:
     """Camera, truth and labels of the best, median and worst pictures, `each` of them, as a BGR picture."""
+    graph = SemanticGraph(model, manifest.mean, manifest.std).eval()
     order = sorted(scored, key=lambda s: -s.miou)
     middle = max(0, len(order) // 2 - each // 2)
     groups = {"best": order[:each], "median": order[middle : middle + each], "worst": order[-each:]}
@@ -57,11 +58,12 @@ def contact_sheet(scored: list[Scored], manifest: Manifest, each: int = 3) -> np
     for title, members in groups.items():
         for member in members:
             pixels, truth = read_sample(member.image, member.truth, len(manifest.classes))
+            label = graph(torch.from_numpy(pixels).unsqueeze(0))[0][0].numpy()
             row = np.hstack(
                 (
                     pixels[..., ::-1],
                     overlay.colorize(truth, palette),
-                    overlay.colorize(member.label, palette),
+                    overlay.colorize(label, palette),
                 )
             )
             row = cv2.resize(row, (1200, round(1200 * row.shape[0] / row.shape[1])), interpolation=cv2.INTER_AREA)

@@ -103,6 +103,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.epoch, self.best = state["step"], state["epoch"], state["best"]
+        torch.set_rng_state(state["random"].cpu())  # else the first epochs' crops would come again
 
     def fit(self) -> Path:
         """Trains to the last epoch. Returns the path of the best weights."""
@@ -161,6 +162,7 @@ class Trainer:
             "step": self.step,
             "epoch": self.epoch,
             "best": self.best,
+            "random": torch.get_rng_state(),
         }
         # Renamed into place, so that a run killed while writing still resumes.
         partial = self.run / ".checkpoint.partial"

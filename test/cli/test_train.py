@@ -69,12 +69,12 @@ def test_starts_from_weights(data, tmp_path, capsys):
 
 
 def test_resume_without_a_run_says_so(data, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"checkpoint.pt"):
+    with pytest.raises(SystemExit, match=r"train: .*checkpoint.pt"):
         train.main(options(data, tmp_path / "none", 1, "--resume"))
 
 
 def test_missing_data_says_so(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"classes.json: no classes file"):
+    with pytest.raises(SystemExit, match=r"train: .*classes.json: no classes file"):
         train.main(options(tmp_path, tmp_path / "run", 1))
 
 

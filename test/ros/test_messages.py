@@ -59,13 +59,6 @@ def test_big_endian_values_are_turned():
     assert bytes(msg.data) == array.astype("<u2").tobytes()
 
 
-def test_label_image():
-    label = values(np.uint8, ())
-    msg = messages.label_image((1, 2), "cam", label)
-    assert (msg.header.stamp.sec, msg.header.stamp.nanosec, msg.header.frame_id) == (1, 2, "cam")
-    assert (msg.encoding, bytes(msg.data)) == ("mono8", label.tobytes())
-
-
 @pytest.mark.parametrize(
     ("array", "encoding"),
     [

@@ -56,6 +56,8 @@ WRONG = [
     ("engine", "warp", "'auto', 'inductor', 'eager'"),
     ("threads", -1, "int 0 to 256"),
     ("autostart", "yes", "bool"),
+    ("input_topic", "bad topic", "a topic name"),
+    ("input_topic", "", "a topic name"),
 ]
 
 
