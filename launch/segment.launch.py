@@ -30,7 +30,11 @@ def arguments() -> list[DeclareLaunchArgument]:
 
     return [
         argument("params_file", str(CONFIG / "segment.yaml"), "YAML file of the node's parameters"),
-        argument("weights", "", "weights file, or bare name of shipped weights; empty: as in params_file"),
+        argument(
+            "weights",
+            "",
+            "weights file, or bare name of shipped weights; empty: unet_street with camera:=true, else as in params_file",
+        ),
         argument("model", "", "architecture that the weights must have; empty: as in params_file"),
         argument("engine", "", "what runs the network; empty: as in params_file", "", "auto", "inductor", "eager"),
         argument(
@@ -64,6 +68,8 @@ def fast_dds_profile() -> list[SetEnvironmentVariable]:
 def nodes(context: LaunchContext) -> list[Node]:
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     given = {name: ParameterValue(value, value_type=str) for name, value in values.items() if value}
+    if not values["weights"] and IfCondition(LaunchConfiguration("camera")).evaluate(context):
+        given["weights"] = "unet_street"  # the default is for real roads
     topic = values["input_topic"] or CAMERA_TOPIC
     file = Path(LaunchConfiguration("params_file").perform(context)).expanduser()
     if not file.is_file():  # launch_ros only warns, and the node would run with its defaults

@@ -34,7 +34,7 @@ class Parameters:
     autostart: bool = _parameter(
         True, "configure and activate when started; else a life-cycle manager does", fixed=True
     )
-    weights: str = _parameter("unet_street", "weights file, or the bare name of shipped weights", fixed=True)
+    weights: str = _parameter("unet_camvid", "weights file, or the bare name of shipped weights", fixed=True)
     model: str = _parameter(
         "", "architecture that the weights must have; empty accepts any", choices=("", *sorted(MODELS)), fixed=True
     )
