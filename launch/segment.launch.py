@@ -33,7 +33,7 @@ def arguments() -> list[DeclareLaunchArgument]:
         argument(
             "weights",
             "",
-            "weights file, or bare name of shipped weights; empty: unet_street with camera:=true, else as in params_file",
+            "weights file, or bare name of shipped ones; empty: unet_street with camera:=true, else as in params_file",
         ),
         argument("model", "", "architecture that the weights must have; empty: as in params_file"),
         argument("engine", "", "what runs the network; empty: as in params_file", "", "auto", "inductor", "eager"),
