@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
                     sys.exit(f"demo: {process.args[2]} ended with status {process.returncode}")
             time.sleep(0.2)
     except KeyboardInterrupt:
-        pass
+        sys.exit(130)  # what a shell says of Ctrl-C
     finally:
         for process in processes:
             _end(process)

@@ -6,6 +6,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from seg_ros.errors import EngineError, WeightsError
 
@@ -18,7 +19,7 @@ def one_line_errors(main: Callable) -> Callable:
         try:
             main(arguments)
         except (FileNotFoundError, ValueError, WeightsError, EngineError) as error:
-            sys.exit(f"{main.__module__.rpartition('.')[2]}: {error}")
+            sys.exit(f"{Path(main.__code__.co_filename).stem}: {error}")
 
     return wrapper
 

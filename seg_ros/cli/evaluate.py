@@ -21,7 +21,7 @@ from seg_ros.cli.common import one_line_errors
 from seg_ros.training.datasets import render_street
 from seg_ros.training.evaluate import contact_sheet, evaluate
 from seg_ros.training.metrics import Confusion
-from seg_ros.weights import load_model
+from seg_ros.weights import find, load_model
 
 STREET_TEST = range(20000, 20040)
 """Seeds that neither training nor the choice of the best epoch has seen."""
@@ -82,6 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("--data", required=True, help="folder with images/ and labels/, or 'street' (held-out seeds)")
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder for the pictures")
     args = parser.parse_args(arguments)
+    find(args.weights)  # before anything is rendered
     if args.data != "street":
         report(args.weights, Path(args.data), args.output)
         return
