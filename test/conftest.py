@@ -117,3 +117,33 @@ def wait_for(condition, seconds=20.0):
             return value
         time.sleep(0.01)
     pytest.fail(f"not within {seconds} s: {condition}")
+
+
+@pytest.fixture
+def start(graph, small_weights):
+    """Starts a segmentation node with small weights on the eager engine; overrides by keyword."""
+    from rclpy.parameter import Parameter
+
+    from seg_ros.node import SegmentationNode
+
+    def start(**overrides):
+        values = {"weights": str(small_weights), "engine": "eager", "input_topic": "/eye/image"} | overrides
+        node = SegmentationNode(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()])
+        return graph.add(node)
+
+    return start
+
+
+@pytest.fixture
+def serving(start, graph):
+    """An active node that has served a frame: `(node, publisher of its camera, list of its labels)`."""
+    from sensor_msgs.msg import Image
+
+    from test.nodes import active, picture, send
+
+    node = start()
+    active(node)
+    camera = graph.publisher(Image, "/eye/image")
+    labels = graph.collect(Image, "/segmentation/label")
+    send(camera, picture(1), labels)
+    return node, camera, labels

@@ -1,59 +1,23 @@
-"""The node on a real ROS graph: outputs, life cycle, bad frames, parameters."""
+"""The node on a real ROS graph: outputs, bad frames, overload, diagnostics."""
 
-import threading
 import time
 
 import numpy as np
 import pytest
-import torch
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from seg_ros.errors import EngineError
-from seg_ros.node import SegmentationNode
 from seg_ros.ros import messages
 from seg_ros.ros.image_io import decode_compressed
 from seg_ros.ros.outputs import OUTPUTS
 from test.conftest import wait_for
-
-
-def picture(stamp=1, size=(48, 72), encoding="rgb8"):
-    header = Header(frame_id="eye")
-    header.stamp.sec, header.stamp.nanosec = stamp, 123456789
-    pixels = np.random.default_rng(stamp).integers(0, 256, (*size, 3), np.uint8)
-    return messages.image(header, pixels, encoding)
-
-
-@pytest.fixture
-def start(graph, small_weights):
-    """Starts a node with small weights on the eager engine; overrides by keyword."""
-
-    def start(**overrides):
-        values = {"weights": str(small_weights), "engine": "eager", "input_topic": "/eye/image"} | overrides
-        node = SegmentationNode(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()])
-        return graph.add(node)
-
-    return start
-
-
-def state(node):
-    return node._state_machine.current_state[1]
-
-
-def active(node):
-    return wait_for(lambda: state(node) == "active")
-
-
-def send(camera, message, received):
-    """Publishes until something is received: discovery takes its time."""
-    camera.publish(message)
-    wait_for(lambda: received or (camera.publish(message), time.sleep(0.1))[0])
+from test.nodes import Before, active, fail, picture, send
 
 
 def test_label_has_size_and_header_of_the_image(start, graph):
@@ -128,12 +92,8 @@ BAD = {
 
 
 @pytest.mark.parametrize("reason", BAD)
-def test_a_bad_frame_costs_that_frame(start, graph, reason):
-    node = start()
-    active(node)
-    camera = graph.publisher(Image, "/eye/image")
-    labels = graph.collect(Image, "/segmentation/label")
-    send(camera, picture(1), labels)
+def test_a_bad_frame_costs_that_frame(serving, reason):
+    node, camera, labels = serving
     time.sleep(0.3)  # what send repeated is through
     labels.clear()
     camera.publish(BAD[reason])
@@ -171,30 +131,6 @@ def test_silent_camera_is_an_error_in_diagnostics(start, graph):
     assert "no frame on /eye/image" in statuses[-1].status[0].message
 
 
-@pytest.mark.parametrize(
-    ("overrides", "words"),
-    [
-        ({"weights": "/no/such.safetensors"}, ["/no/such.safetensors", "no such file"]),
-        ({"overlay_alpha": 7.0}, ["overlay_alpha", "7.0", "0.0 to 1.0"]),
-        ({"engine": "warp"}, ["engine", "warp", "'auto', 'inductor', 'eager'"]),
-    ],
-)
-def test_a_wrong_parameter_leaves_the_node_alive_and_unconfigured(start, graph, overrides, words):
-    node = start(autostart=False, **overrides)
-    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
-    assert state(node) == "unconfigured"
-    statuses = graph.collect(DiagnosticArray, "/diagnostics")
-    wait_for(lambda: statuses and statuses[-1].status[0].level == DiagnosticStatus.ERROR)
-    assert all(word in statuses[-1].status[0].message for word in words)
-
-
-def test_a_wrong_parameter_can_be_put_right(start, small_weights):
-    node = start(autostart=False, weights="/no/such.safetensors")
-    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
-    assert node.set_parameters([Parameter("weights", value=str(small_weights))])[0].successful
-    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-
-
 def test_live_parameter_acts_on_the_next_frame(start, graph):
     node = start()
     active(node)
@@ -208,58 +144,9 @@ def test_live_parameter_acts_on_the_next_frame(start, graph):
     assert (drawn == plain).all(axis=2).mean() > 0.3  # all but the lines between classes
 
 
-def test_life_cycle_repeats_without_leaks(start, graph):
-    node = start(autostart=False)
-    camera = graph.publisher(Image, "/eye/image")
-    labels = graph.collect(Image, "/segmentation/label")
-    threads, entities = set(), set()
-    for _ in range(5):
-        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-        for _ in range(2):
-            assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
-            labels.clear()
-            send(camera, picture(), labels)
-            threads.add(threading.active_count())
-            assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
-        assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
-        assert state(node) == "unconfigured"
-        entities.add(tuple(len(list(e)) for e in (node.publishers, node.subscriptions, node.timers, node.services)))
-    assert len(threads) == 1
-    assert len(entities) == 1
-
-
-def test_nothing_is_published_while_inactive(start, graph):
-    node = start()
-    active(node)
-    camera = graph.publisher(Image, "/eye/image")
-    labels = graph.collect(Image, "/segmentation/label")
-    send(camera, picture(), labels)
-    node.trigger_deactivate()
-    time.sleep(0.2)
-    labels.clear()
-    for _ in range(5):
-        camera.publish(picture())
-        time.sleep(0.05)
-    assert not labels
-
-
-def test_overload_drops_the_stale_and_keeps_the_newest(start, graph):
-    node = start()
-    active(node)
-    camera = graph.publisher(Image, "/eye/image")
-    labels = graph.collect(Image, "/segmentation/label")
-    send(camera, picture(1), labels)
-    segment = node._segmenter
-
-    class Slow:
-        def __call__(self, frame):
-            time.sleep(0.3)
-            return segment(frame)
-
-        def __getattr__(self, name):
-            return getattr(segment, name)
-
-    node._segmenter = Slow()
+def test_overload_drops_the_stale_and_keeps_the_newest(serving):
+    node, camera, labels = serving
+    node._segmenter = Before(node._segmenter, lambda: time.sleep(0.3))
     time.sleep(0.3)
     labels.clear()
     for stamp in range(10, 40):
@@ -285,107 +172,16 @@ def test_follows_the_quality_of_service_of_the_camera(start, graph, reliable):
     send(camera, picture(2), labels)
 
 
-class Broken:
-    """An engine that fails as told."""
-
-    def __init__(self, segmenter, error):
-        self._segmenter, self._error = segmenter, error
-
-    def __call__(self, frame):
-        raise self._error
-
-    def __getattr__(self, name):
-        return getattr(self._segmenter, name)
-
-
-def test_a_failing_engine_costs_the_frame_and_is_reported(start, graph):
-    node = start()
-    active(node)
-    camera = graph.publisher(Image, "/eye/image")
-    labels = graph.collect(Image, "/segmentation/label")
-    send(camera, picture(), labels)
+def test_a_failing_engine_costs_the_frame_and_is_reported(serving):
+    node, camera, labels = serving
     works = node._segmenter
     for error, reason in ((EngineError("no memory"), "engine"), (KeyError("a bug"), "internal")):
-        node._segmenter = Broken(works, error)
+        node._segmenter = Before(works, fail(error))
         camera.publish(picture())
         wait_for(lambda reason=reason: node._statistics.snapshot()["dropped"].get(reason) == 1)
     node._segmenter = works
     labels.clear()
     send(camera, picture(5), labels)
-
-
-def test_a_fatal_error_ends_the_process_with_a_failure(start, graph):
-    node = start()
-    active(node)
-    camera = graph.publisher(Image, "/eye/image")
-    labels = graph.collect(Image, "/segmentation/label")
-    send(camera, picture(), labels)
-    node._segmenter = Broken(node._segmenter, EngineError("device lost", fatal=True))
-    camera.publish(picture())
-    wait_for(lambda: not node.context.ok())
-    assert node.exit_code == 1
-
-
-def test_a_topic_that_is_no_name_fails_configure(start, graph):
-    node = start(autostart=False, input_topic="bad topic")
-    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
-    assert "'input_topic'" in node.problem
-    assert "bad topic" in node.problem
-
-
-def test_what_a_transition_raises_is_reported(start, graph, monkeypatch):
-    node = start(autostart=False)
-    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-    monkeypatch.setattr(node, "_subscribe", lambda: 1 / 0)
-    node.trigger_activate()
-    statuses = graph.collect(DiagnosticArray, "/diagnostics")
-    wait_for(lambda: statuses and statuses[-1].status[0].level == DiagnosticStatus.ERROR)
-    assert "on_activate failed: ZeroDivisionError" in statuses[-1].status[0].message
-
-
-def test_threads_hold_on_the_inference_thread(start, graph):
-    node = start(threads=1)
-    active(node)
-    seen = []
-    segment = node._segmenter
-
-    class Spy:
-        def __call__(self, frame):
-            seen.append(torch.get_num_threads())
-            return segment(frame)
-
-        def __getattr__(self, name):
-            return getattr(segment, name)
-
-    node._segmenter = Spy()
-    camera = graph.publisher(Image, "/eye/image")
-    labels = graph.collect(Image, "/segmentation/label")
-    send(camera, picture(), labels)
-    assert set(seen) == {1}
-
-
-def test_deactivate_waits_for_the_frame_in_work(start, graph):
-    node = start()
-    active(node)
-    camera = graph.publisher(Image, "/eye/image")
-    labels = graph.collect(Image, "/segmentation/label")
-    send(camera, picture(1), labels)
-    segment, started = node._segmenter, threading.Event()
-
-    class Slow:
-        def __call__(self, frame):
-            started.set()
-            time.sleep(1.0)
-            return segment(frame)
-
-        def __getattr__(self, name):
-            return getattr(segment, name)
-
-    node._segmenter = Slow()
-    camera.publish(picture(2))
-    assert started.wait(5)
-    node.trigger_deactivate()
-    assert [t.name for t in threading.enumerate()].count("inference") == 0
 
 
 def test_diagnostics_come_though_the_simulated_clock_stands_still(start, graph):

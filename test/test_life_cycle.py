@@ -1,0 +1,119 @@
+"""The node's life cycle on a real ROS graph: transitions, wrong parameters, threads, the end of the process."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+
+from seg_ros.errors import EngineError
+from test.conftest import wait_for
+from test.nodes import Before, active, fail, picture, send, state
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"weights": "/no/such.safetensors"}, ["/no/such.safetensors", "no such file"]),
+        ({"overlay_alpha": 7.0}, ["overlay_alpha", "7.0", "0.0 to 1.0"]),
+        ({"engine": "warp"}, ["engine", "warp", "'auto', 'inductor', 'eager'"]),
+    ],
+)
+def test_a_wrong_parameter_leaves_the_node_alive_and_unconfigured(start, graph, overrides, words):
+    node = start(autostart=False, **overrides)
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert state(node) == "unconfigured"
+    statuses = graph.collect(DiagnosticArray, "/diagnostics")
+    wait_for(lambda: statuses and statuses[-1].status[0].level == DiagnosticStatus.ERROR)
+    assert all(word in statuses[-1].status[0].message for word in words)
+
+
+def test_a_wrong_parameter_can_be_put_right(start, small_weights):
+    node = start(autostart=False, weights="/no/such.safetensors")
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert node.set_parameters([Parameter("weights", value=str(small_weights))])[0].successful
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+
+
+def test_a_topic_that_is_no_name_fails_configure(start, graph):
+    node = start(autostart=False, input_topic="bad topic")
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert "'input_topic'" in node.problem
+    assert "bad topic" in node.problem
+
+
+def test_life_cycle_repeats_without_leaks(start, graph):
+    node = start(autostart=False)
+    camera = graph.publisher(Image, "/eye/image")
+    labels = graph.collect(Image, "/segmentation/label")
+    threads, entities = set(), set()
+    for _ in range(5):
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        for _ in range(2):
+            assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+            labels.clear()
+            send(camera, picture(), labels)
+            threads.add(threading.active_count())
+            assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+        assert state(node) == "unconfigured"
+        entities.add(tuple(len(list(e)) for e in (node.publishers, node.subscriptions, node.timers, node.services)))
+    assert len(threads) == 1
+    assert len(entities) == 1
+
+
+def test_nothing_is_published_while_inactive(serving):
+    node, camera, labels = serving
+    node.trigger_deactivate()
+    time.sleep(0.2)
+    labels.clear()
+    for _ in range(5):
+        camera.publish(picture())
+        time.sleep(0.05)
+    assert not labels
+
+
+def test_deactivate_waits_for_the_frame_in_work(serving):
+    node, camera, _labels = serving
+    started = threading.Event()
+    node._segmenter = Before(node._segmenter, lambda: (started.set(), time.sleep(1.0)))
+    camera.publish(picture(2))
+    assert started.wait(5)
+    node.trigger_deactivate()
+    assert [t.name for t in threading.enumerate()].count("inference") == 0
+
+
+def test_what_a_transition_raises_is_reported(start, graph, monkeypatch):
+    node = start(autostart=False)
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    monkeypatch.setattr(node, "_subscribe", lambda: 1 / 0)
+    node.trigger_activate()
+    statuses = graph.collect(DiagnosticArray, "/diagnostics")
+    wait_for(lambda: statuses and statuses[-1].status[0].level == DiagnosticStatus.ERROR)
+    assert "on_activate failed: ZeroDivisionError" in statuses[-1].status[0].message
+
+
+def test_threads_hold_on_the_inference_thread(start, graph):
+    node = start(threads=1)
+    active(node)
+    seen = []
+    node._segmenter = Before(node._segmenter, lambda: seen.append(torch.get_num_threads()))
+    camera = graph.publisher(Image, "/eye/image")
+    labels = graph.collect(Image, "/segmentation/label")
+    send(camera, picture(), labels)
+    assert set(seen) == {1}
+
+
+def test_a_fatal_error_ends_the_process_with_a_failure(serving):
+    node, camera, _labels = serving
+    node._segmenter = Before(node._segmenter, fail(EngineError("device lost", fatal=True)))
+    camera.publish(picture())
+    wait_for(lambda: not node.context.ok())
+    assert node.exit_code == 1
