@@ -17,7 +17,6 @@ from collections.abc import Iterator
 
 import cv2
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.utilities import remove_ros_args
@@ -25,7 +24,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from seg_ros.ros import messages
-from seg_ros.ros.interrupt import interrupt_once
+from seg_ros.ros.interrupt import interrupt_once, until_shutdown
 from seg_ros.sources import Picture, open_source
 
 _FROM_BGR = {"bgr8": None, "rgb8": cv2.COLOR_BGR2RGB, "mono8": cv2.COLOR_BGR2GRAY}
@@ -95,10 +94,9 @@ def main(args: list[str] | None = None) -> None:
     rclpy.init(args=args)
     camera = Camera(pictures, parsed)
     try:
-        while not camera.finished:
-            rclpy.spin_once(camera)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            while not camera.finished:
+                rclpy.spin_once(camera)
     except ValueError as error:  # a picture that does not decode
         sys.exit(f"camera: {error}")
     finally:

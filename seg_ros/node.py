@@ -18,14 +18,14 @@ import rclpy
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage, Image
 
 from seg_ros.errors import EngineError, FrameError, WeightsError
 from seg_ros.ros.diagnostics import ERROR, Health, diagnostics
 from seg_ros.ros.image_io import decode_compressed, decode_image
-from seg_ros.ros.interrupt import interrupt_once
+from seg_ros.ros.interrupt import interrupt_once, until_shutdown
 from seg_ros.ros.logs import RosLogs, reported
 from seg_ros.ros.outputs import OUTPUTS, Outcome
 from seg_ros.ros.parameters import ParameterServer
@@ -260,9 +260,8 @@ def main(args: list[str] | None = None) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            executor.spin()
     finally:
         node.release(timeout=2.0)
         rclpy.try_shutdown()

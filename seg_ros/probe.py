@@ -21,7 +21,6 @@ import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.utilities import remove_ros_args
@@ -32,7 +31,7 @@ from seg_ros.classes import ClassMap
 from seg_ros.errors import WeightsError
 from seg_ros.results import Frame
 from seg_ros.ros.image_io import decode_compressed, decode_image
-from seg_ros.ros.interrupt import interrupt_once
+from seg_ros.ros.interrupt import interrupt_once, until_shutdown
 from seg_ros.ros.qos import camera_qos
 from seg_ros.training.metrics import Confusion
 
@@ -253,11 +252,10 @@ def main(args: list[str] | None = None) -> None:
         parser.exit(1, f"probe: {error}\n")
     interrupt_once()
     rclpy.init(args=args)
-    try:
+    status = 130  # what a shell says of Ctrl-C
+    with until_shutdown():
         probe = Probe(parsed, classes)
         status = finish(probe, watch(probe, parsed), parsed)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        status = 130  # what a shell says of Ctrl-C
     rclpy.try_shutdown()
     sys.exit(status)
 

@@ -131,6 +131,17 @@ def test_camera_publishes_a_folder(graph, run, tmp_path, encoding):
     assert np.abs(decode_compressed(jpegs[-1]).pixels.astype(int) - picture).mean() < 60
 
 
+def test_sigterm_ends_a_camera_in_mid_publishing_quietly(run):
+    for _ in range(3):
+        camera = run("camera", "--rate", 200, "--size", 640, 480, stderr=subprocess.PIPE)
+        line = camera.stderr.readline()
+        assert "publishing street" in line
+        camera.terminate()
+        rest = camera.communicate(timeout=20)[1]
+        assert camera.returncode == 0
+        assert "Traceback" not in rest
+
+
 def test_camera_ends_with_its_source(run, tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 30, 3), np.uint8))
     assert run("camera", "--source", tmp_path, "--no-loop", "--rate", 100).wait(30) == 0
