@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 import cv2
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.utilities import remove_ros_args
@@ -92,11 +93,13 @@ def main(args: list[str] | None = None) -> None:
         parser.error(str(error))
     interrupt_once()
     rclpy.init(args=args)
-    camera = Camera(pictures, parsed)
     try:
         with until_shutdown():
+            camera = Camera(pictures, parsed)
+            executor = SingleThreadedExecutor()
+            executor.add_node(camera)
             while not camera.finished:
-                rclpy.spin_once(camera)
+                executor.spin_once()
     except ValueError as error:  # a picture that does not decode
         sys.exit(f"camera: {error}")
     finally:

@@ -254,18 +254,20 @@ def main(args: list[str] | None = None) -> None:
     """Runs the node until it is shut down. Exits 0 on SIGINT and SIGTERM, 1 on a fatal device error."""
     interrupt_once()
     rclpy.init(args=args)
-    node = SegmentationNode()
-    logging.getLogger("seg_ros").setLevel(logging.INFO)
-    logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
+    node = None
     try:
         with until_shutdown():
+            node = SegmentationNode()
+            logging.getLogger("seg_ros").setLevel(logging.INFO)
+            logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
+            executor = SingleThreadedExecutor()
+            executor.add_node(node)
             executor.spin()
     finally:
-        node.release(timeout=2.0)
+        if node is not None:
+            node.release(timeout=2.0)
         rclpy.try_shutdown()
-    sys.exit(node.exit_code)
+    sys.exit(node.exit_code if node is not None else 0)
 
 
 if __name__ == "__main__":

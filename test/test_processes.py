@@ -136,6 +136,7 @@ def test_sigterm_ends_a_camera_in_mid_publishing_quietly(run):
         camera = run("camera", "--rate", 200, "--size", 640, 480, stderr=subprocess.PIPE)
         line = camera.stderr.readline()
         assert "publishing street" in line
+        time.sleep(0.5)
         camera.terminate()
         rest = camera.communicate(timeout=20)[1]
         assert camera.returncode == 0
