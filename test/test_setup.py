@@ -29,7 +29,7 @@ def tools(folder: Path, python: str, without: tuple[str, ...] = ()) -> Path:
     for directory in ("/bin", "/usr/bin"):
         for tool in Path(directory).iterdir():
             link = folder / tool.name
-            if not tool.name.startswith("python") and tool.name not in without and not link.exists():
+            if not tool.name.startswith("python") and tool.name not in without and not link.is_symlink():
                 link.symlink_to(tool)
     script = folder / "python3"
     script.write_text(f"#!/bin/sh\n{python}\n")
