@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 
+from seg_ros.share import folders
+
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
@@ -80,7 +82,17 @@ def main(arguments: list[str] | None = None) -> None:
 def _start(module: str, *arguments: str) -> subprocess.Popen:
     # Only the probe speaks on stdout, so that its JSON is the last line there.
     stdout = None if module == "probe" else sys.stderr
-    return subprocess.Popen([sys.executable, "-m", f"seg_ros.{module}", *arguments], stdout=stdout)
+    command = [sys.executable, "-m", f"seg_ros.{module}", *arguments]
+    return subprocess.Popen(command, stdout=stdout, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with a Fast DDS profile that images fit into unless one is chosen: with the stock one they get lost."""
+    names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+    profiles = [str(f / "fastdds.xml") for f in folders("config") if (f / "fastdds.xml").is_file()]
+    if not profiles or any(os.environ.get(name) for name in names):
+        return dict(os.environ)
+    return os.environ | {names[os.environ.get("ROS_DISTRO") == "jazzy"]: profiles[0]}
 
 
 def _end(process: subprocess.Popen) -> None:

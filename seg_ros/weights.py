@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from seg_ros.classes import ClassMap
 from seg_ros.errors import WeightsError
 from seg_ros.models import MODELS
+from seg_ros.share import folders
 
 _KEY = "seg_ros"
 
@@ -72,9 +72,7 @@ def find(name: str | Path) -> Path:
     path = Path(name).expanduser()
     if path.is_file():
         return path
-    shipped = [Path(__file__).parents[1] / "weights"]  # the source tree
-    for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
-        shipped.append(Path(prefix) / "share" / "seg_ros" / "weights")  # an installed workspace
+    shipped = folders("weights")
     if path.name == str(name):
         for folder in shipped:
             for candidate in (folder / path.name, folder / f"{path.name}.safetensors"):

@@ -15,6 +15,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 from lifecycle_msgs.srv import ChangeState, GetState
 from sensor_msgs.msg import CompressedImage, Image
 
+from seg_ros import demo
 from seg_ros.ros.image_io import decode_compressed
 from seg_ros.ros.qos import camera_qos
 from test.conftest import wait_for
@@ -154,14 +155,22 @@ def test_camera_says_what_does_not_open(run, tmp_path):
     assert camera.returncode == 2
 
 
+def test_demo_chooses_a_transport_that_images_fit_into(monkeypatch):
+    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "ROS_DISTRO"):
+        monkeypatch.delenv(name, raising=False)
+    assert demo._environment()["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("config/fastdds.xml")
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "mine.xml")
+    assert demo._environment()["FASTDDS_DEFAULT_PROFILES_FILE"] == "mine.xml"
+
+
 @pytest.mark.parametrize(("min_miou", "status"), [("0.0", 0), ("1.0", 1)])
 def test_demo_judges(run, small_weights, tmp_path, min_miou, status):
-    demo = run(
+    process = run(
         "demo", "--weights", small_weights, "--engine", "eager", "--seconds", 3, "--min-miou", min_miou,
         stdout=subprocess.PIPE, cwd=tmp_path,
     )  # fmt: skip
-    lines = demo.communicate(timeout=120)[0].splitlines()
-    assert demo.returncode == status
+    lines = process.communicate(timeout=120)[0].splitlines()
+    assert process.returncode == status
     figures = json.loads(lines[-1])
     assert {"frames_in", "labels_out", "dropped", "fps", "age_p50_ms", "age_p99_ms"} <= figures.keys()
     assert figures["labels_out"] > 5
@@ -173,11 +182,11 @@ def test_demo_judges(run, small_weights, tmp_path, min_miou, status):
 
 
 def test_demo_ends_when_the_node_cannot_configure(run, tmp_path, small_weights):
-    demo = run(
+    process = run(
         "demo", "--weights", small_weights, "--engine", "warp", "--seconds", 3,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path,
     )  # fmt: skip
-    out = demo.communicate(timeout=60)[0]
-    assert demo.returncode == 1
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
     assert "configure failed" in out
     assert "no labels came" in out
