@@ -47,6 +47,18 @@ def open_source(name: str, size: tuple[int, int] | None, rate: float, loop: bool
     return _resized(_repeated(pictures, loop, name), size)
 
 
+def picture_files(folder: Path) -> list[Path]:
+    """The pictures of `folder` itself, in name order.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in _IMAGE_SUFFIXES)
+    if not files:
+        raise FileNotFoundError(f"{folder}: no pictures ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+    return files
+
+
 def image_files(folder: Path) -> list[tuple[Path, Path | None]]:
     """The pictures of `folder` (or `folder/images`) in name order, each with its label image if there is one.
 
@@ -56,9 +68,7 @@ def image_files(folder: Path) -> list[tuple[Path, Path | None]]:
         FileNotFoundError: if there is no picture.
     """
     images = folder / "images" if (folder / "images").is_dir() else folder
-    files = sorted(p for p in images.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES)
-    if not files:
-        raise FileNotFoundError(f"{images}: no pictures ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+    files = picture_files(images)
     labels = {
         p.stem: p
         for candidate in (images / "labels", images.parent / "labels")

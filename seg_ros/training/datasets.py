@@ -13,8 +13,7 @@ from torch import Tensor
 
 from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
 from seg_ros.scenes import Street
-
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+from seg_ros.sources import picture_files
 
 Sample = tuple[np.ndarray, np.ndarray]
 """RGB image `(H, W, 3) uint8` and label image `(H, W) uint8`, 255 = unlabelled."""
@@ -45,9 +44,7 @@ def pairs(root: Path) -> list[tuple[Path, Path]]:
     Raises:
         FileNotFoundError: if there is no image, or an image has no label.
     """
-    images = sorted(p for p in (root / "images").glob("*") if p.suffix.lower() in _IMAGE_SUFFIXES)
-    if not images:
-        raise FileNotFoundError(f"{root / 'images'}: no pictures ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+    images = picture_files(root / "images")
     found = [(image, root / "labels" / f"{image.stem}.png") for image in images]
     missing = [label for _, label in found if not label.is_file()]
     if missing:
