@@ -33,7 +33,8 @@ def arguments() -> list[DeclareLaunchArgument]:
         argument(
             "weights",
             "",
-            "weights file, or bare name of shipped ones; empty: unet_street with camera:=true, else as in params_file",
+            "weights file, or bare name of shipped ones; empty: with camera:=true MODEL_street (unet_street), "
+            "else as in params_file",
         ),
         argument("model", "", "architecture that the weights must have; empty: as in params_file"),
         argument("engine", "", "what runs the network; empty: as in params_file", "", "auto", "inductor", "eager"),
@@ -69,7 +70,7 @@ def nodes(context: LaunchContext) -> list[Node]:
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     given = {name: ParameterValue(value, value_type=str) for name, value in values.items() if value}
     if not values["weights"] and IfCondition(LaunchConfiguration("camera")).evaluate(context):
-        given["weights"] = "unet_street"  # the default is for real roads
+        given["weights"] = f"{values['model'] or 'unet'}_street"  # the default is for real roads
     topic = values["input_topic"] or CAMERA_TOPIC
     file = Path(LaunchConfiguration("params_file").perform(context)).expanduser()
     if not file.is_file():  # launch_ros only warns, and the node would run with its defaults

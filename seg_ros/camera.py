@@ -5,7 +5,8 @@
     ros2 run seg_ros camera --source 0 --compressed        # the first webcam
 
 Publishes `image_raw`, with `--compressed` also `image_raw/compressed`, and, where the source has truth and
-somebody subscribes, `label_truth` (mono8 class ids) with the same header; all below `--namespace` (`/camera`).
+somebody subscribes, `label_truth` (mono8 class ids) and `instance_truth` (16UC1 object ids, 0 = none) with the same
+header; all below `--namespace` (`/camera`).
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Camera(Node):
         reliability = ReliabilityPolicy.RELIABLE if args.qos == "reliable" else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=1, reliability=reliability)
         self._image = self.create_publisher(Image, "image_raw", qos)
-        self._truth = self.create_publisher(Image, "label_truth", QoSProfile(depth=5))
+        self._label = self.create_publisher(Image, "label_truth", QoSProfile(depth=5))
+        self._instance = self.create_publisher(Image, "instance_truth", QoSProfile(depth=5))
         self._compressed = (
             self.create_publisher(CompressedImage, "image_raw/compressed", qos) if args.compressed else None
         )
@@ -53,16 +55,17 @@ class Camera(Node):
         if picture is None:
             self.finished = True
             return
-        pixels, truth = picture
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._args.frame_id)
-        # Truth first: whoever compares has it before the label that is made from the picture.
-        if truth is not None and self._truth.get_subscription_count():
-            self._truth.publish(messages.image(header, truth, "mono8"))
+        # Truth first: whoever compares has it before the result that is made from the picture.
+        if picture.label is not None and self._label.get_subscription_count():
+            self._label.publish(messages.image(header, picture.label, "mono8"))
+        if picture.instance is not None and self._instance.get_subscription_count():
+            self._instance.publish(messages.image(header, picture.instance, "16UC1"))
         conversion = _FROM_BGR[self._args.encoding]
-        encoded = pixels if conversion is None else cv2.cvtColor(pixels, conversion)
+        encoded = picture.image if conversion is None else cv2.cvtColor(picture.image, conversion)
         self._image.publish(messages.image(header, encoded, self._args.encoding))
         if self._compressed is not None and self._compressed.get_subscription_count():
-            self._compressed.publish(messages.compressed(header, pixels, quality=90))
+            self._compressed.publish(messages.compressed(header, picture.image, quality=90))
 
 
 def main(args: list[str] | None = None) -> None:

@@ -1,10 +1,12 @@
 """The main job in one command: a camera process, the node, and a probe that judges, over a real ROS graph.
 
     make demo
+    make demo MODEL=mask_rcnn
     make demo IMAGES=../shared/data/camvid/val
     make demo TOPIC=/camera/image_raw
 
-Exits with the probe's status: 0 only if labels came and, where there is truth, mIoU is high enough.
+Exits with the probe's status: 0 only if labels (or objects) came and, where there is truth, mIoU (or mask AP50) is high
+enough.
 """
 
 from __future__ import annotations
@@ -15,7 +17,11 @@ import subprocess
 import sys
 import time
 
+from seg_ros.models import INSTANCE_MODELS
 from seg_ros.share import folders
+
+_SCORE_THRESHOLD = 0.05
+"""AP weighs every object by its score; a node as people run it publishes those above 0.5."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -28,19 +34,23 @@ def main(arguments: list[str] | None = None) -> None:
     source.add_argument("--video", help="video file, or a webcam's number")
     source.add_argument("--topic", help="a camera topic that is published already")
     add("--truth", default="", help="with --topic: topic of true label images")
+    add("--instance-truth", default="", help="with --topic: topic of true object-id images")
     add("--model", default="", help="architecture that the weights must have")
     add(
         "--weights",
-        help="file, or the bare name of shipped weights (default: unet_street on the street, else unet_camvid)",
+        help="file, or the bare name of shipped weights (default: MODEL_street on the street, else MODEL_camvid)",
     )
     add("--engine", default="auto")
     add("--seconds", type=int, default=20)
     add("--rate", type=float, default=30.0, help="of the camera, Hz")
     add("--min-miou", type=float, help="below it the demo fails (default: 0.75 on the street, 0.5 on other pictures)")
+    add("--min-ap50", type=float, help="of masks, where the network finds objects (default: 0.4, 0.2)")
     args = parser.parse_args(arguments)
     synthetic = not (args.images or args.video or args.topic)
-    weights = args.weights or f"{args.model or 'unet'}_{'street' if synthetic else 'camvid'}"
+    model = args.model or "unet"
+    weights = args.weights or f"{model}_{'street' if synthetic or model in INSTANCE_MODELS else 'camvid'}"
     min_miou = args.min_miou if args.min_miou is not None else (0.75 if synthetic else 0.5)
+    min_ap50 = args.min_ap50 if args.min_ap50 is not None else (0.4 if synthetic else 0.2)
 
     # Names of its own, so that two demos on one machine do not hear each other.
     space = f"/seg_ros_demo_{os.getpid()}"
@@ -56,13 +66,15 @@ def main(arguments: list[str] | None = None) -> None:
         "engine": args.engine,
         "model": args.model,
         "input_topic": camera_topic,
+        "score_threshold": _SCORE_THRESHOLD,
     }
-    settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:='{value}'")]
+    settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value!r}")]
     node = _start("node", "--ros-args", "-r", f"__ns:={space}", *settings)
     probe = _start(
         "probe", "--node", f"{space}/segmentation", "--topic", camera_topic, "--truth",
-        args.truth or f"{space}/camera/label_truth", "--weights", weights, "--seconds", str(args.seconds),
-        "--min-miou", str(min_miou), *(["--require-truth"] if synthetic else []),
+        args.truth or f"{space}/camera/label_truth", "--instance-truth",
+        args.instance_truth or f"{space}/camera/instance_truth", "--weights", weights, "--seconds", str(args.seconds),
+        "--min-miou", str(min_miou), "--min-ap50", str(min_ap50), *(["--require-truth"] if synthetic else []),
     )  # fmt: skip
     processes += [probe, node]
     try:

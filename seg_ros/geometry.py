@@ -73,5 +73,13 @@ class Fit:
         interpolation = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST_EXACT
         return cv2.resize(inner, self.frame[::-1], interpolation=interpolation)
 
+    def boxes_back(self, boxes: np.ndarray) -> np.ndarray:
+        """`(N, 4) float32` boxes `(x0, y0, x1, y1)` in pixels of the network input, in pixels of the frame.
+
+        A box that lies on the grey of a letterbox reaches outside the frame.
+        """
+        scale = np.array([self.frame[1] / self.width, self.frame[0] / self.height] * 2, np.float32)
+        return (boxes - np.array([self.left, self.top] * 2, np.float32)) * scale
+
     def _inner(self, array: np.ndarray) -> np.ndarray:
         return array[self.top : self.top + self.height, self.left : self.left + self.width]

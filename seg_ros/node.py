@@ -27,9 +27,9 @@ from seg_ros.ros.diagnostics import ERROR, Health, diagnostics
 from seg_ros.ros.image_io import decode_compressed, decode_image
 from seg_ros.ros.interrupt import interrupt_once, until_shutdown
 from seg_ros.ros.logs import RosLogs, reported
-from seg_ros.ros.outputs import OUTPUTS, Outcome
+from seg_ros.ros.outputs import Outcome, Publishers
 from seg_ros.ros.parameters import ParameterServer
-from seg_ros.ros.qos import match_publisher, output_qos
+from seg_ros.ros.qos import match_publisher
 from seg_ros.scheduler import NewestFirst, Statistics
 from seg_ros.segmenter import Segmenter
 
@@ -46,7 +46,7 @@ class SegmentationNode(LifecycleNode):
         self._segmenter: Segmenter | None = None
         self._worker: NewestFirst | None = None
         self._camera: Any = None
-        self._outputs: dict[str, Any] = {}
+        self._outputs: Publishers | None = None
         self._logged: dict[str, float] = {}
         self.problem = ""
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
@@ -71,28 +71,31 @@ class SegmentationNode(LifecycleNode):
         try:
             p = self._parameter_server.read()
             _set_threads(p.threads)
-            self._segmenter = Segmenter.open(
+            segmenter = Segmenter.open(
                 p.weights,
                 engine=p.engine,
                 architecture=p.model,
                 mode=p.resize_mode,
                 cache_dir=Path(p.cache_dir).expanduser() if p.cache_dir else None,
             )
+            classes = segmenter.manifest.classes
+            if segmenter.task == "instances":
+                p.selection(classes)  # says now what is wrong with it
+                self._parameter_server.classes = classes
         except (ValueError, WeightsError, EngineError) as error:
             self.problem = f"configure failed: {error}"
             self.get_logger().error(self.problem)
             return TransitionCallbackReturn.FAILURE
         self.problem = ""
         self._statistics = Statistics()
-        self._settings = p
-        self._palette = self._segmenter.manifest.classes.palette()
-        for name, (message, _) in OUTPUTS.items():
-            self._outputs[name] = self.create_lifecycle_publisher(message, f"~/{name}", output_qos())
+        self._settings, self._segmenter = p, segmenter
+        self._outputs = Publishers(self, segmenter.task, classes)
+        self._outputs.tell_classes(p)
         self._parameter_server.locked = True
-        height, width = self._segmenter.input_size
+        height, width = segmenter.input_size
         self.get_logger().info(
             f"configured in {time.monotonic() - start:.1f} s: {p.weights} at {width}x{height} "
-            f"on engine {self._segmenter.engine.name}"
+            f"on engine {segmenter.engine.name}"
         )
         return TransitionCallbackReturn.SUCCESS
 
@@ -139,11 +142,10 @@ class SegmentationNode(LifecycleNode):
     def release(self, timeout: float | None = None) -> None:
         """Ends the inference thread and frees engine and output topics."""
         self._release_camera(timeout)
-        for publisher in self._outputs.values():
-            self.destroy_lifecycle_publisher(publisher)
-        self._outputs = {}
-        self._segmenter = None
-        self._parameter_server.locked = False
+        if self._outputs is not None:
+            self._outputs.destroy()
+        self._outputs = self._segmenter = None
+        self._parameter_server.locked, self._parameter_server.classes = False, None
 
     def _release_camera(self, timeout: float | None = None) -> None:
         if self._camera is not None:
@@ -157,6 +159,7 @@ class SegmentationNode(LifecycleNode):
     def _take_live_parameters(self, _: list) -> None:
         if self._segmenter is not None:
             self._settings = self._parameter_server.read()
+            self._outputs.tell_classes(self._settings)
 
     # Camera
 
@@ -169,13 +172,10 @@ class SegmentationNode(LifecycleNode):
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         self._statistics.arrived()
-        if self._wanted():
+        if self._outputs.wanted():
             self._worker.put(message)
         else:
             self._statistics.drop("no_subscriber")
-
-    def _wanted(self) -> list[str]:
-        return [name for name, publisher in self._outputs.items() if publisher.get_subscription_count()]
 
     # Inference thread
 
@@ -183,11 +183,14 @@ class SegmentationNode(LifecycleNode):
         start = time.perf_counter()
         frame = decode_compressed(message) if isinstance(message, CompressedImage) else decode_image(message)
         decoded = time.perf_counter()
-        result = self._segmenter(frame)
+        settings, classes = self._settings, self._segmenter.manifest.classes
+        if self._segmenter.task == "instances":
+            result = self._segmenter(frame, settings.selection(classes))
+            self._statistics.cap(result.capped)
+        else:
+            result = self._segmenter(frame)
         segmented = time.perf_counter()
-        outcome = Outcome(frame, result, self._palette, self._settings)
-        for name in self._wanted():
-            self._outputs[name].publish(OUTPUTS[name][1](outcome))
+        self._outputs.publish(Outcome(frame, result, classes, settings))
         sec, nanosec = frame.stamp
         self._statistics.published(
             {
@@ -237,6 +240,7 @@ class SegmentationNode(LifecycleNode):
         values = {
             **snapshot,
             **rates,
+            "objects_capped": self._statistics.objects_capped,
             "topic": topic,
             "engine": engine.name if engine else "none",
             "refused": engine.refused if engine else {},

@@ -1,4 +1,4 @@
-"""Pictures of results for people: coloured labels, labels over the camera image, a legend."""
+"""Pictures of results for people: coloured labels, labels or objects over the camera image, a legend."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from seg_ros.classes import UNLABELLED, ClassMap
-from seg_ros.results import Frame
+from seg_ros.results import Frame, Instances
 
 _BACKGROUND = (32, 32, 32)
 _TEXT = (235, 235, 235)
@@ -41,16 +41,58 @@ def overlay(frame: Frame, label: np.ndarray, palette: np.ndarray, alpha: float) 
     Raises:
         ValueError: `label` is not of the frame's size, or `alpha` is outside 0..1.
     """
-    if label.shape != frame.pixels.shape[:2]:
-        raise ValueError(f"label must have the frame's size {frame.pixels.shape[:2]}, got {label.shape}")
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha must be in 0..1, got {alpha}")
+    _check(frame, "label", label.shape, alpha)
     camera = _bgr(frame)
     colors = colorize(label, palette[:, ::-1])
     mixed = cv2.addWeighted(camera, 1 - alpha, colors, alpha, 0)
     # Largest minus smallest id in a 2 x 2 window: not zero along one side of every border.
     mixed = cv2.copyTo(colors, cv2.morphologyEx(label, cv2.MORPH_GRADIENT, _CONTOUR), mixed)
     return cv2.copyTo(camera, cv2.compare(label, UNLABELLED, cv2.CMP_EQ), mixed)
+
+
+def id_palette(count: int) -> np.ndarray:
+    """RGB by object id, `(count + 1, 3) uint8`; 0 (no object) is black.
+
+    Hues are a golden section of the circle apart, so that ids near each other look different and the colour of an id
+    does not depend on how many there are.
+    """
+    i = np.arange(count + 1)
+    hue, saturation, value = i * 0.618034 % 1 * 360, np.choose(i % 3, [0.9, 0.65, 0.8]), np.choose(i % 2, [1.0, 0.85])
+    hsv = np.stack([hue, saturation, value], -1).astype(np.float32)
+    palette = np.rint(cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0] * 255).astype(np.uint8)
+    palette[0] = 0
+    return palette
+
+
+def instances(frame: Frame, result: Instances, classes: ClassMap, alpha: float) -> np.ndarray:
+    """Objects over the camera image, coloured by id: tint, outline, class name and score.
+
+    Where objects overlap the tint is the best-scored one's, as in `Instances.ids()`.
+
+    Args:
+        alpha: weight of the tint, 0..1.
+
+    Returns:
+        `(H, W, 3) uint8` BGR.
+
+    Raises:
+        ValueError: `result` is not of the frame's size, or `alpha` is outside 0..1.
+    """
+    _check(frame, "instances", result.size, alpha)
+    camera = _bgr(frame)
+    canvas = camera.copy()
+    colors = id_palette(len(result))[1:, ::-1].tolist()
+    line = 1 if frame.height < 720 else 2
+    mixtures = [_mixture(color, alpha) for color in colors]
+    for i in reversed(range(len(result))):  # the best last, over the others
+        x, y, width, height = result.roi[i].tolist()
+        area = np.s_[y : y + height, x : x + width]
+        cv2.copyTo(cv2.LUT(camera[area], mixtures[i]), result.masks[i], canvas[area])
+        contours, _ = cv2.findContours(result.masks[i], cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, contours, -1, colors[i], line, offset=(x, y))
+    names = [f"{classes.names[i]} {score:.2f}" for i, score in zip(result.class_id, result.score, strict=True)]
+    _tag(canvas, names, result.roi.tolist(), colors)
+    return canvas
 
 
 def legend(class_map: ClassMap, height: int) -> np.ndarray:
@@ -62,15 +104,21 @@ def legend(class_map: ClassMap, height: int) -> np.ndarray:
     return np.hstack([_legend_column(column, height, row) for column in columns])
 
 
-def side_by_side(frame: Frame, label: np.ndarray, class_map: ClassMap, alpha: float = 0.5) -> np.ndarray:
-    """Camera | labels | overlay | legend with a title each, BGR uint8, a title bar higher than the frame."""
+def side_by_side(frame: Frame, result: np.ndarray | Instances, class_map: ClassMap, alpha: float = 0.5) -> np.ndarray:
+    """Camera | labels | overlay | legend with a title each, BGR uint8, a title bar higher than the frame.
+
+    Args:
+        result: `(H, W) uint8` class ids, or objects: then the second panel is coloured by id, and there is no legend.
+    """
     palette = class_map.palette()
-    panels = {
-        "camera": _bgr(frame),
-        "labels": colorize(label, palette[:, ::-1]),
-        "overlay": overlay(frame, label, palette, alpha),
-        "classes": legend(class_map, frame.height),
-    }
+    panels = {"camera": _bgr(frame)}
+    if isinstance(result, Instances):
+        panels["instances"] = id_palette(len(result))[:, ::-1][result.ids()]
+        panels["overlay"] = instances(frame, result, class_map, alpha)
+    else:
+        panels["labels"] = colorize(result, palette[:, ::-1])
+        panels["overlay"] = overlay(frame, result, palette, alpha)
+        panels["classes"] = legend(class_map, frame.height)
     bar = max(16, round(frame.height * 0.07))
     scale = bar / 36
     gap = max(1, bar // 8)
@@ -80,6 +128,42 @@ def side_by_side(frame: Frame, label: np.ndarray, class_map: ClassMap, alpha: fl
         cv2.putText(head, title, (bar // 3, round(bar * 0.68)), _FONT, scale, _TEXT, 1, cv2.LINE_AA)
         columns += [np.vstack([head, panel]), _canvas(bar + frame.height, gap)]
     return np.hstack(columns[:-1])
+
+
+def _check(frame: Frame, name: str, size: tuple[int, int], alpha: float) -> None:
+    if size != frame.pixels.shape[:2]:
+        raise ValueError(f"{name} must have the frame's size {frame.pixels.shape[:2]}, got {size}")
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha must be in 0..1, got {alpha}")
+
+
+def _mixture(color: list[int], alpha: float) -> np.ndarray:
+    """Table for `cv2.LUT` that mixes a colour in: `(256, 1, 3) uint8` by camera value and channel."""
+    values = np.arange(256)[:, None, None] * (1 - alpha) + np.multiply(color, alpha)
+    return np.rint(values).astype(np.uint8)
+
+
+def _tag(canvas: np.ndarray, texts: list[str], rois: list[list[int]], colors: list[list[int]]) -> None:
+    """Each text in a box of its colour above its roi, inside the picture; higher up where an earlier one would hide."""
+    height, width = canvas.shape[:2]
+    scale = min(max(height / 1300, 0.36), 0.7)
+    pad = max(2, round(5 * scale))
+    (_, text_height), below = cv2.getTextSize("g", _FONT, scale, 1)
+    row = text_height + below + pad
+    boxes: list[tuple[int, int, int]] = []  # left, right, top; each is `row` high
+
+    def is_free(left: int, right: int, top: int) -> bool:
+        return all(left >= end or right <= start or abs(top - t) >= row for start, end, t in boxes)
+
+    for text, (x, y, _, _) in zip(texts, rois, strict=True):
+        size = cv2.getTextSize(text, _FONT, scale, 1)[0][0] + 2 * pad
+        left = max(0, min(x, width - size))
+        tops = [max(0, min(y - k * row, height - row)) for k in range(1, 7)]
+        boxes.append((left, left + size, next((t for t in tops if is_free(left, left + size, t)), tops[0])))
+    for text, (left, right, top), color in reversed(list(zip(texts, boxes, colors, strict=True))):
+        cv2.rectangle(canvas, (left, top), (right - 1, top + row - 1), color, cv2.FILLED)
+        ink = (0, 0, 0) if np.dot(color, (0.114, 0.587, 0.299)) > 110 else (255, 255, 255)
+        cv2.putText(canvas, text, (left + pad, top + row - below), _FONT, scale, ink, 1, cv2.LINE_AA)
 
 
 def _legend_column(entries: list, height: int, row: float) -> np.ndarray:

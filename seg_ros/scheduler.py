@@ -19,6 +19,7 @@ class Statistics:
         frames_in: frames that arrived.
         frames_out: frames whose results were published.
         dropped: frames that were not, by reason.
+        objects_capped: objects of published frames that `max_detections` cut off.
     """
 
     def __init__(self, window: int = 300) -> None:
@@ -28,6 +29,7 @@ class Statistics:
         self.frames_in = 0
         self.frames_out = 0
         self.dropped: Counter[str] = Counter()
+        self.objects_capped = 0
 
     def arrived(self) -> None:
         with self._lock:
@@ -36,6 +38,10 @@ class Statistics:
     def drop(self, reason: str) -> None:
         with self._lock:
             self.dropped[reason] += 1
+
+    def cap(self, objects: int) -> None:
+        with self._lock:
+            self.objects_capped += objects
 
     def published(self, timings: dict[str, float]) -> None:
         """Counts one published frame with its milliseconds by stage (`age` is stamp to publish)."""

@@ -1,4 +1,4 @@
-"""Segmentation without ROS: camera frames in, semantic maps out, at the frames' own size.
+"""Segmentation without ROS: camera frames in, semantic maps or instances out, at the frames' own size.
 
 segmenter = Segmenter.open("unet_street")
 result = segmenter(Frame(pixels))
@@ -19,8 +19,11 @@ from seg_ros import weights
 from seg_ros.engines import Engine, open_engine
 from seg_ros.errors import EngineError
 from seg_ros.geometry import MODES, Fit
-from seg_ros.models.graph import SemanticGraph
-from seg_ros.results import Frame, SemanticMap
+from seg_ros.models.graph import make_graph
+from seg_ros.pasting import paste
+from seg_ros.results import Frame, Instances, Selection, SemanticMap
+
+_USUAL = Selection()
 
 
 class Segmenter:
@@ -31,6 +34,7 @@ class Segmenter:
         build: makes the engine for an input of `(height, width)`.
         input_size: `(height, width)` of the network input; with mode `native` only of the first engine.
         mode: one of `seg_ros.geometry.MODES`.
+        task: `semantic` or `instances`: what the engine's graph gives.
 
     Attributes:
         engine: in use.
@@ -43,11 +47,13 @@ class Segmenter:
         build: Callable[[tuple[int, int]], Engine],
         input_size: tuple[int, int],
         mode: str = "stretch",
+        task: str = "semantic",
     ) -> None:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
         self.manifest = manifest
         self.mode = mode
+        self.task = task
         self.stages: dict[str, float] = {}
         self._build = build
         self._prepare(input_size)
@@ -78,16 +84,19 @@ class Segmenter:
             EngineError: see `seg_ros.engines.open_engine`.
         """
         model, manifest = weights.load_model(path, architecture)
-        graph = SemanticGraph(model, manifest.mean, manifest.std).eval()
+        graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things))
         digest = weights.digest(model.state_dict(), manifest)
 
         def build(size: tuple[int, int]) -> Engine:
             return open_engine(engine, graph, (1, *size), digest, cache_dir)
 
-        return cls(manifest, build, input_size or manifest.input_size, mode)
+        return cls(manifest, build, input_size or manifest.input_size, mode, graph.task)
 
-    def __call__(self, frame: Frame) -> SemanticMap:
+    def __call__(self, frame: Frame, selection: Selection = _USUAL) -> SemanticMap | Instances:
         """Segments one frame.
+
+        Args:
+            selection: which objects count; for the task `instances`.
 
         Raises:
             EngineError: if the engine fails; `fatal` if only a new process can help.
@@ -102,9 +111,13 @@ class Segmenter:
         if frame.bgr:
             cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
         staged = time.perf_counter()
-        label, confidence = self._infer()
+        outputs = self._infer()
         inferred = time.perf_counter()
-        result = SemanticMap(fit.lay_back(label, smooth=False), fit.lay_back(confidence, smooth=True))
+        if self.task == "instances":
+            result = paste(*outputs, fit, selection)
+        else:
+            label, confidence = outputs
+            result = SemanticMap(fit.lay_back(label, smooth=False), fit.lay_back(confidence, smooth=True))
         end = time.perf_counter()
         self.stages = {
             "resize": 1e3 * (staged - start),
@@ -118,12 +131,13 @@ class Segmenter:
         self.input_size = input_size
         self._staging = np.empty((1, *input_size, 3), np.uint8)
 
-    def _infer(self) -> tuple[np.ndarray, np.ndarray]:
+    def _infer(self) -> list[np.ndarray]:
+        """The graph's tensors for the one staged image."""
         try:
-            label, confidence = self.engine.run(torch.from_numpy(self._staging))
+            outputs = self.engine.run(torch.from_numpy(self._staging))
         except torch.OutOfMemoryError as error:
             raise EngineError(f"out of memory at {self.input_size}: {error}") from error
         except RuntimeError as error:
             fatal = "CUDA error" in str(error)  # sticky: the CUDA context is lost
             raise EngineError(f"{self.engine.name} failed: {error}", fatal=fatal) from error
-        return label[0].numpy(), confidence[0].numpy()
+        return [output[0].numpy() for output in outputs]

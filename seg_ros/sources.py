@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from seg_ros.scenes import Street
 
-Picture = tuple[np.ndarray, np.ndarray | None]
-"""BGR image `(H, W, 3) uint8` and its true label image `(H, W) uint8`, None where there is no truth."""
+
+class Picture(NamedTuple):
+    """What a camera sees, and the truth about it where that is known.
+
+    Attributes:
+        image: `(H, W, 3) uint8` BGR.
+        label: `(H, W) uint8`, true class ids.
+        instance: `(H, W) uint16`, true object ids; 0 = none.
+    """
+
+    image: np.ndarray
+    label: np.ndarray | None = None
+    instance: np.ndarray | None = None
+
 
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
@@ -36,7 +49,7 @@ def open_source(name: str, size: tuple[int, int] | None, rate: float, loop: bool
         files = image_files(path)
 
         def pictures() -> Iterator[Picture]:
-            return (_read(image, label) for image, label in files)
+            return (_read(*each) for each in files)
     elif path.is_file() or name.isdigit():
         _capture(name).release()  # say now, not at the first picture, that it does not open
 
@@ -59,23 +72,24 @@ def picture_files(folder: Path) -> list[Path]:
     return files
 
 
-def image_files(folder: Path) -> list[tuple[Path, Path | None]]:
-    """The pictures of `folder` (or `folder/images`) in name order, each with its label image if there is one.
+def image_files(folder: Path) -> list[tuple[Path, Path | None, Path | None]]:
+    """The pictures of `folder` (or `folder/images`) in name order, each with its truth if there is one.
 
-    Labels are looked for in a folder `labels` inside `folder` or beside it, under the same stem.
+    Label images are looked for in a folder `labels` inside `folder` or beside it, under the same stem; images of object
+    ids likewise in `instances`.
 
     Raises:
         FileNotFoundError: if there is no picture.
     """
     images = folder / "images" if (folder / "images").is_dir() else folder
     files = picture_files(images)
-    labels = {
-        p.stem: p
-        for candidate in (images / "labels", images.parent / "labels")
-        if candidate.is_dir()
-        for p in candidate.glob("*.png")
-    }
-    return [(p, labels.get(p.stem)) for p in files]
+    labels, instances = _truth_files(images, "labels"), _truth_files(images, "instances")
+    return [(p, labels.get(p.stem), instances.get(p.stem)) for p in files]
+
+
+def _truth_files(images: Path, kind: str) -> dict[str, Path]:
+    """By stem the PNG files of the folders `kind` inside `images` and beside it; the latter's win."""
+    return {p.stem: p for folder in (images / kind, images.parent / kind) for p in folder.glob("*.png")}
 
 
 def _street(seed: int, size: tuple[int, int], rate: float) -> Iterator[Picture]:
@@ -83,16 +97,30 @@ def _street(seed: int, size: tuple[int, int], rate: float) -> Iterator[Picture]:
     index = 0
     while True:
         scene = street.scene(index, rate)
-        yield cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), scene.label
+        yield Picture(cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), scene.label, scene.instance)
         index += 1
 
 
-def _read(image: Path, label: Path | None) -> Picture:
-    pixels = cv2.imread(str(image), cv2.IMREAD_COLOR)
-    truth = cv2.imread(str(label), cv2.IMREAD_GRAYSCALE) if label else None
-    if pixels is None or (label and truth is None):
-        raise ValueError(f"{image if pixels is None else label}: does not decode")
-    return pixels, truth
+def _read(image: Path, label: Path | None, instance: Path | None) -> Picture:
+    return Picture(
+        _decoded(image, cv2.IMREAD_COLOR),
+        _decoded(label, cv2.IMREAD_GRAYSCALE) if label else None,
+        _object_ids(instance) if instance else None,
+    )
+
+
+def _object_ids(file: Path) -> np.ndarray:
+    ids = _decoded(file, cv2.IMREAD_UNCHANGED)
+    if ids.ndim != 2:
+        raise ValueError(f"{file}: object ids must be a grey picture of 8 or 16 bit, got {ids.shape[2]} channels")
+    return ids.astype(np.uint16)
+
+
+def _decoded(file: Path, mode: int) -> np.ndarray:
+    pixels = cv2.imread(str(file), mode)
+    if pixels is None:
+        raise ValueError(f"{file}: does not decode")
+    return pixels
 
 
 def _capture(name: str) -> cv2.VideoCapture:
@@ -109,7 +137,7 @@ def _video(name: str) -> Iterator[Picture]:
             ok, pixels = capture.read()
             if not ok:
                 return
-            yield pixels, None
+            yield Picture(pixels)
     finally:
         capture.release()
 
@@ -127,11 +155,12 @@ def _repeated(pictures: Callable[[], Iterator[Picture]], loop: bool, name: str) 
 
 
 def _resized(pictures: Iterator[Picture], size: tuple[int, int] | None) -> Iterator[Picture]:
-    for pixels, label in pictures:
-        if size is None or (pixels.shape[1], pixels.shape[0]) == size:
-            yield pixels, label
+    def truth(ids: np.ndarray | None) -> np.ndarray | None:
+        return None if ids is None else cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST)
+
+    for picture in pictures:
+        if size is None or picture.image.shape[1::-1] == size:
+            yield picture
         else:
-            yield (
-                cv2.resize(pixels, size, interpolation=cv2.INTER_AREA),
-                None if label is None else cv2.resize(label, size, interpolation=cv2.INTER_NEAREST),
-            )
+            image = cv2.resize(picture.image, size, interpolation=cv2.INTER_AREA)
+            yield Picture(image, truth(picture.label), truth(picture.instance))

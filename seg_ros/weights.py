@@ -162,6 +162,12 @@ def load_model(path: str | Path, architecture: str = "") -> tuple[nn.Module, Man
         raise WeightsError(
             f"{path}: expected names for {manifest.arguments['classes']} classes, got {len(manifest.classes)}"
         )
+    things = len(manifest.classes.things)
+    if manifest.arguments.get("things", things) != things:
+        raise WeightsError(
+            f"{path}: expected {manifest.arguments['things']} things among the classes, got {things}: "
+            f"{sorted(manifest.classes.things)}"
+        )
     expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     actual = {name: tuple(t.shape) for name, t in tensors.items()}
     if expected != actual:

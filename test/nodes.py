@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 from std_msgs.msg import Header
 
+from seg_ros.classes import CAMVID
 from seg_ros.ros import messages
 from test.conftest import wait_for
+from test.objects import found
 
 
 def picture(stamp=1, size=(48, 72), encoding="rgb8"):
@@ -38,12 +41,29 @@ class Before:
     def __init__(self, segmenter, action):
         self._segmenter, self._action = segmenter, action
 
-    def __call__(self, frame):
+    def __call__(self, *arguments):
         self._action()
-        return self._segmenter(frame)
+        return self._segmenter(*arguments)
 
     def __getattr__(self, name):
         return getattr(self._segmenter, name)
+
+
+class Objects:
+    """In place of a segmenter of instances: always finds `test.objects.found`, and two too many."""
+
+    task = "instances"
+    manifest = SimpleNamespace(classes=CAMVID)
+    engine = SimpleNamespace(name="none", refused={})
+    input_size = (64, 96)
+
+    def __init__(self):
+        self.stages = {}
+        self.selections = []
+
+    def __call__(self, frame, selection):
+        self.selections.append(selection)
+        return found((frame.height, frame.width), capped=2)
 
 
 def fail(error):

@@ -35,6 +35,7 @@ def test_parameters_file_is_every_parameter_at_its_default():
 
     values = load("segment.yaml")["/**"]["ros__parameters"]
     defaults = dataclasses.asdict(Parameters())
+    defaults = {name: list(v) if isinstance(v, tuple) else v for name, v in defaults.items()}
     assert values == defaults
     assert {name: type(value) for name, value in values.items()} == {n: type(v) for n, v in defaults.items()}
 
@@ -132,6 +133,32 @@ def test_arguments(segment):
 )
 def test_processes(started, given, names):
     assert set(started(**given)) == names
+
+
+@pytest.mark.parametrize(
+    ("given", "weights"),
+    [
+        ({}, None),
+        ({"model": "mask_rcnn"}, None),
+        ({"camera": "true"}, "unet_street"),
+        ({"camera": "true", "model": "mask_rcnn"}, "mask_rcnn_street"),
+        ({"camera": "true", "model": "mask_rcnn", "weights": "mine"}, "mine"),
+    ],
+)
+def test_weights_of_the_street(segment, monkeypatch, given, weights):
+    from launch import LaunchContext
+
+    made = []
+    monkeypatch.setattr(segment, "Node", lambda **options: made.append(options))
+    context = LaunchContext()
+    context.launch_configurations.update(given)
+    for argument in segment.arguments():
+        argument.visit(context)
+    segment.nodes(context)
+    (node,) = (options for options in made if options["executable"] == "node")
+    _file, *arguments = node["parameters"]
+    chosen = arguments[0].get("weights") if arguments else None
+    assert getattr(chosen, "value", chosen) == weights
 
 
 @pytest.mark.parametrize("wrong", [{"engine": "warp"}, {"camera": "maybe"}, {"log_level": "loud"}])

@@ -14,38 +14,61 @@ from seg_ros.sources import image_files, open_source
 def folder(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "labels").mkdir()
+    (tmp_path / "instances").mkdir()
     for i in range(3):
         cv2.imwrite(str(tmp_path / "images" / f"{i}.png"), np.full((20, 30, 3), 50 * i, np.uint8))
     cv2.imwrite(str(tmp_path / "labels" / "1.png"), np.full((20, 30), 7, np.uint8))
+    ids = np.zeros((20, 30), np.uint16)
+    ids[:, 10:] = 40000
+    cv2.imwrite(str(tmp_path / "instances" / "1.png"), ids)
     return tmp_path
 
 
 def test_street_moves_and_has_truth():
     pictures = open_source("street", (160, 120), 10.0, True, 3)
     for index in range(2):
-        image, label = next(pictures)
+        image, label, instance = next(pictures)
         scene = Street(3, 160, 120).scene(index, 10.0)
         assert np.array_equal(image[..., ::-1], scene.image)
         assert np.array_equal(label, scene.label)
+        assert np.array_equal(instance, scene.instance)
+        assert instance.dtype == np.uint16
 
 
 @pytest.mark.parametrize("name", ["", "images"])
 def test_folder_in_name_order_with_truth_where_there_is_some(folder, name):
     pictures = list(open_source(str(folder / name), None, 1.0, False, 0))
-    assert [int(image[0, 0, 0]) for image, _ in pictures] == [0, 50, 100]
-    assert [label is not None for _, label in pictures] == [False, True, False]
-    assert (pictures[1][1] == 7).all()
+    assert [int(p.image[0, 0, 0]) for p in pictures] == [0, 50, 100]
+    assert [p.label is not None for p in pictures] == [False, True, False]
+    assert [p.instance is not None for p in pictures] == [False, True, False]
+    assert (pictures[1].label == 7).all()
+    assert pictures[1].instance.dtype == np.uint16
+    assert np.unique(pictures[1].instance).tolist() == [0, 40000]
 
 
 def test_loops(folder):
     pictures = open_source(str(folder), None, 1.0, True, 0)
-    assert [int(image[0, 0, 0]) for image, _ in itertools.islice(pictures, 7)] == [0, 50, 100, 0, 50, 100, 0]
+    assert [int(p.image[0, 0, 0]) for p in itertools.islice(pictures, 7)] == [0, 50, 100, 0, 50, 100, 0]
 
 
 def test_resizes_picture_and_truth(folder):
-    for image, label in open_source(str(folder), (15, 10), 1.0, False, 0):
-        assert image.shape == (10, 15, 3)
-        assert label is None or label.shape == (10, 15)
+    first, second, _ = open_source(str(folder), (15, 10), 1.0, False, 0)
+    assert first.image.shape == second.image.shape == (10, 15, 3)
+    assert first.label is first.instance is None
+    assert second.label.shape == second.instance.shape == (10, 15)
+    assert np.unique(second.instance).tolist() == [0, 40000]  # resized, ids are still ids
+    assert second.instance.dtype == np.uint16
+
+
+def test_object_ids_of_8_bit_are_widened_and_colours_are_refused(folder):
+    file = str(folder / "instances" / "0.png")
+    cv2.imwrite(file, np.full((20, 30), 9, np.uint8))
+    picture = next(open_source(str(folder), None, 1.0, False, 0))
+    assert (picture.instance == 9).all()
+    assert picture.instance.dtype == np.uint16
+    cv2.imwrite(file, np.zeros((20, 30, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"0\.png: object ids must be a grey picture.* got 3 channels"):
+        next(open_source(str(folder), None, 1.0, False, 0))
 
 
 def test_video_file(tmp_path):
@@ -55,8 +78,8 @@ def test_video_file(tmp_path):
         writer.write(np.full((48, 64, 3), 60 * i, np.uint8))
     writer.release()
     pictures = list(open_source(path, None, 1.0, False, 0))
-    assert [round(int(image[5, 5, 0]) / 60) for image, _ in pictures] == [0, 1, 2, 3]
-    assert all(label is None for _, label in pictures)
+    assert [round(int(p.image[5, 5, 0]) / 60) for p in pictures] == [0, 1, 2, 3]
+    assert all(p.label is None and p.instance is None for p in pictures)
 
 
 def test_what_does_not_open_is_named(tmp_path):

@@ -1,7 +1,11 @@
-"""Evaluates a weights file on a label-image data set: mIoU, pixel accuracy, IoU by class; JSON as last line.
+"""Evaluates a weights file on a data set; JSON as last line.
+
+Networks that give every pixel a class: mIoU, pixel accuracy, IoU by class, on label images. Networks that find objects:
+AP, AP50 and AP75 of masks and boxes, on object-id images, COCO JSON or VIA JSON.
 
 python -m seg_ros.cli.evaluate --weights unet_street --data street
 python -m seg_ros.cli.evaluate --weights runs/camvid/best.safetensors --data ../shared/data/camvid/val
+python -m seg_ros.cli.evaluate --weights mask_rcnn_street --data street
 """
 
 from __future__ import annotations
@@ -14,38 +18,62 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from seg_ros.classes import ClassMap
 from seg_ros.cli.common import one_line_errors
+from seg_ros.models import INSTANCE_MODELS
 from seg_ros.training.datasets import render_street
 from seg_ros.training.evaluate import contact_sheet, evaluate
+from seg_ros.training.evaluate_instances import contact_sheet as instance_sheet
+from seg_ros.training.evaluate_instances import evaluate_instances
 from seg_ros.training.metrics import Confusion
-from seg_ros.weights import find, load_model
+from seg_ros.weights import Manifest, find, load_model
 
 STREET_TEST = range(20000, 20040)
 """Seeds that neither training nor the choice of the best epoch has seen."""
 
 
 def report(weights: Path | str, data: Path, output: Path) -> dict:
-    """Evaluates, prints the table, and, last, the JSON of the figures.
-
-    Writes `confusion.png` and `contact_sheet.png` to `output`.
-    """
+    """Evaluates, prints the table, and, last, the JSON of the figures. Writes its pictures to `output`."""
     model, manifest = load_model(weights)
+    output.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    report_task = _report_objects if manifest.architecture in INSTANCE_MODELS else _report_labels
+    figures = report_task(model, manifest, data, output, device)
+    print(json.dumps(figures), flush=True)
+    return figures
+
+
+def _report_labels(model: nn.Module, manifest: Manifest, data: Path, output: Path, device: torch.device) -> dict:
     confusion, scored = evaluate(model, manifest, data, device)
     figures = confusion.summary(manifest.classes)
-    output.mkdir(parents=True, exist_ok=True)
     matrix, sheet = output / "confusion.png", output / "contact_sheet.png"
     cv2.imwrite(str(matrix), draw_confusion(confusion, manifest.classes))
     cv2.imwrite(str(sheet), contact_sheet(model.cpu(), manifest, scored))
-    for name, iou in figures["iou"].items():
-        print(f"  {name:12s} {'absent' if iou is None else f'{100 * iou:5.1f}'}")
+    _print_by_class(figures["iou"])
     print(f"mIoU {100 * figures['miou']:.1f}  pixel accuracy {100 * figures['pixel_accuracy']:.1f}")
     print(f"confusion matrix: {matrix}\nbest, median and worst pictures: {sheet}")
-    print(json.dumps(figures), flush=True)
     return figures
+
+
+def _report_objects(model: nn.Module, manifest: Manifest, data: Path, output: Path, device: torch.device) -> dict:
+    precision, found = evaluate_instances(model, manifest, data, device)
+    figures = precision.summary()
+    sheet = output / "contact_sheet.png"
+    cv2.imwrite(str(sheet), instance_sheet(manifest, data, found))
+    _print_by_class(figures["ap"])
+    for kind in ("mask", "box"):
+        ap, ap50, ap75 = (100 * figures[f"{kind}_{name}"] for name in ("ap", "ap50", "ap75"))
+        print(f"{kind} AP {ap:.1f}  AP50 {ap50:.1f}  AP75 {ap75:.1f}")
+    print(f"best, median and worst pictures: {sheet}")
+    return figures
+
+
+def _print_by_class(values: dict[str, float | None]) -> None:
+    for name, value in values.items():
+        print(f"  {name:12s} {'absent' if value is None else f'{100 * value:5.1f}'}")
 
 
 def draw_confusion(confusion: Confusion, classes: ClassMap, cell: int = 56) -> np.ndarray:
@@ -79,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--weights", required=True, help="file, or the bare name of shipped weights")
-    add("--data", required=True, help="folder with images/ and labels/, or 'street' (held-out seeds)")
+    add("--data", required=True, help="folder of a data set, or 'street' (held-out seeds)")
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder for the pictures")
     args = parser.parse_args(arguments)
     find(args.weights)  # before anything is rendered

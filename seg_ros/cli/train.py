@@ -1,11 +1,13 @@
-"""Trains a network on a label-image data set and writes a weights file.
+"""Trains a network and writes a weights file.
 
     python -m seg_ros.cli.train --data street --run runs/street --arguments width=16 stem=true
     python -m seg_ros.cli.train --data ../shared/data/camvid --classes camvid --run runs/camvid
 
-A data set is a folder with `train/` and `val/`, each with `images/` and `labels/` (8-bit label images of the
-same stem), and `classes.json`. `--data street` renders one from the synthetic street first. An interrupted run
-goes on with `--resume`.
+A data set is a folder with `train/` and `val/`. For networks that give every pixel a class each has `images/` and
+`labels/` (8-bit label images of the same stem), and `classes.json` lies beside them. For those that find objects
+(`mask_rcnn`) each has `annotations.json` (COCO), `via_region_data.json` (VIA), or `images/`, `labels/` and `instances/`
+(16-bit object ids). `--data street` renders one from the synthetic street first. An interrupted run goes on with
+`--resume`.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ from tqdm import tqdm
 
 from seg_ros.cli.common import argument, one_line_errors
 from seg_ros.cli.evaluate import report
-from seg_ros.models import MODELS
+from seg_ros.models import INSTANCE_MODELS, MODELS
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes, render_street
+from seg_ros.training.instances import default_classes
 from seg_ros.training.train import Recipe, Trainer, start_from
 from seg_ros.weights import Manifest
 
@@ -47,6 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("--batch", type=int, default=Recipe.batch, help="pictures a step")
     add("--rate", type=float, default=Recipe.rate, help="peak learning rate")
     add("--crop", type=int, nargs=2, default=(320, 416), metavar=("H", "W"), help="pixels of a training crop")
+    add("--fit", action="store_true", help="scale pictures to the crop first, where their sizes differ much")
     add("--evaluate-every", type=int, default=Recipe.evaluate_every, metavar="N", help="epochs")
     add(
         "--input-size",
@@ -71,15 +75,21 @@ def main(arguments: list[str] | None = None) -> None:
         data = args.run / "street"
         render_street(data / "train", STREET_TRAIN, 4, progress=lambda s: tqdm(s, desc="render train"))
         render_street(data / "val", STREET_VAL, 3, progress=lambda s: tqdm(s, desc="render val"))
-    classes = load_classes(data, args.classes or ("camvid" if args.data == "street" else ""))
-    shape = {"classes": len(classes)} | dict(argument(text) for text in args.arguments)
+    if args.model in INSTANCE_MODELS and not args.classes:
+        classes = default_classes(data / "train")
+    else:
+        classes = load_classes(data, args.classes or ("camvid" if args.data == "street" else ""))
+    count = {"things": len(classes.things)} if args.model in INSTANCE_MODELS else {"classes": len(classes)}
+    shape = count | dict(argument(text) for text in args.arguments)
     manifest = Manifest(args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence)
     model = MODELS[args.model](**shape)
     if args.start:
         fresh = start_from(model, args.start)
-        print(f"starts from {args.start}; new: {', '.join(fresh) or 'nothing'}")
+        parts = sorted({".".join(name.split(".")[:3]) for name in fresh})
+        print(f"starts from {args.start}; new: {', '.join(parts) or 'nothing'}")
     recipe = Recipe(epochs=args.epochs, batch=args.batch, rate=args.rate, evaluate_every=args.evaluate_every)
-    trainer = Trainer(model, manifest, data, args.run, Augment(tuple(args.crop)), recipe, args.workers)
+    augment = Augment(tuple(args.crop), fit=args.fit)
+    trainer = Trainer(model, manifest, data, args.run, augment, recipe, args.workers)
     if args.resume:
         trainer.resume()
     best = trainer.fit()

@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
+
+from seg_ros.classes import UNLABELLED
+from seg_ros.models.mask_rcnn import MaskRCNN
+
+
+class Normalise(nn.Module):
+    """`(N, H, W, 3)` uint8 RGB to `(N, 3, H, W)` float, `(pixel / 255 - mean) / std`.
+
+    Args:
+        mean, std: per RGB channel, of pixel values scaled to 0..1.
+    """
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        # As one multiply and one add.
+        scale = 1.0 / (255.0 * torch.tensor(std))
+        self.register_buffer("scale", scale.view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("shift", (-torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return pixels.permute(0, 3, 1, 2).to(self.scale.dtype) * self.scale + self.shift
 
 
 class SemanticGraph(nn.Module):
@@ -14,13 +37,12 @@ class SemanticGraph(nn.Module):
         mean, std: per RGB channel, of pixel values scaled to 0..1.
     """
 
+    task = "semantic"
+
     def __init__(self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
+        self.normalise = Normalise(mean, std)
         self.model = model
-        # (pixel / 255 - mean) / std as one multiply and one add.
-        scale = 1.0 / (255.0 * torch.tensor(std))
-        self.register_buffer("scale", scale.view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("shift", (-torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """`pixels`: `(N, H, W, 3)` uint8 RGB. Returns label and confidence, each `(N, H, W)` uint8.
@@ -28,12 +50,51 @@ class SemanticGraph(nn.Module):
         Confidence is the soft-max probability of the label, 0..255. Where the logits are not finite the
         confidence is 0 and the label is 255.
         """
-        images = pixels.permute(0, 3, 1, 2).to(self.scale.dtype) * self.scale + self.shift
-        logits = self.model(images)["out"].float()
+        logits = self.model(self.normalise(pixels))["out"].float()
         best, label = logits.max(dim=1)
         # Soft-max of the winner alone: no (N, C, H, W) tensor of probabilities is written.
         probability = 1.0 / (logits - best.unsqueeze(1)).exp().sum(dim=1)
         finite = probability.isfinite()
-        label = torch.where(finite, label, 255)
+        label = torch.where(finite, label, UNLABELLED)
         confidence = torch.where(finite, probability * 255.0 + 0.5, 0.0)
         return label.to(torch.uint8), confidence.to(torch.uint8)
+
+
+class InstanceGraph(nn.Module):
+    """Normalisation, network with suppression and RoIAlign, class ids and mask probabilities as one graph.
+
+    Args:
+        model: a network with the contract of `MaskRCNN`.
+        mean, std: per RGB channel, of pixel values scaled to 0..1.
+        things: class ids of the network's classes 1..T, in this order.
+    """
+
+    task = "instances"
+
+    def __init__(
+        self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int]
+    ) -> None:
+        super().__init__()
+        self.normalise = Normalise(mean, std)
+        self.model = model
+        self.register_buffer("ids", torch.tensor([UNLABELLED, *things], dtype=torch.int32), persistent=False)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`pixels`: `(N, H, W, 3)` uint8 RGB.
+
+        Returns, for D detections of each image in descending score:
+            boxes `(N, D, 4)` float32 in pixels of the input; scores `(N, D)` float32 0..1, 0 in empty slots, which
+            come last; class ids `(N, D)` int32; masks `(N, D, 28, 28)` float32, probability 0..1 over the box.
+        """
+        found = self.model(self.normalise(pixels))
+        masks = found["mask_logits"].float().sigmoid()
+        return found["boxes"].float(), found["scores"].float(), self.ids[found["things"]], masks
+
+
+def make_graph(
+    model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int]
+) -> SemanticGraph | InstanceGraph:
+    """The graph around `model` that its outputs ask for, in eval mode. `things`: class ids of objects, ascending."""
+    if isinstance(model, MaskRCNN):
+        return InstanceGraph(model, mean, std, things).eval()
+    return SemanticGraph(model, mean, std).eval()

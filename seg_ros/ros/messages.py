@@ -7,10 +7,17 @@ import array
 import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from seg_ros.results import Frame
+from seg_ros.classes import ClassMap
+from seg_ros.results import Frame, Instances
+from seg_ros_msgs.msg import InstanceMask, InstanceMaskArray
+
+try:
+    import vision_msgs.msg as vision
+except ImportError:
+    vision = None  # it is optional: `detections` and `label_info` need it
 
 _PIXELS = {"mono8": ("u1", ()), "rgb8": ("u1", (3,)), "bgr8": ("u1", (3,)), "16UC1": ("<u2", ())}
 """Per encoding the dtype of a value, little-endian, and the shape of a pixel."""
@@ -52,6 +59,44 @@ def compressed(header: Header, bgr: np.ndarray, quality: int = 80) -> Compressed
     msg = CompressedImage(header=header, format="bgr8; jpeg compressed bgr8")
     msg.data = _bytes(stream)
     return msg
+
+
+def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceMaskArray:
+    """The objects with their masks, each cropped to its region of interest."""
+    height, width = result.size
+    msg = InstanceMaskArray(header=header, height=height, width=width)
+    rows = zip(result.class_id.tolist(), result.score.tolist(), result.roi.tolist(), result.masks, strict=True)
+    for i, (class_id, score, (x, y, w, h), mask) in enumerate(rows):
+        instance = InstanceMask(id=i + 1, class_id=class_id, class_name=classes.names[class_id], score=score)
+        instance.roi = RegionOfInterest(x_offset=x, y_offset=y, width=w, height=h, do_rectify=False)
+        instance.mask = image(header, mask, "mono8")
+        msg.instances.append(instance)
+    return msg
+
+
+def detections(header: Header, result: Instances, classes: ClassMap) -> vision.Detection2DArray:
+    """The same objects as boxes, with the class name as `class_id` and the object's id as `id`.
+
+    A box is the network's own, in pixels, x to the right and y down, and not rotated; `pose` is left empty. Ids are
+    those of `instances`: they hold within one message and follow no object from frame to frame.
+    """
+    msg = vision.Detection2DArray(header=header)
+    rows = zip(result.class_id.tolist(), result.score.tolist(), result.box.tolist(), strict=True)
+    for i, (class_id, score, (x0, y0, x1, y1)) in enumerate(rows):
+        detection = vision.Detection2D(header=header, id=str(i + 1))
+        detection.bbox.center.position.x, detection.bbox.center.position.y = (x0 + x1) / 2, (y0 + y1) / 2
+        detection.bbox.size_x, detection.bbox.size_y = x1 - x0, y1 - y0
+        found = vision.ObjectHypothesisWithPose()
+        found.hypothesis.class_id, found.hypothesis.score = classes.names[class_id], score
+        detection.results.append(found)
+        msg.detections.append(detection)
+    return msg
+
+
+def label_info(header: Header, classes: ClassMap, threshold: float = 0.0) -> vision.LabelInfo:
+    """Class id -> name; `threshold` is the score, 0..1, below which nothing is published."""
+    class_map = [vision.VisionClass(class_id=i, class_name=name) for i, name in enumerate(classes.names)]
+    return vision.LabelInfo(header=header, class_map=class_map, threshold=threshold)
 
 
 def _header(stamp: tuple[int, int], frame_id: str) -> Header:

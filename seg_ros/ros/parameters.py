@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -15,9 +16,13 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.validate_topic_name import validate_topic_name
 
+from seg_ros.classes import ClassMap
 from seg_ros.engines import ENGINES
 from seg_ros.geometry import MODES
 from seg_ros.models import MODELS
+from seg_ros.results import Selection
+
+_INSTANCES = "; semantic models ignore it"
 
 
 def _parameter(default: Any, description: str, **rules: Any) -> Any:
@@ -56,6 +61,28 @@ class Parameters:
         0.5, "opacity of the labels in the overlay; 0 shows the camera only", minimum=0.0, maximum=1.0
     )
     jpeg_quality: int = _parameter(80, "quality of ~/overlay/compressed", minimum=1, maximum=100)
+    score_threshold: float = _parameter(0.5, "smallest score of an object" + _INSTANCES, minimum=0.0, maximum=1.0)
+    mask_threshold: float = _parameter(
+        0.5, "smallest probability of a pixel inside an object" + _INSTANCES, minimum=0.0, maximum=1.0
+    )
+    classes: tuple[str, ...] = _parameter(("",), "names of the classes whose objects count; [''] is all" + _INSTANCES)
+    max_detections: int = _parameter(
+        100, "most objects of a frame, the best scored" + _INSTANCES, minimum=1, maximum=65535
+    )
+
+    def selection(self, classes: ClassMap) -> Selection:
+        """Which objects count, for a network that finds the things among `classes`.
+
+        Raises:
+            ValueError: the parameter `classes` has a name that is none of theirs.
+        """
+        ids = {classes.names[i]: i for i in sorted(classes.things)}
+        chosen = [name for name in self.classes if name]
+        if not ids.keys() >= set(chosen):
+            names = ", ".join(repr(name) for name in ids)
+            raise ValueError(f"parameter 'classes': got {list(self.classes)}, allowed: {names}; [''] is all")
+        wanted = frozenset(ids[name] for name in chosen) if chosen else None
+        return Selection(self.score_threshold, self.mask_threshold, wanted, self.max_detections)
 
 
 class ParameterServer:
@@ -70,17 +97,21 @@ class ParameterServer:
         self._wrong: dict[str, str] = {}
         self.locked = False
         """True while a change of a fixed parameter must wait: the node is configured with its value."""
+        self.classes: ClassMap | None = None
+        """Of the configured instance network; None accepts any name in the parameter `classes`."""
         node.add_on_set_parameters_callback(self._check_all)
         for field in dataclasses.fields(Parameters):
-            descriptor = _descriptor(field)
+            descriptor, is_list = _descriptor(field), isinstance(field.default, tuple)
+            default = list(field.default) if is_list else field.default
             try:
-                node.declare_parameter(field.name, field.default, descriptor)
+                node.declare_parameter(field.name, default, descriptor)
             except (InvalidParameterValueException, InvalidParameterTypeException):
-                node.declare_parameter(field.name, field.default, descriptor, ignore_override=True)
+                node.declare_parameter(field.name, default, descriptor, ignore_override=True)
                 override = node._parameter_overrides[field.name].value  # rclpy has no public way to ask for it
+                if override is None and is_list:  # what becomes of [] in a parameters file
+                    continue
                 self._wrong[field.name] = (
-                    f"parameter '{field.name}': got {override!r}, allowed: {_allowed(field)}; "
-                    f"set it with ros2 param set, then configure again"
+                    f"{_not_allowed(field, override)}; set it with ros2 param set, then configure again"
                 )
 
     def read(self) -> Parameters:
@@ -91,9 +122,8 @@ class ParameterServer:
         """
         if self._wrong:
             raise ValueError("; ".join(self._wrong.values()))
-        return Parameters(
-            **{field.name: self._node.get_parameter(field.name).value for field in dataclasses.fields(Parameters)}
-        )
+        values = {field.name: self._node.get_parameter(field.name).value for field in dataclasses.fields(Parameters)}
+        return Parameters(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
     def _check_all(self, parameters: list[Parameter]) -> SetParametersResult:
         fields = {field.name: field for field in dataclasses.fields(Parameters)}
@@ -110,6 +140,9 @@ class ParameterServer:
         rules = field.metadata
         if self.locked and rules.get("fixed"):
             return f"parameter '{field.name}' takes effect at configure: clean up the node first, then set it"
+        if isinstance(field.default, tuple):
+            right = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
+            return self._refuse_names(value) if right else _not_allowed(field, value)
         right = type(value) is type(field.default)
         if right and "choices" in rules:
             right = value in rules["choices"]
@@ -117,7 +150,19 @@ class ParameterServer:
             right = rules["minimum"] <= value <= rules["maximum"]
         if right and rules.get("topic"):
             right = _is_topic(value)
-        return "" if right else f"parameter '{field.name}': got {value!r}, allowed: {_allowed(field)}"
+        return "" if right else _not_allowed(field, value)
+
+    def _refuse_names(self, names: Sequence[str]) -> str:
+        try:
+            if self.classes is not None:
+                Parameters(classes=tuple(names)).selection(self.classes)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+
+def _not_allowed(field: dataclasses.Field, value: Any) -> str:
+    return f"parameter '{field.name}': got {value!r}, allowed: {_allowed(field)}"
 
 
 def _is_topic(name: str) -> bool:
@@ -133,6 +178,8 @@ def _allowed(field: dataclasses.Field) -> str:
         return "one of " + ", ".join(repr(c) for c in rules["choices"])
     if "topic" in rules:
         return "a topic name: letters, digits, _ and /"
+    if isinstance(field.default, tuple):
+        return "a list of class names"
     kind = type(field.default).__name__
     if "minimum" not in rules:
         return kind
@@ -144,6 +191,8 @@ def _descriptor(field: dataclasses.Field) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=rules["description"])
     if "choices" in rules:
         descriptor.additional_constraints = _allowed(field)
+    if isinstance(field.default, tuple):
+        descriptor.dynamic_typing = True  # [] is a list of no strings, but also of no numbers: its type may be any
     if "minimum" in rules:
         low, high = rules["minimum"], rules["maximum"]
         if isinstance(field.default, float):

@@ -106,19 +106,21 @@ def render_street(
     height: int = 480,
     progress: Callable = iter,
 ) -> None:
-    """Renders the synthetic street into a folder pair `root/images`, `root/labels`, `root/classes.json`.
+    """Renders the street into folders `images`, `labels` (class ids), `instances` (object ids) and `classes.json`.
 
     Frames of a seed lie 4 s apart, so that each shows another stretch of its street. What is there already is kept.
     """
     (root / "images").mkdir(parents=True, exist_ok=True)
     (root / "labels").mkdir(exist_ok=True)
+    (root / "instances").mkdir(exist_ok=True)
     (root / "classes.json").write_text(json.dumps(CAMVID.to_dict()))
     for seed in progress(seeds):
         names = [f"{seed:06d}_{k}" for k in range(frames_per_seed)]
-        if all((root / "labels" / f"{name}.png").is_file() for name in names):
+        if all((root / "instances" / f"{name}.png").is_file() for name in names):
             continue
         street = Street(seed, width, height)
         for k, name in enumerate(names):
             scene = street.scene(120 * k)
             cv2.imwrite(str(root / "images" / f"{name}.jpg"), scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
             cv2.imwrite(str(root / "labels" / f"{name}.png"), scene.label)
+            cv2.imwrite(str(root / "instances" / f"{name}.png"), scene.instance)

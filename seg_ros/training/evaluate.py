@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from seg_ros import overlay
 from seg_ros.models.graph import SemanticGraph
+from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
 from seg_ros.training.datasets import pairs, read_sample
 from seg_ros.training.metrics import Confusion
 from seg_ros.weights import Manifest
@@ -47,29 +47,15 @@ def evaluate(model: nn.Module, manifest: Manifest, root: Path, device: torch.dev
 
 
 @torch.no_grad()
-def contact_sheet(model: nn.Module, manifest: Manifest, scored: list[Scored], each: int = 3) -> np.ndarray:
-    """Camera, truth and labels of the best, median and worst pictures, `each` of them, as a BGR picture."""
+def contact_sheet(model: nn.Module, manifest: Manifest, scored: list[Scored]) -> np.ndarray:
+    """Camera, truth and labels of the best, median and worst pictures, as a BGR picture."""
     graph = SemanticGraph(model, manifest.mean, manifest.std).eval()
-    order = sorted(scored, key=lambda s: -s.miou)
-    middle = max(0, len(order) // 2 - each // 2)
-    groups = {"best": order[:each], "median": order[middle : middle + each], "worst": order[-each:]}
     palette = manifest.classes.palette()[:, ::-1]
     rows = []
-    for title, members in groups.items():
-        for member in members:
-            pixels, truth = read_sample(member.image, member.truth, len(manifest.classes))
-            label = graph(torch.from_numpy(pixels).unsqueeze(0))[0][0].numpy()
-            row = np.hstack(
-                (
-                    pixels[..., ::-1],
-                    overlay.colorize(truth, palette),
-                    overlay.colorize(label, palette),
-                )
-            )
-            row = cv2.resize(row, (1200, round(1200 * row.shape[0] / row.shape[1])), interpolation=cv2.INTER_AREA)
-            text = f"{title}: {member.image.stem}, mIoU {100 * member.miou:.1f}   (camera, truth, labels)"
-            cv2.rectangle(row, (0, 0), (9 * len(text), 22), (0, 0, 0), -1)
-            cv2.putText(row, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
-            rows.append(row)
-    width = max(row.shape[1] for row in rows)
-    return np.vstack([cv2.copyMakeBorder(r, 0, 4, 0, width - r.shape[1], cv2.BORDER_CONSTANT) for r in rows])
+    for title, member in best_median_worst(scored, lambda s: s.miou):
+        pixels, truth = read_sample(member.image, member.truth, len(manifest.classes))
+        label = graph(torch.from_numpy(pixels).unsqueeze(0))[0][0].numpy()
+        panels = [pixels[..., ::-1], overlay.colorize(truth, palette), overlay.colorize(label, palette)]
+        text = f"{title}: {member.image.stem}, mIoU {100 * member.miou:.1f}   (camera, truth, labels)"
+        rows.append(titled_row(panels, text))
+    return stack(rows)

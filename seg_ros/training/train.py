@@ -1,4 +1,4 @@
-"""The training loop for label-image data sets: AdamW, polynomial schedule, EMA, best epoch by mIoU."""
+"""The training loop: AdamW, polynomial schedule, EMA, best epoch by the task's score."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
@@ -15,9 +14,7 @@ from tqdm import tqdm
 from seg_ros import weights
 from seg_ros.errors import WeightsError
 from seg_ros.training.augment import Augment
-from seg_ros.training.datasets import LabelImages, read_sample
-from seg_ros.training.evaluate import evaluate
-from seg_ros.training.losses import class_weights, segmentation_loss
+from seg_ros.training.tasks import make_task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +43,12 @@ class Recipe:
 
 
 class Trainer:
-    """One training run in a folder: `checkpoint.pt` after each epoch, `best.safetensors` when val mIoU rises.
+    """One training run in a folder: `checkpoint.pt` after each epoch, `best.safetensors` when the score rises.
 
     Args:
         model: to train, in place.
         manifest: of the weights it will write; the score is filled in.
-        data: holds `train/` and `val/`, each with `images/` and `labels/`.
+        data: holds `train/` and `val/`, each a data set of the network's task; `val/` gives the score.
         run: folder for what is written.
         augment: of the training pictures.
         recipe: the numbers.
@@ -74,13 +71,12 @@ class Trainer:
         self.model = model.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.manifest, self.data, self.run, self.recipe = manifest, data, run, recipe
-        pictures = LabelImages(data / "train", len(manifest.classes), augment)
+        self.task = make_task(model, manifest, data, augment, recipe)
         self.loader = DataLoader(
-            pictures, recipe.batch, shuffle=True, drop_last=len(pictures) >= recipe.batch, num_workers=workers,
-            persistent_workers=workers > 0, pin_memory=self.device.type == "cuda",
+            self.task.pictures, recipe.batch, shuffle=True, drop_last=len(self.task.pictures) >= recipe.batch,
+            num_workers=workers, persistent_workers=workers > 0, collate_fn=self.task.collate,
+            pin_memory=self.device.type == "cuda",
         )  # fmt: skip
-        shares = _shares(pictures) if recipe.weighted else np.full(len(manifest.classes), 1 / len(manifest.classes))
-        self.weight = class_weights(shares).to(self.device)
         # Biases and normalisation are not decayed: they cannot overfit, and decay moves their optimum.
         matrices = [p for p in model.parameters() if p.ndim > 1]
         vectors = [p for p in model.parameters() if p.ndim <= 1]
@@ -119,14 +115,12 @@ class Trainer:
     def _train_epoch(self) -> None:
         self.model.train()
         bar = tqdm(self.loader, desc=f"epoch {self.epoch + 1}/{self.recipe.epochs}", mininterval=2.0)
-        for pixels, label in bar:
+        for pixels, truth in bar:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.recipe.rate * _schedule(self.step, self.steps)
             images = _normalise(pixels.to(self.device, non_blocking=True), self.manifest)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-                logits = self.model(images)["out"]
-            label = label.to(self.device, non_blocking=True)
-            loss = segmentation_loss(logits.float(), label, self.weight, self.recipe.dice)
+                loss = self.task.loss(self.model, images, truth)
             loss.backward()
             self.optimiser.step()
             self.optimiser.zero_grad()
@@ -145,12 +139,12 @@ class Trainer:
                 old.copy_(new)
 
     def _keep_best(self) -> None:
-        confusion, _ = evaluate(self.average, self.manifest, self.data / "val", self.device)
-        miou = confusion.miou()
-        print(f"epoch {self.epoch}: val mIoU {miou:.4f} (best so far {max(self.best, miou):.4f})", flush=True)
-        if miou > self.best:
-            self.best = miou
-            score = {"val_miou": round(miou, 4), "epoch": self.epoch}
+        figures = self.task.score(self.average, self.device)
+        name, score = next(iter(figures.items()))
+        print(f"epoch {self.epoch}: val {figures} (best {name} so far {max(self.best, score):.4f})", flush=True)
+        if score > self.best:
+            self.best = score
+            score = {f"val_{name}": value for name, value in figures.items()} | {"epoch": self.epoch}
             manifest = dataclasses.replace(self.manifest, score=score)
             weights.save(self.run / "best.safetensors", self.average.state_dict(), manifest, half=True)
 
@@ -173,13 +167,15 @@ class Trainer:
 def start_from(model: nn.Module, path: str | Path) -> list[str]:
     """Copies from weights what fits `model` by name and shape; returns the names of what keeps its random start.
 
-    With another set of classes that is the last layer.
+    With another set of classes that is the last layer. An instance network takes a semantic one's backbone.
 
     Raises:
         WeightsError: if the file does not load, or nothing in it fits.
     """
     _, tensors = weights.load(path)
     own = model.state_dict()
+    # A detector's backbone is a ResNet with a pyramid; a semantic network's is the ResNet alone.
+    tensors |= {f"backbone.body.{name.removeprefix('backbone.')}": t for name, t in tensors.items()}
     fitting = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}
     if not fitting:
         raise WeightsError(f"{path}: expected weights of the same architecture, no tensor fits")
@@ -198,12 +194,3 @@ def _normalise(pixels: torch.Tensor, manifest: weights.Manifest) -> torch.Tensor
     mean = torch.tensor(manifest.mean, device=pixels.device) * 255
     std = torch.tensor(manifest.std, device=pixels.device) * 255
     return ((pixels - mean) / std).permute(0, 3, 1, 2)
-
-
-def _shares(pictures: LabelImages) -> np.ndarray:
-    """Share of the labelled pixels by class, over at most 200 evenly spaced pictures."""
-    counts = np.zeros(256, np.int64)
-    for image, label in pictures.files[:: max(1, len(pictures) // 200)]:
-        counts += np.bincount(read_sample(image, label, pictures.classes)[1].ravel(), minlength=256)
-    counts = counts[: pictures.classes]
-    return counts / max(counts.sum(), 1)

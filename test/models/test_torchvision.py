@@ -1,33 +1,10 @@
 """Parity with torchvision as oracle: its parameter names, its numbers."""
 
-import functools
-import importlib.util
-import sys
-
 import pytest
 import torch
 
 from seg_ros.models.fcn import TorchvisionFCN
-
-
-@functools.cache
-def torchvision():
-    """The oracle. Beside a CPU build of PyTorch its C++ operators do not load, so their schemas are declared."""
-    if not importlib.util.find_spec("torchvision"):
-        pytest.skip("torchvision is not installed")
-    try:
-        return importlib.import_module("torchvision")
-    except RuntimeError as error:
-        if "torchvision::nms" not in str(error):
-            raise
-    for name in [name for name in sys.modules if name.startswith("torchvision")]:
-        del sys.modules[name]
-    library = torch.library.Library("torchvision", "DEF")
-    for operator in ("nms", "qnms"):
-        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    module = importlib.import_module("torchvision")
-    module.library = library  # an operator lives as long as its library
-    return module
+from test.models.oracle import torchvision
 
 
 @pytest.mark.parametrize("depth", [50, 101])

@@ -15,9 +15,12 @@ from rclpy.qos import (
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from seg_ros.results import Frame
+from seg_ros.classes import CAMVID
+from seg_ros.results import Frame, Instances
 from seg_ros.ros import messages, qos
 from seg_ros.ros.image_io import decode_compressed, decode_image
+from seg_ros_msgs.msg import InstanceMaskArray
+from test.objects import found, nothing
 
 FRAME = Frame(np.zeros((5, 7, 3), np.uint8), True, (-3, 999_999_999), "base/camera optical")
 CASES = [
@@ -103,6 +106,85 @@ def test_a_message_is_built_without_a_loop_over_its_bytes():
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(5)) < 0.2  # value by value takes a second
+
+
+def test_instances_field_by_field():
+    result = found()
+    msg = messages.instances(messages.header(FRAME), result, CAMVID)
+    assert msg.header == messages.header(FRAME)
+    assert (msg.height, msg.width) == (48, 72)
+    assert [i.id for i in msg.instances] == [1, 2, 3]
+    assert [(i.class_id, i.class_name) for i in msg.instances] == [(8, "car"), (9, "pedestrian"), (10, "bicyclist")]
+    for instance, roi, mask, score in zip(msg.instances, result.roi, result.masks, result.score, strict=True):
+        assert instance.score == score
+        region = instance.roi
+        assert [region.x_offset, region.y_offset, region.width, region.height] == list(roi)
+        assert region.do_rectify is False
+        assert instance.mask.header == msg.header
+        assert (instance.mask.encoding, instance.mask.is_bigendian) == ("mono8", 0)
+        assert (instance.mask.height, instance.mask.width) == (region.height, region.width)
+        assert instance.mask.step == instance.mask.width
+        assert bytes(instance.mask.data) == mask.tobytes()
+    assert deserialize_message(serialize_message(msg), InstanceMaskArray) == msg
+
+
+def test_masks_paste_to_the_image_of_ids():
+    msg = messages.instances(messages.header(FRAME), found(), CAMVID)
+    ids = np.zeros((msg.height, msg.width), np.uint16)
+    for instance in reversed(msg.instances):
+        mask = np.frombuffer(instance.mask.data, np.uint8).reshape(instance.mask.height, instance.mask.width)
+        x, y = instance.roi.x_offset, instance.roi.y_offset
+        ids[y : y + instance.roi.height, x : x + instance.roi.width][mask == 255] = instance.id
+    np.testing.assert_array_equal(ids, found().ids())
+
+
+def test_no_instances():
+    msg = messages.instances(messages.header(FRAME), nothing(), CAMVID)
+    assert (msg.height, msg.width, list(msg.instances)) == (48, 72, [])
+    assert msg.header == messages.header(FRAME)
+
+
+def test_masks_are_not_copied_value_by_value():
+    masks = (np.full((500, 500), 255, np.uint8),) * 20
+    roi = np.tile(np.array([9, 9, 500, 500], np.int32), (20, 1))
+    ones = np.ones(20)
+    result = Instances((1080, 1920), ones.astype(np.uint8), ones.astype(np.float32), roi.astype(np.float32), roi, masks)
+
+    def seconds():
+        start = time.perf_counter()
+        messages.instances(messages.header(FRAME), result, CAMVID)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.2
+
+
+needs_vision_msgs = pytest.mark.skipif(messages.vision is None, reason="vision_msgs is not installed")
+
+
+@needs_vision_msgs
+def test_detections():
+    result = found()
+    msg = messages.detections(messages.header(FRAME), result, CAMVID)
+    assert msg.header == messages.header(FRAME)
+    assert [d.id for d in msg.detections] == ["1", "2", "3"]
+    for detection, name, score, (x0, y0, x1, y1) in zip(
+        msg.detections, ("car", "pedestrian", "bicyclist"), result.score, result.box.tolist(), strict=True
+    ):
+        assert detection.header == msg.header
+        (hypothesis,) = (r.hypothesis for r in detection.results)
+        assert (hypothesis.class_id, hypothesis.score) == (name, score)
+        center, size = detection.bbox.center, (detection.bbox.size_x, detection.bbox.size_y)
+        assert (center.position.x, center.position.y, center.theta) == ((x0 + x1) / 2, (y0 + y1) / 2, 0)
+        assert size == (x1 - x0, y1 - y0)
+    assert deserialize_message(serialize_message(msg), messages.vision.Detection2DArray) == msg
+    assert not messages.detections(messages.header(FRAME), nothing(), CAMVID).detections
+
+
+@needs_vision_msgs
+def test_label_info():
+    msg = messages.label_info(messages.header(FRAME), CAMVID, 0.5)
+    assert {c.class_id: c.class_name for c in msg.class_map} == dict(enumerate(CAMVID.names))
+    assert (msg.threshold, msg.header) == (0.5, messages.header(FRAME))
 
 
 def node(*kinds):

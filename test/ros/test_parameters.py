@@ -9,6 +9,8 @@ rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed")
 from rcl_interfaces.msg import ParameterType  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
+from seg_ros.classes import CAMVID  # noqa: E402
+from seg_ros.results import Selection  # noqa: E402
 from seg_ros.ros.parameters import Parameters, ParameterServer  # noqa: E402
 
 
@@ -45,8 +47,9 @@ def test_every_parameter_is_described_and_numbers_have_ranges(start):
 
 
 def test_right_values_are_taken(start):
-    _, server = start(overlay_alpha=0.25, engine="eager", threads=1)
-    assert (server.read().overlay_alpha, server.read().engine, server.read().threads) == (0.25, "eager", 1)
+    values = {"overlay_alpha": 0.25, "engine": "eager", "threads": 1, "score_threshold": 0.75, "max_detections": 9}
+    _, server = start(classes=["car", "dog"], **values)
+    assert server.read() == Parameters(classes=("car", "dog"), **values)
 
 
 WRONG = [
@@ -58,6 +61,12 @@ WRONG = [
     ("autostart", "yes", "bool"),
     ("input_topic", "bad topic", "a topic name"),
     ("input_topic", "", "a topic name"),
+    ("score_threshold", 1.5, "float 0.0 to 1.0"),
+    ("mask_threshold", -0.5, "float 0.0 to 1.0"),
+    ("max_detections", 65536, "int 1 to 65535"),
+    ("max_detections", 0, "int 1 to 65535"),
+    ("classes", [8, 9], "a list of class names"),
+    ("classes", "car", "a list of class names"),
 ]
 
 
@@ -69,6 +78,7 @@ def test_wrong_start_value_is_named_until_it_is_put_right(start, name, value, al
     assert str(value) in str(caught.value)
     assert allowed in str(caught.value)
     right = getattr(Parameters(), name)
+    right = list(right) if isinstance(right, tuple) else right
     assert node.set_parameters([Parameter(name, value=right)])[0].successful
     assert server.read() == Parameters()
 
@@ -99,3 +109,70 @@ def test_fixed_parameters_wait_for_cleanup(start):
     server.locked = False
     assert node.set_parameters([Parameter("weights", value="other")])[0].successful
     assert server.read() == Parameters(weights="other", overlay_alpha=0.75)
+
+
+NO_CLASSES = {
+    "no list": [],
+    "what [] becomes in a parameters file": Parameter("classes", Parameter.Type.NOT_SET),
+    "strings": Parameter("classes", Parameter.Type.STRING_ARRAY, []),
+    "what ros2 param set makes of []": Parameter("classes", Parameter.Type.BOOL_ARRAY, []),
+    "one empty name": [""],
+}
+
+
+@pytest.mark.parametrize("empty", NO_CLASSES)
+def test_no_class_names_are_all_classes(ros, empty):
+    given = NO_CLASSES[empty]
+    given = given if isinstance(given, Parameter) else Parameter("classes", value=given)
+    started = ros.create_node("started", parameter_overrides=[given])
+    assert ParameterServer(started).read().selection(CAMVID).classes is None
+    live = ros.create_node("live", parameter_overrides=[Parameter("classes", value=["car"])])
+    server = ParameterServer(live)
+    assert server.read().selection(CAMVID).classes == {8}
+    accepted = live.set_parameters([given])[0].successful
+    assert accepted is (given.type_ != Parameter.Type.NOT_SET)  # live, that would delete the parameter
+    assert server.read().selection(CAMVID).classes == (None if accepted else {8})
+    started.destroy_node()
+    live.destroy_node()
+
+
+def test_empty_list_in_a_parameters_file(ros, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    classes: []\n")
+    node = ros.create_node("mine", cli_args=["--ros-args", "--params-file", str(file)])
+    assert ParameterServer(node).read() == Parameters()
+    node.destroy_node()
+
+
+def test_selection():
+    parameters = Parameters(
+        score_threshold=0.25, mask_threshold=0.75, classes=("bicyclist", "", "car"), max_detections=3
+    )
+    assert parameters.selection(CAMVID) == Selection(0.25, 0.75, frozenset({8, 10}), 3)
+    assert Parameters().selection(CAMVID) == Selection()
+
+
+@pytest.mark.parametrize("names", [("dog",), ("car", "dog"), ("road",)])
+def test_selection_names_what_may_be_chosen(names):
+    with pytest.raises(ValueError, match="'classes'") as caught:
+        Parameters(classes=names).selection(CAMVID)
+    assert str(list(names)) in str(caught.value)
+    assert "'car', 'pedestrian', 'bicyclist'" in str(caught.value)
+
+
+def test_unknown_class_names_are_refused_while_the_classes_are_known(start):
+    node, server = start(classes=["car"])
+    server.classes = CAMVID
+    result = node.set_parameters([Parameter("classes", value=["dog"])])[0]
+    assert not result.successful
+    assert "'car', 'pedestrian', 'bicyclist'" in result.reason
+    assert server.read().classes == ("car",)
+    assert node.set_parameters([Parameter("classes", value=["pedestrian"])])[0].successful
+    server.classes = None
+    assert node.set_parameters([Parameter("classes", value=["dog"])])[0].successful
+
+
+def test_what_semantic_models_ignore_says_so(start):
+    node, _ = start()
+    for name in ("score_threshold", "mask_threshold", "classes", "max_detections"):
+        assert "semantic models ignore it" in node.describe_parameter(name).description

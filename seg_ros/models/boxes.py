@@ -1,0 +1,111 @@
+"""Boxes `(x0, y0, x1, y1)` in pixels: overlap, regression, greedy suppression; static shapes throughout."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+_LARGEST_GROWTH = math.log(1000.0 / 16)
+"""Bound on the predicted logarithm of a growth, as in Detectron and torchvision."""
+
+_BLOCK = 128
+_CHAIN = 24
+
+
+def area(boxes: Tensor) -> Tensor:
+    """`(..., 4)` -> `(...)`, square pixels."""
+    x0, y0, x1, y1 = boxes.unbind(-1)
+    return (x1 - x0) * (y1 - y0)
+
+
+def iou(one: Tensor, other: Tensor) -> Tensor:
+    """Intersection over union of every pair: `(..., A, 4)`, `(..., B, 4)` -> `(..., A, B)`, 0..1."""
+    low = torch.maximum(one[..., :, None, :2], other[..., None, :, :2])
+    high = torch.minimum(one[..., :, None, 2:], other[..., None, :, 2:])
+    width, height = (high - low).clamp(min=0).unbind(-1)
+    intersection = width * height
+    return intersection / (area(one)[..., :, None] + area(other)[..., None, :] - intersection)
+
+
+def encode(boxes: Tensor, anchors: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
+    """What a network shall predict so that `decode` makes `boxes` of `anchors`; both `(..., 4)`.
+
+    Girshick et al.: R-CNN, CVPR 2014, appendix C: shift of the centre in units of the anchor's size, and the
+    logarithm of the growth, each times its weight.
+    """
+    centre, size = _centre_size(boxes)
+    anchor_centre, anchor_size = _centre_size(anchors)
+    shift = (centre - anchor_centre) / anchor_size
+    growth = torch.log(size / anchor_size)
+    return torch.cat((shift, growth), dim=-1) * boxes.new_tensor(weights)
+
+
+def decode(deltas: Tensor, anchors: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
+    """The boxes that `deltas` make of `anchors`; `(..., 4)` each, broadcast."""
+    wx, wy, ww, wh = weights
+    x0, y0, x1, y1 = anchors.unbind(-1)
+    width, height = x1 - x0, y1 - y0
+    x = deltas[..., 0] / wx * width + (x0 + 0.5 * width)
+    y = deltas[..., 1] / wy * height + (y0 + 0.5 * height)
+    half_width = 0.5 * torch.exp((deltas[..., 2] / ww).clamp(max=_LARGEST_GROWTH)) * width
+    half_height = 0.5 * torch.exp((deltas[..., 3] / wh).clamp(max=_LARGEST_GROWTH)) * height
+    return torch.stack((x - half_width, y - half_height, x + half_width, y + half_height), dim=-1)
+
+
+def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """`boxes` `(..., 4)` cut to an image of `(height, width)`."""
+    height, width = size
+    x0, y0, x1, y1 = boxes.unbind(-1)
+    x0, x1 = x0.clamp(0, width), x1.clamp(0, width)
+    y0, y1 = y0.clamp(0, height), y1.clamp(0, height)
+    return torch.stack((x0, y0, x1, y1), dim=-1)
+
+
+def greedy_nms(boxes: Tensor, valid: Tensor, threshold: float, group: Tensor | None = None) -> Tensor:
+    """Non-maximum suppression: of boxes that overlap by more than `threshold`, the better one stays.
+
+    Greedy from best to worst as everywhere, but without a loop over the boxes and with one shape, whatever the
+    data. Box j stays if no better box that stays overlaps it: `keep = valid and not any(overlap and keep)`. Taken
+    as an iteration, every round settles one more link of each chain "a suppresses b, which would have suppressed
+    c, ..." (Zheng et al.: Cluster-NMS, 2020). Going block by block in order of score, with what stayed in earlier
+    blocks already settled, leaves only chains inside a block of 128 to the rounds. The result is exactly the
+    greedy one if no chain inside a block has more than 24 links; trained networks show a handful.
+
+    Args:
+        boxes: `(B, K, 4)` in descending score.
+        valid: `(B, K)` bool; others neither stay nor suppress.
+        threshold: IoU, 0..1.
+        group: `(B, K)`; only boxes of one group suppress each other. None: all.
+
+    Returns:
+        `(B, K)` bool: those that stay.
+    """
+    overlap = iou(boxes, boxes) > threshold
+    if group is not None:
+        overlap = overlap & (group[:, :, None] == group[:, None, :])
+    overlap = overlap.to(boxes.dtype).triu(1)  # numbers, because sums of them compile well everywhere
+    rest, kept = valid.to(boxes.dtype), []
+    count = boxes.shape[1]
+    for start in range(0, count, _BLOCK):
+        end = min(start + _BLOCK, count)
+        alive, rest = rest[:, : end - start], rest[:, end - start :]
+        within = overlap[:, start:end, start:end]
+        keep = alive
+        for _ in range(min(_CHAIN, end - start - 1)):
+            keep = alive * _unharmed(within, keep)
+        kept.append(keep)
+        if end < count:
+            rest = rest * _unharmed(overlap[:, start:end, end:], keep)
+    return torch.cat(kept, dim=1) > 0
+
+
+def _unharmed(overlap: Tensor, keep: Tensor) -> Tensor:
+    """`(B, I, J)`, `(B, I)` -> `(B, J)`: 1 where no kept i overlaps j, else 0."""
+    return ((overlap * keep[:, :, None]).sum(dim=1) == 0).to(overlap.dtype)
+
+
+def _centre_size(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    size = boxes[..., 2:] - boxes[..., :2]
+    return boxes[..., :2] + 0.5 * size, size

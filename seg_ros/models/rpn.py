@@ -1,0 +1,115 @@
+"""Region proposal network: which places may hold an object.
+
+Ren, He, Girshick, Sun: Faster R-CNN, NeurIPS 2015. Parameter names and numbers are torchvision's.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seg_ros.models.boxes import clip, decode, greedy_nms
+from seg_ros.models.fpn import conv
+
+_RATIOS = (0.5, 1.0, 2.0)
+DELTA_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
+_NMS_THRESHOLD = 0.7
+_SMALLEST = 1e-3
+"""Side of a proposal in pixels below which it is none."""
+
+
+class RPNHead(nn.Module):
+    """Objectness and box deltas at every place of every level, by the same convolutions.
+
+    Args:
+        channels: of the pyramid.
+        depth: number of 3x3 convolutions.
+    """
+
+    def __init__(self, channels: int, depth: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(*(conv(channels, channels, 3, norm=False) for _ in range(depth)))
+        self.cls_logits = nn.Conv2d(channels, len(_RATIOS), 1)
+        self.bbox_pred = nn.Conv2d(channels, 4 * len(_RATIOS), 1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=0.01)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Per level, over places (row by row) and anchors A: objectness logits `(N, H*W*A)`, deltas `(N, H*W*A, 4)`."""
+        logits, deltas = [], []
+        for level in levels:
+            x = self.conv(level)
+            logits.append(self.cls_logits(x).permute(0, 2, 3, 1).flatten(1))
+            deltas.append(self.bbox_pred(x).permute(0, 2, 3, 1).reshape(len(x), -1, 4))
+        return logits, deltas
+
+
+class RPN(nn.Module):
+    """Anchors, head, and the choice of proposals.
+
+    Args:
+        channels: of the pyramid.
+        depth: of the head.
+        anchor: side in pixels of the finest level's square anchor; each coarser level has twice that.
+        proposals: number of proposals of an image, and of candidates of a level.
+    """
+
+    def __init__(self, channels: int, depth: int, anchor: float, proposals: int) -> None:
+        super().__init__()
+        self.head = RPNHead(channels, depth)
+        self.anchor, self.proposals = anchor, proposals
+
+    def anchors(self, levels: list[Tensor], size: tuple[int, int]) -> list[Tensor]:
+        """Per level the anchors `(H*W*A, 4)` of an input of `(height, width)` pixels."""
+        return [_grid(level.shape[-2:], size, self.anchor * 2**i, level.device) for i, level in enumerate(levels)]
+
+    def forward(
+        self, logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Proposals in descending score.
+
+        Args:
+            logits, deltas: of the head.
+            anchors: of the same places.
+            size: `(height, width)` that proposals are cut to.
+
+        Returns:
+            Boxes `(N, P, 4)` and whether they are valid, `(N, P)` bool; the invalid ones come last.
+        """
+        boxes, scores = [], []
+        for level_logits, level_deltas, level_anchors in zip(logits, deltas, anchors, strict=True):
+            count = min(self.proposals, level_logits.shape[1])
+            best, index = level_logits.topk(count)
+            chosen = decode(_take(level_deltas, index), level_anchors[index], DELTA_WEIGHTS)
+            pad = (0, self.proposals - count)  # all levels in one shape, for one suppression
+            boxes.append(nn.functional.pad(clip(chosen, size), (0, 0, *pad)))
+            scores.append(nn.functional.pad(best.sigmoid(), pad, value=-1.0))
+        box, score = torch.stack(boxes, dim=1), torch.stack(scores, dim=1)  # (N, L, K, 4), (N, L, K)
+        valid = (score >= 0.0) & large(box, _SMALLEST)
+        keep = greedy_nms(box.flatten(0, 1), valid.flatten(0, 1), _NMS_THRESHOLD).view_as(valid)
+        best, index = torch.where(keep, score, -1.0).flatten(1).topk(min(self.proposals, score[0].numel()))
+        return _take(box.flatten(1, 2), index), best >= 0.0
+
+
+def large(boxes: Tensor, smallest: float) -> Tensor:
+    """Whether both sides of `boxes` `(..., 4)` have at least `smallest` pixels."""
+    x0, y0, x1, y1 = boxes.unbind(-1)
+    return (x1 - x0 >= smallest) & (y1 - y0 >= smallest)
+
+
+def _take(values: Tensor, index: Tensor) -> Tensor:
+    """`(N, M, 4)` at `(N, K)` -> `(N, K, 4)`."""
+    return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
+
+
+def _grid(cells: tuple[int, int], size: tuple[int, int], side: float, device: torch.device) -> Tensor:
+    ratios = torch.tensor(_RATIOS, device=device).sqrt()  # height / width
+    widths, heights = side / ratios, side * ratios
+    shapes = (torch.stack((-widths, -heights, widths, heights), dim=1) / 2).round()
+    y = torch.arange(cells[0], device=device) * (size[0] // cells[0])
+    x = torch.arange(cells[1], device=device) * (size[1] // cells[1])
+    y, x = torch.meshgrid(y, x, indexing="ij")
+    places = torch.stack((x, y, x, y), dim=-1).view(-1, 1, 4)
+    return (places + shapes).view(-1, 4).float()

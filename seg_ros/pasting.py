@@ -1,0 +1,71 @@
+"""From what the network gives of each object, a box and a coarse mask, to a mask in pixels of the frame."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from seg_ros.geometry import Fit
+from seg_ros.results import Instances, Selection
+
+
+def paste(
+    boxes: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, masks: np.ndarray, fit: Fit, selection: Selection
+) -> Instances:
+    """The selected objects at the size of the frame.
+
+    Args:
+        boxes: `(D, 4) float32`, pixels of the network input.
+        scores: `(D,) float32` in descending order, 0 for an empty slot.
+        class_ids: `(D,)` integers.
+        masks: `(D, M, M) float32`, probability 0..1 over the box.
+        fit: how the frame lies in the network input.
+        selection: which objects count; one without a single pixel above the mask threshold does not.
+    """
+    wanted = (scores > 0) & (scores >= selection.score_threshold)
+    if selection.classes is not None:
+        wanted &= np.isin(class_ids, list(selection.classes))
+    chosen = np.flatnonzero(wanted)
+    boxes = fit.boxes_back(boxes[chosen])
+    pasted = [
+        _paste(mask, box, fit.frame, selection.mask_threshold) for mask, box in zip(masks[chosen], boxes, strict=True)
+    ]
+    seen = [i for i, crop in enumerate(pasted) if crop is not None]
+    kept = seen[: selection.max_detections]
+    return Instances(
+        size=fit.frame,
+        class_id=class_ids[chosen][kept].astype(np.uint8),
+        score=scores[chosen][kept].astype(np.float32),
+        box=np.clip(boxes[kept], 0, np.array(fit.frame[::-1] * 2, np.float32)),
+        roi=np.array([pasted[i][0] for i in kept], np.int32).reshape(-1, 4),
+        masks=tuple(pasted[i][1] for i in kept),
+        capped=len(seen) - len(kept),
+    )
+
+
+def _paste(
+    mask: np.ndarray, box: np.ndarray, size: tuple[int, int], threshold: float
+) -> tuple[tuple[int, int, int, int], np.ndarray] | None:
+    """RoI `(x, y, width, height)` and mask of one object in a frame of `size`; None if no pixel is inside.
+
+    The mask's cells tile the box; a pixel takes the value at its centre, interpolated between the cells' centres, and
+    fades to 0 half a cell outside the box (as torchvision pads its masks by one cell).
+    """
+    x0, y0, x1, y1 = box
+    cell_x, cell_y = (x1 - x0) / mask.shape[1], (y1 - y0) / mask.shape[0]
+    if cell_x <= 0 or cell_y <= 0:
+        return None
+    left, top = max(0, int(np.floor(x0 - cell_x / 2))), max(0, int(np.floor(y0 - cell_y / 2)))
+    right, bottom = min(size[1], int(np.ceil(x1 + cell_x / 2))), min(size[0], int(np.ceil(y1 + cell_y / 2)))
+    if left >= right or top >= bottom:
+        return None
+    to_mask = np.array(
+        [[1 / cell_x, 0, (left + 0.5 - x0) / cell_x - 0.5], [0, 1 / cell_y, (top + 0.5 - y0) / cell_y - 0.5]]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    values = cv2.warpAffine(mask, to_mask, (right - left, bottom - top), flags=flags)
+    inside = cv2.compare(values, float(threshold), cv2.CMP_GE)
+    x, y, width, height = cv2.boundingRect(inside)
+    if not width:
+        return None
+    return (left + x, top + y, width, height), inside[y : y + height, x : x + width]

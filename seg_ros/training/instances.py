@@ -1,0 +1,156 @@
+"""Instance data sets: pictures and the objects in them, from object-id images, COCO JSON or VIA JSON."""
+
+from __future__ import annotations
+
+import colorsys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from seg_ros.classes import ClassMap
+from seg_ros.training import coco, via
+from seg_ros.training.augment import Augment
+from seg_ros.training.datasets import load_classes, pairs, read_sample
+from seg_ros.training.truth import Truth
+
+
+class InstanceImages:
+    """`root/images/*`, `root/labels/<stem>.png` (8-bit class ids) and `root/instances/<stem>.png` (object ids).
+
+    Object ids are 16-bit (or 8-bit), 0 = none; an object's class is the label at its pixels. Objects whose class is
+    no thing are left out.
+
+    Args:
+        root: of the data set.
+        classes: the class map.
+
+    Raises:
+        FileNotFoundError: if there is no picture, or one lacks its label or its instance image.
+    """
+
+    def __init__(self, root: Path, classes: ClassMap) -> None:
+        self._pairs = pairs(root)
+        self._instances = [root / "instances" / f"{image.stem}.png" for image, _ in self._pairs]
+        missing = [p for p in self._instances if not p.is_file()]
+        if missing:
+            raise FileNotFoundError(
+                f"{missing[0]}: no instance image ({len(missing)} of {len(self._pairs)} are missing)"
+            )
+        self.files = [image for image, _ in self._pairs]
+        self._classes = classes
+
+    def read(self, index: int) -> tuple[np.ndarray, Truth]:
+        """The picture `(H, W, 3) uint8` RGB, and its objects.
+
+        Raises:
+            ValueError: if a file does not decode, or the sizes differ.
+        """
+        path = self._instances[index]
+        image, label = read_sample(*self._pairs[index], len(self._classes))
+        instance = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if instance is None:
+            raise ValueError(f"{path}: does not decode")
+        if instance.dtype not in (np.uint8, np.uint16) or instance.shape != label.shape:
+            raise ValueError(
+                f"{path}: expected a 16-bit, one-channel image of {label.shape}, got {instance.dtype} {instance.shape}"
+            )
+        return image, Truth.from_images(label, instance, self._classes.things)
+
+
+_LAYOUTS = {coco.FILE: coco.CocoPictures, via.FILE: via.ViaPictures, "instances": InstanceImages}
+"""Reader by the file or folder in the root that tells it; each has `files` and `read(index)`."""
+
+
+class InstancePictures(torch.utils.data.Dataset):
+    """The pictures of one folder with their objects; the reader is chosen by what lies in it.
+
+    Args:
+        root: of the data set.
+        classes: the class map; its things are the objects.
+        augment: makes the training pictures; None leaves them as they are.
+
+    Attributes:
+        files: paths of the pictures.
+
+    Raises:
+        FileNotFoundError: if the folder has none of the layouts.
+        ValueError: if the class map has no things.
+    """
+
+    def __init__(self, root: Path, classes: ClassMap, augment: Augment | None = None) -> None:
+        if not classes.things:
+            raise ValueError(f"{root}: the class map has no things: give the ids of the objects in 'things'")
+        self._reader = _reader(root)(root, classes)
+        self.files = self._reader.files
+        self._augment = augment
+        self._index = np.zeros(len(classes), np.int64)  # 0 is the background
+        self._index[sorted(classes.things)] = np.arange(1, len(classes.things) + 1)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def read(self, index: int) -> tuple[np.ndarray, Truth]:
+        """The picture as it is, `(H, W, 3) uint8` RGB, and its objects.
+
+        Raises:
+            ValueError: if a file does not decode, or sizes differ.
+        """
+        return self._reader.read(index)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """The picture for training, augmented.
+
+        Returns:
+            `image (H, W, 3) uint8` RGB; `boxes (N, 4) float32`, `(x0, y0, x1, y1)` pixels; `things (N,) int64`, the
+            place, from 1, of the class among the things in ascending id; `masks (N, H, W) uint8`, 0 or 1;
+            `ignore (N,) bool`.
+        """
+        sample = self.read(index)
+        if self._augment is not None:
+            # Seeded by torch's own generator, so that workers and epochs differ and a run can be repeated.
+            sample = self._augment.instances(sample, np.random.default_rng(torch.randint(2**31, ()).item()))
+        image, truth = sample
+        arrays = {
+            "image": image,
+            "boxes": truth.boxes(),
+            "things": self._index[truth.class_id],
+            "masks": truth.masks,
+            "ignore": truth.ignore,
+        }
+        return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+
+
+def collate(batch: list[dict[str, Tensor]]) -> tuple[Tensor, list[dict[str, Tensor]]]:
+    """Images of one size, `(B, H, W, 3) uint8`, and of each picture everything else."""
+    images = torch.stack([sample["image"] for sample in batch])
+    return images, [{name: t for name, t in sample.items() if name != "image"} for sample in batch]
+
+
+def default_classes(root: Path) -> ClassMap:
+    """The class map of `root/classes.json`, else what the annotations say; every class is a thing then.
+
+    COCO: the categories by ascending id. VIA: one class, "object".
+
+    Raises:
+        FileNotFoundError: if there is neither.
+    """
+    if (root / "classes.json").is_file() or not any((root / name).is_file() for name in (coco.FILE, via.FILE)):
+        return load_classes(root)
+    names = coco.categories(root) if (root / coco.FILE).is_file() else ["object"]
+    # Hues a golden angle apart: neighbours differ, however many there are.
+    hues = [colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, 0.95) for i in range(len(names))]
+    colors = tuple(tuple(round(255 * v) for v in hue) for hue in hues)
+    return ClassMap(tuple(names), colors, frozenset(range(len(names))))
+
+
+def _reader(root: Path) -> type:
+    for name, reader in _LAYOUTS.items():
+        if (root / name).exists():
+            return reader
+    raise FileNotFoundError(
+        f"{root}: no objects found; expected {coco.FILE} (COCO), {via.FILE} (VIA), or the folders images, labels "
+        "(8-bit class ids) and instances (16-bit object ids)"
+    )

@@ -1,0 +1,77 @@
+"""The objects that are really in a picture."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Set
+
+import cv2
+import numpy as np
+
+MIN_PIXELS = 32
+"""Visible pixels that an object needs to be judged. Below it (a 5 x 6 px patch of somebody behind a car; one in ten
+objects of the street) nobody could say what it is: to find it is no hit, to overlook it is no miss."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Truth:
+    """N objects, N may be 0.
+
+    Attributes:
+        masks: `(N, H, W) uint8`, 1 inside the object, 0 outside; none is empty.
+        class_id: `(N,) int64`, ids of the class map.
+        ignore: `(N,) bool`, objects that count neither as hit nor as miss: crowds, and the too small.
+    """
+
+    masks: np.ndarray
+    class_id: np.ndarray
+    ignore: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def boxes(self) -> np.ndarray:
+        """`(N, 4) float32`, `(x0, y0, x1, y1)` in pixels, tight around the masks; x1 and y1 are the last pixel + 1."""
+        boxes = np.array([cv2.boundingRect(m) for m in self.masks], np.float32).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        return boxes
+
+    @classmethod
+    def of(cls, masks: np.ndarray, class_id: np.ndarray, ignore: np.ndarray | None = None) -> Truth:
+        """Drops the empty masks and ignores those of less than `MIN_PIXELS`, beside those in `ignore` (None: none)."""
+        class_id = np.asarray(class_id, np.int64)
+        pixels = np.array([cv2.countNonZero(m) for m in masks], np.int64)
+        small = pixels < MIN_PIXELS
+        ignore = small if ignore is None else small | np.asarray(ignore, bool)
+        seen = pixels > 0
+        return cls(masks, class_id, ignore) if seen.all() else cls(masks[seen], class_id[seen], ignore[seen])
+
+    @classmethod
+    def from_images(cls, label: np.ndarray, instance: np.ndarray, things: Set[int]) -> Truth:
+        """The objects of a pair of images, in ascending order of their ids.
+
+        Args:
+            label: `(H, W) uint8`, class ids.
+            instance: `(H, W) uint8 or uint16`, id of the object at each pixel, 0 = none. An object's class is the one
+                that most of its pixels have.
+            things: class ids of objects; objects of other classes are left out.
+
+        Raises:
+            ValueError: if the shapes differ.
+        """
+        if label.shape != instance.shape:
+            raise ValueError(f"label {label.shape} and instance {instance.shape} differ in shape")
+        where = np.flatnonzero(instance)  # objects cover a tenth of a street: all below is of their pixels alone
+        ids = instance.ravel()[where]
+        present = np.flatnonzero(np.bincount(ids))
+        place = np.zeros(int(present.max(initial=0)) + 1, np.int64)
+        place[present] = np.arange(len(present))
+        place = place[ids]
+        votes = np.bincount(place << 8 | label.ravel()[where], minlength=len(present) << 8).reshape(-1, 256)
+        class_id = votes.argmax(axis=1)
+        small = votes.sum(axis=1) < MIN_PIXELS
+        masks = np.zeros((len(present), instance.size), np.uint8)
+        masks[place, where] = 1
+        wanted = np.isin(class_id, list(things))
+        masks = masks.reshape(-1, *instance.shape)
+        return cls(masks if wanted.all() else masks[wanted], class_id[wanted], small[wanted])

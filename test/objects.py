@@ -1,0 +1,29 @@
+"""Objects as a network would find them, made by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seg_ros.results import Instances
+
+CAR, PEDESTRIAN, BICYCLIST = 8, 9, 10
+
+
+def found(size=(48, 72), capped=0) -> Instances:
+    """A car, a pedestrian whom it half covers, and a bicyclist in the lower right corner; sizes from 32x40 up."""
+    height, width = size
+    roi = np.array([(4, 6, 20, 12), (18, 9, 9, 16), (width - 12, height - 14, 12, 14)], np.int32)
+    box = np.concatenate([roi[:, :2], roi[:, :2] + roi[:, 2:]], 1).astype(np.float32) + 0.25
+    masks = [np.full((h, w), 255, np.uint8) for _, _, w, h in roi]
+    for mask in masks:
+        mask[0, : mask.shape[1] // 2] = 0
+    score = np.array([0.95, 0.75, 0.6], np.float32)
+    return Instances(size, np.array([CAR, PEDESTRIAN, BICYCLIST], np.uint8), score, box, roi, tuple(masks), capped)
+
+
+def nothing(size=(48, 72)) -> Instances:
+    """A frame without objects."""
+    none = np.zeros((0, 4))
+    return Instances(
+        size, np.zeros(0, np.uint8), np.zeros(0, np.float32), none.astype(np.float32), none.astype(np.int32), ()
+    )

@@ -1,0 +1,133 @@
+"""The table of output topics: which task has which, what fills them, what is made once and only if asked."""
+
+import itertools
+import types
+
+import numpy as np
+import pytest
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from seg_ros import overlay
+from seg_ros.classes import CAMVID, UNLABELLED
+from seg_ros.results import Frame, SemanticMap
+from seg_ros.ros import messages, outputs
+from seg_ros.ros.outputs import OUTPUTS, Outcome, Publishers
+from seg_ros.ros.parameters import Parameters
+from test.conftest import wait_for
+from test.objects import found
+
+SEMANTIC = {"label", "confidence", "color", "overlay", "overlay/compressed"}
+INSTANCES = SEMANTIC | {"instances", "instance_ids"} | ({"detections"} if messages.vision else set())
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def pixels(image, dtype=np.uint8):
+    return np.frombuffer(image.data, dtype).reshape(image.height, image.width, -1).squeeze()
+
+
+@pytest.fixture
+def frame():
+    return Frame(np.random.default_rng(0).integers(0, 256, (48, 72, 3), np.uint8), True, (7, 8), "eye")
+
+
+@pytest.fixture
+def outcome(frame):
+    return Outcome(frame, found(), CAMVID, Parameters(overlay_alpha=0.25))
+
+
+def test_an_instance_network_has_every_topic_a_semantic_one_its_own():
+    assert {name for name, row in OUTPUTS.items() if "semantic" in row.tasks} == SEMANTIC
+    assert {name for name, row in OUTPUTS.items() if "instances" in row.tasks} == INSTANCES == set(OUTPUTS)
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_every_output_carries_the_header(outcome, name):
+    message = OUTPUTS[name].fill(outcome)
+    assert isinstance(message, OUTPUTS[name].message)
+    assert message.header == outcome.header
+    assert message.header.frame_id == "eye"
+
+
+def test_objects_fill_the_semantic_topics_too(outcome):
+    label, confidence, color, ids = (
+        pixels(OUTPUTS[name].fill(outcome), dtype)
+        for name, dtype in (("label", "u1"), ("confidence", "u1"), ("color", "u1"), ("instance_ids", "<u2"))
+    )
+    np.testing.assert_array_equal(ids, found().ids())
+    assert set(label[ids == 0]) == {UNLABELLED}
+    assert set(label[ids == 2]) == {9}
+    assert set(confidence[ids == 2]) == {191}
+    np.testing.assert_array_equal(color, CAMVID.palette()[label])
+
+
+def test_the_overlay_is_the_one_of_the_result(frame, outcome):
+    drawn = overlay.instances(frame, found(), CAMVID, 0.25)
+    np.testing.assert_array_equal(pixels(OUTPUTS["overlay"].fill(outcome)), drawn)
+    label = np.full((48, 72), 3, np.uint8)
+    semantic = Outcome(frame, SemanticMap(label, label), CAMVID, Parameters(overlay_alpha=0.25))
+    drawn = overlay.overlay(frame, label, CAMVID.palette(), 0.25)
+    np.testing.assert_array_equal(pixels(OUTPUTS["overlay"].fill(semantic)), drawn)
+
+
+def test_what_topics_share_is_made_once_and_only_if_asked(frame, monkeypatch):
+    made = []
+    result = types.SimpleNamespace(**vars(found()), semantic=lambda: made.append("semantic") or found().semantic())
+    monkeypatch.setattr(outputs, "Instances", types.SimpleNamespace)
+    monkeypatch.setattr(overlay, "instances", lambda *_: made.append("overlay") or frame.pixels)
+    outcome = Outcome(frame, result, CAMVID, Parameters())
+    assert made == []
+    for name in ("label", "confidence", "color"):
+        OUTPUTS[name].fill(outcome)
+    assert made == ["semantic"]
+    for name in ("overlay", "overlay/compressed"):
+        OUTPUTS[name].fill(outcome)
+    assert made == ["semantic", "overlay"]
+
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def node(graph):
+    """A node whose name no other test has: the graph remembers the nodes of the tests before for a while."""
+    return graph.add(LifecycleNode(f"segmentation_{next(NUMBERS)}"))
+
+
+def published(node):
+    topics = node.get_publisher_names_and_types_by_node(node.get_name(), "/")
+    return {name.removeprefix(f"/{node.get_name()}/") for name, _ in topics}
+
+
+@pytest.mark.parametrize(("task", "names"), [("semantic", SEMANTIC), ("instances", INSTANCES)])
+def test_topics_of_a_task_come_and_go(node, task, names):
+    before = published(node)
+    publishers = Publishers(node, task, CAMVID)
+    names = names | ({"label_info"} if messages.vision else set())
+    wait_for(lambda: published(node) - before == names)
+    assert publishers.wanted() == []
+    publishers.destroy()
+    wait_for(lambda: published(node) == before)
+
+
+@pytest.mark.skipif(messages.vision is None, reason="vision_msgs is not installed")
+@pytest.mark.parametrize(("task", "threshold"), [("semantic", 0.0), ("instances", 0.25)])
+def test_label_info_waits_for_who_comes_late(graph, node, task, threshold):
+    publishers = Publishers(node, task, CAMVID)
+    publishers.tell_classes(Parameters(score_threshold=0.25))
+    infos = graph.collect(messages.vision.LabelInfo, f"/{node.get_name()}/label_info", LATCHED)
+    wait_for(lambda: infos)
+    assert [c.class_name for c in infos[0].class_map] == list(CAMVID.names)
+    assert infos[0].threshold == threshold
+    assert infos[0].header.stamp.sec > 0
+
+
+def test_without_vision_msgs_the_node_says_so(node, monkeypatch):
+    monkeypatch.setattr(messages, "vision", None)
+    said = []
+    logger = types.SimpleNamespace(info=lambda text, once: said.append((text, once)))
+    monkeypatch.setattr(node, "get_logger", lambda: logger)
+    publishers = Publishers(node, "semantic", CAMVID)
+    publishers.tell_classes(Parameters())
+    publishers.destroy()
+    assert said == [("vision_msgs is not installed: no ~/label_info, no ~/detections", True)]

@@ -1,0 +1,57 @@
+"""Instances as images: ids, and classes by pixel."""
+
+import numpy as np
+import pytest
+
+from seg_ros.classes import UNLABELLED
+from seg_ros.results import Instances, Selection
+from test.objects import BICYCLIST, CAR, PEDESTRIAN, found, nothing
+
+
+def test_ids_are_those_of_the_best_scored():
+    result = found()
+    ids = result.ids()
+    assert (ids.dtype, ids.shape) == (np.uint16, (48, 72))
+    expected = np.zeros((48, 72), int)
+    for i in (2, 1, 0):
+        x, y, w, h = result.roi[i]
+        for row in range(h):
+            for column in range(w):
+                if result.masks[i][row, column]:
+                    expected[y + row, x + column] = i + 1
+    np.testing.assert_array_equal(ids, expected)
+    assert ids[12, 20] == 1  # where the car covers the pedestrian
+    assert ids[6, 5] == 0  # inside the car's roi, outside its mask
+    assert ids[47, 71] == 3  # the roi that touches the corner
+
+
+def test_semantic_is_class_and_score_of_the_best_scored():
+    result = found()
+    semantic, ids = result.semantic(), result.ids()
+    assert (semantic.label.dtype, semantic.confidence.dtype) == (np.uint8, np.uint8)
+    for i, (class_id, confidence) in enumerate([(UNLABELLED, 0), (CAR, 242), (PEDESTRIAN, 191), (BICYCLIST, 153)]):
+        assert set(semantic.label[ids == i]) == {class_id}
+        assert set(semantic.confidence[ids == i]) == {confidence}
+
+
+def test_no_objects():
+    result = nothing()
+    assert len(result) == 0
+    assert not result.ids().any()
+    assert (result.semantic().label == UNLABELLED).all()
+    assert not result.semantic().confidence.any()
+
+
+@pytest.mark.parametrize("count", [300, 65535])
+def test_ids_do_not_wrap(count):
+    side = 256
+    x, y = np.arange(count) % side, np.arange(count) // side
+    roi = np.stack([x, y, np.ones_like(x), np.ones_like(x)], 1).astype(np.int32)
+    one = np.full((1, 1), 255, np.uint8)
+    scores = np.linspace(1, 0, count, dtype=np.float32)
+    result = Instances((side, side), np.zeros(count, np.uint8), scores, roi.astype(np.float32), roi, (one,) * count)
+    np.testing.assert_array_equal(result.ids().reshape(-1)[:count], np.arange(1, count + 1))
+
+
+def test_selection_takes_all_by_default():
+    assert Selection() == Selection(0.5, 0.5, None, 100)
