@@ -5,6 +5,7 @@ Files are opened with `torch.load(weights_only=True)`, which builds tensors and 
 | layout | recognised by | becomes |
 |---|---|---|
 | torchvision `fcn_resnet50`, `fcn_resnet101` | `classifier.4.weight`, `backbone.*` | `fcn_torchvision`, same names |
+| torchvision `maskrcnn_resnet50_fpn`, `_v2` | `roi_heads.mask_predictor.*` | `mask_rcnn`, same names |
 | U-Net of milesial/Pytorch-UNet | `inc.double_conv.0.weight` | `unet` |
 | U-Net of mateuszbuda/brain-segmentation-pytorch | `encoder1.enc1conv1.weight` | `unet` |
 """
@@ -28,6 +29,23 @@ VOC_NAMES = (
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 """Classes of torchvision's `COCO_WITH_VOC_LABELS_V1` weights."""
+
+COCO_NAMES = (
+    "__background__", "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "traffic light", "fire hydrant", "N/A", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse",
+    "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "N/A", "backpack", "umbrella", "N/A", "N/A", "handbag",
+    "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove",
+    "skateboard", "surfboard", "tennis racket", "bottle", "N/A", "wine glass", "cup", "fork", "knife", "spoon",
+    "bowl", "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake",
+    "chair", "couch", "potted plant", "bed", "N/A", "dining table", "N/A", "N/A", "toilet", "N/A", "tv", "laptop",
+    "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "N/A",
+    "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
+)  # fmt: skip
+"""Classes of torchvision's `COCO_V1` detectors by COCO's own category id; ids that COCO left out are `N/A`."""
+
+COCO_SIZE = (800, 1056)
+"""Network input for torchvision's detectors: they were trained with the shorter side at 800 pixels. A 4:3 camera then
+has 1067 columns, and 1056 is the nearest multiple of the stride 32, so that nothing is spent on padding."""
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -56,15 +74,16 @@ def read_pth(path: str | Path) -> State:
     return state
 
 
-def convert(state: State, classes: ClassMap | None = None, input_size: tuple[int, int] = (480, 640)) -> tuple:
+def convert(state: State, classes: ClassMap | None = None, input_size: tuple[int, int] | None = None) -> tuple:
     """Recognises the layout of `state` and returns `(manifest, tensors)` for `seg_ros.weights.save`.
 
     Args:
-        classes: names and colours; None takes torchvision's VOC names for 21 classes, else numbers.
-        input_size: `(height, width)` the node shall run it at.
+        classes: names and colours; None takes torchvision's VOC names for 21 classes (of Mask R-CNN: COCO's for 91),
+            else numbers. The classes of a Mask R-CNN but its background are the things, in ascending id.
+        input_size: `(height, width)` the node shall run it at; None is (480, 640), and for Mask R-CNN `COCO_SIZE`.
 
     Raises:
-        WeightsError: if the layout is none of the table above, or `classes` has another number of classes.
+        WeightsError: if the layout is none of the table above, or `classes` has another number of classes or things.
     """
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # both U-Nets take pixels scaled to 0..1
     if "classifier.4.weight" in state and "backbone.conv1.weight" in state:
@@ -78,16 +97,60 @@ def convert(state: State, classes: ClassMap | None = None, input_size: tuple[int
     elif "encoder1.enc1conv1.weight" in state:
         architecture, (arguments, tensors) = "unet", _mateuszbuda(state)
         count = len(tensors["head.weight"])
+    elif "roi_heads.mask_predictor.mask_fcn_logits.weight" in state:
+        return _mask_rcnn(state, classes, input_size or COCO_SIZE)
     else:
         raise WeightsError(
-            "expected the layout of torchvision's FCN or of a U-Net that seg_ros.convert knows, got tensors "
-            f"{', '.join(sorted(state)[:3])}, ..."
+            "expected the layout of torchvision's FCN or Mask R-CNN, or of a U-Net that seg_ros.convert knows, "
+            f"got tensors {', '.join(sorted(state)[:3])}, ..."
         )
     if classes is None:
         classes = _numbered(count)
     if len(classes) != count:
         raise WeightsError(f"expected a class map of {count} classes, got {len(classes)}")
-    return Manifest(architecture, arguments | {"classes": count}, classes, input_size, mean, std), tensors
+    size = input_size or (480, 640)
+    return Manifest(architecture, arguments | {"classes": count}, classes, size, mean, std), tensors
+
+
+def _mask_rcnn(state: State, classes: ClassMap | None, input_size: tuple[int, int]) -> tuple[Manifest, State]:
+    old = [  # of the published v1 file; torchvision renames them as it loads
+        (r"(backbone\.fpn\.(?:inner|layer)_blocks\.\d)\.(weight|bias)$", r"\1.0.\2"),
+        (r"rpn\.head\.conv\.(weight|bias)$", r"rpn.head.conv.0.0.\1"),
+        (r"roi_heads\.mask_head\.mask_fcn(\d)\.", lambda m: f"roi_heads.mask_head.{int(m[1]) - 1}.0."),
+        (r"", r""),
+    ]
+    tensors = _unfrozen(_renamed(state, old))
+    count = len(state["roi_heads.mask_predictor.mask_fcn_logits.weight"])
+    if classes is None:
+        names = COCO_NAMES if count == len(COCO_NAMES) else ("background", *(f"class_{i}" for i in range(1, count)))
+        classes = ClassMap(names, _colors(count), frozenset(range(1, count)))
+    if len(classes.things) != count - 1:
+        raise WeightsError(f"expected a class map of {count - 1} things, got {len(classes.things)}")
+    arguments = {
+        "things": count - 1,
+        "depth": 101 if "backbone.body.layer3.22.conv1.weight" in state else 50,
+        "norm": "backbone.fpn.inner_blocks.0.1.weight" in state,
+    }
+    return Manifest("mask_rcnn", arguments, classes, input_size, IMAGENET_MEAN, IMAGENET_STD), tensors
+
+
+def _unfrozen(state: State) -> State:
+    """torchvision's FrozenBatchNorm2d as a BatchNorm2d that computes the same.
+
+    A frozen one counts no batches. The published detectors were trained with one that adds no epsilon to the variance
+    (torchvision sets it to 0 as it loads them), BatchNorm2d adds 1e-5, and some of their variances are as small. The
+    weight makes up for it: taking 1e-5 off the variance would leave only rounding errors of the small ones.
+    """
+    tensors = dict(state)
+    for name in state:
+        layer, _, last = name.rpartition(".")
+        if last != "running_var" or f"{layer}.num_batches_tracked" in state:
+            continue
+        variance = state[name].double().clamp(min=1e-30)
+        weight = state[f"{layer}.weight"]
+        tensors[f"{layer}.weight"] = (weight * ((variance + 1e-5) / variance).sqrt()).to(weight.dtype)
+        tensors[f"{layer}.num_batches_tracked"] = torch.zeros((), dtype=torch.int64)
+    return tensors
 
 
 def _milesial(state: State) -> tuple[dict, State]:
@@ -132,12 +195,16 @@ def _renamed(state: State, rules: list) -> State:
                 tensors[ours] = tensor
                 break
         else:
-            raise WeightsError(f"tensor {name!r} has no place in seg_ros' U-Net: another variant of that layout?")
+            raise WeightsError(f"tensor {name!r} has no place in seg_ros' network: another variant of that layout?")
     return tensors
 
 
 def _numbered(count: int) -> ClassMap:
     names = VOC_NAMES if count == len(VOC_NAMES) else tuple(f"class_{i}" for i in range(count))
-    hues = [colorsys.hsv_to_rgb(i * 0.618 % 1, 0.7, 0.9) for i in range(count)]
-    colors = [(0, 0, 0)] + [tuple(round(255 * v) for v in rgb) for rgb in hues[1:]]
-    return ClassMap(names, tuple(colors))
+    return ClassMap(names, _colors(count))
+
+
+def _colors(count: int) -> tuple[tuple[int, int, int], ...]:
+    """Black for the background, and hues a golden angle apart."""
+    hues = [colorsys.hsv_to_rgb(i * 0.618 % 1, 0.7, 0.9) for i in range(1, count)]
+    return ((0, 0, 0), *(tuple(round(255 * v) for v in rgb) for rgb in hues))

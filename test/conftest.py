@@ -17,6 +17,10 @@ from seg_ros.classes import CAMVID
 from seg_ros.models import MODELS
 
 SMALL = {"classes": 11, "width": 4, "depth": 2, "stem": True}
+SMALL_INSTANCE = {
+    "things": 3, "depth": 18, "width": 0.125, "channels": 16, "hidden": 32, "norm": True, "anchor": 16, "proposals": 32,
+    "detections": 8,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +30,17 @@ def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     model = MODELS["unet"](**SMALL)
     weights.save(path, model.state_dict(), weights.Manifest("unet", SMALL, CAMVID, (64, 96), licence="test"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_instance_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny untrained Mask R-CNN at 64x96, as a weights file."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "small_instance.safetensors"
+    model = MODELS["mask_rcnn"](**SMALL_INSTANCE)
+    manifest = weights.Manifest("mask_rcnn", SMALL_INSTANCE, CAMVID, (64, 96), licence="test")
+    weights.save(path, model.state_dict(), manifest)
     return path
 
 

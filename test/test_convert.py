@@ -1,6 +1,8 @@
 """Published weights become ours: the same numbers come out of both networks."""
 
+import dataclasses
 import os
+import re
 
 import pytest
 import torch
@@ -10,10 +12,13 @@ from torch import nn
 from seg_ros import weights
 from seg_ros.classes import ClassMap
 from seg_ros.cli import convert as cli
-from seg_ros.convert import VOC_NAMES, convert, read_pth
+from seg_ros.convert import COCO_NAMES, VOC_NAMES, convert, read_pth
 from seg_ros.errors import WeightsError
 from seg_ros.models import MODELS
 from seg_ros.models.fcn import TorchvisionFCN
+from seg_ros.models.mask_rcnn import MaskRCNN
+from test.models.oracle import torchvision
+from test.models.test_mask_rcnn import infer, randomise
 
 
 def block(names, in_channels, out_channels):
@@ -129,6 +134,103 @@ def test_torchvision_file(tmp_path, aux):
     assert manifest.mean == (0.485, 0.456, 0.406)
     assert manifest.arguments == {"depth": 50, "aux": aux, "classes": 21}
     assert model.state_dict().keys() == theirs.state_dict().keys()
+
+
+def published_layout(state):
+    """The names of torchvision's file of 2019, `maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth`."""
+    names = {
+        r"((?:inner|layer)_blocks\.\d)\.0\.": r"\1.",
+        r"rpn\.head\.conv\.0\.0\.": "rpn.head.conv.",
+        r"mask_head\.(\d)\.0\.": lambda m: f"mask_head.mask_fcn{int(m[1]) + 1}.",
+    }
+    for pattern, old in names.items():
+        state = {re.sub(pattern, old, name): t for name, t in state.items()}
+    return state
+
+
+@pytest.fixture(scope="module")
+def detector():
+    """torchvision's v1 network as its published weights have it: frozen normalisation without an epsilon."""
+    tv = torchvision()
+    frozen = tv.ops.FrozenBatchNorm2d
+    resnet = tv.models.resnet50(weights=None, norm_layer=lambda channels: frozen(channels, eps=0.0))
+    backbone = tv.models.detection.backbone_utils._resnet_fpn_extractor(resnet, 5)
+    numbers = {"rpn_pre_nms_top_n_test": 100, "rpn_post_nms_top_n_test": 100, "box_detections_per_img": 20}
+    return tv.models.detection.MaskRCNN(backbone, num_classes=4, **numbers).eval()
+
+
+def test_torchvisions_mask_rcnn(detector, tmp_path):
+    torch.manual_seed(1)
+    images = torch.randn(1, 3, 64, 96).cumsum(-1).cumsum(-2)
+    images = (images - images.mean()) / images.std()
+    randomise(detector, images)
+    norm = detector.backbone.body.layer1[0].bn1
+    norm.running_var[::2] = torch.logspace(-12, -5, 32)  # channels that were hardly used
+    norm.weight[::2] = norm.running_var[::2].sqrt()
+    state = detector.state_dict()
+    old = published_layout(state)
+    assert "rpn.head.conv.weight" in old
+    assert "backbone.fpn.inner_blocks.0.weight" in old
+    assert "roi_heads.mask_head.mask_fcn1.weight" in old
+    assert not [name for name in old if "num_batches_tracked" in name]
+
+    manifest, tensors = convert(old)
+    assert manifest.arguments == {"things": 3, "depth": 50, "norm": False}
+    assert (manifest.classes.names, manifest.classes.things) == (
+        ("background", "class_1", "class_2", "class_3"),
+        {1, 2, 3},
+    )
+    assert (manifest.mean, manifest.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    again = convert(state)
+    assert again[0] == manifest
+    assert again[1].keys() == tensors.keys()
+    assert all(torch.equal(t, tensors[name]) for name, t in again[1].items())
+
+    few = manifest.arguments | {"proposals": 100, "detections": 20}  # to be quick
+    weights.save(tmp_path / "ours.safetensors", tensors, dataclasses.replace(manifest, arguments=few))
+    model, _ = weights.load_model(tmp_path / "ours.safetensors")
+    theirs = infer(detector, images)[0]
+    with torch.no_grad():
+        found = model(images)
+    n = len(theirs["labels"])
+    assert n >= 3
+    assert torch.equal(found["things"][0, :n], theirs["labels"])
+    assert not found["scores"][0, n:].any()
+    assert (found["boxes"][0, :n] - theirs["boxes"]).abs().max() <= 0.05
+    assert (found["scores"][0, :n] - theirs["scores"]).abs().max() <= 1e-4
+    assert (found["mask_logits"][0, :n] - theirs["mask_logits"]).abs().max() <= 1e-3
+
+
+def test_torchvisions_second_mask_rcnn_keeps_its_tensors():
+    with torch.device("meta"):
+        state = MaskRCNN(90, norm=True).state_dict()
+    manifest, tensors = convert(state)
+    assert manifest.arguments == {"things": 90, "depth": 50, "norm": True}
+    assert all(tensors[name] is t for name, t in state.items())
+    assert len(tensors) == len(state)
+
+
+def test_coco_class_ids_are_cocos_own():
+    with torch.device("meta"):
+        state = MaskRCNN(90, norm=True).state_dict()
+    manifest, _ = convert(state)
+    meta = torchvision().models.detection.MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta
+    assert list(manifest.classes.names) == meta["categories"] == list(COCO_NAMES)
+    assert manifest.classes.things == set(range(1, 91))
+    assert (manifest.classes.names[1], manifest.classes.names[90]) == ("person", "toothbrush")
+    assert manifest.input_size[0] == 800
+    assert manifest.input_size[1] % 32 == 0
+    assert convert(state, input_size=(480, 640))[0].input_size == (480, 640)
+
+
+def test_own_classes_of_a_mask_rcnn():
+    with torch.device("meta"):
+        state = MaskRCNN(1, norm=True).state_dict()
+    damage = ClassMap(("damage",), ((255, 0, 0),), frozenset({0}))
+    manifest, _ = convert(state, damage)
+    assert (manifest.classes, manifest.arguments["things"]) == (damage, 1)
+    with pytest.raises(WeightsError, match="a class map of 1 things, got 0"):
+        convert(state, ClassMap(("damage",), ((255, 0, 0),)))
 
 
 def test_what_is_unknown_is_named(tmp_path):

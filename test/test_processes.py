@@ -187,6 +187,23 @@ def test_demo_judges(run, small_weights, tmp_path, min_miou, status):
     assert any("FAILED: mIoU" in line for line in lines) is bool(status)
 
 
+@pytest.mark.parametrize(("min_ap50", "status"), [("0.0", 0), ("1.0", 1)])
+def test_demo_judges_objects(run, small_instance_weights, tmp_path, min_ap50, status):
+    process = run(
+        "demo", "--weights", small_instance_weights, "--engine", "eager", "--seconds", 3, "--min-ap50", min_ap50,
+        stdout=subprocess.PIPE, cwd=tmp_path,
+    )  # fmt: skip
+    lines = process.communicate(timeout=120)[0].splitlines()
+    assert process.returncode == status
+    figures = json.loads(lines[-1])
+    assert figures["labels_out"] > 5
+    assert {"mask_ap", "mask_ap50", "mask_ap75", "box_ap", "box_ap50", "box_ap75"} <= figures.keys()
+    assert 0 <= figures["mask_ap50"] < 1
+    assert figures["ap"].keys() == {"car", "pedestrian", "bicyclist"}
+    assert cv2.imread(str(tmp_path / "demo/segmentation.png")) is not None
+    assert any("FAILED: mask AP50" in line for line in lines) is bool(status)
+
+
 def test_demo_ends_when_the_node_cannot_configure(run, tmp_path, small_weights):
     process = run(
         "demo", "--weights", small_weights, "--engine", "warp", "--seconds", 3,
@@ -195,4 +212,4 @@ def test_demo_ends_when_the_node_cannot_configure(run, tmp_path, small_weights):
     out = process.communicate(timeout=60)[0]
     assert process.returncode == 1
     assert "configure failed" in out
-    assert "no labels came" in out
+    assert "no label came" in out

@@ -143,6 +143,17 @@ def test_names_for_another_number_of_classes(tmp_path, small_weights):
         weights.load_model(tmp_path / "few.safetensors")
 
 
+def test_another_number_of_things(tmp_path):
+    arguments = {"things": 2, "depth": 18, "width": 0.125, "channels": 8, "hidden": 8}
+    tensors = MODELS["mask_rcnn"](**arguments).state_dict()
+    path, classes = tmp_path / "objects.safetensors", ClassMap(("a", "b", "c"), ((0, 0, 0),) * 3, frozenset({0, 2}))
+    weights.save(path, tensors, Manifest("mask_rcnn", arguments, classes, (64, 96)))
+    assert weights.load_model(path)[1].classes == classes
+    weights.save(path, tensors, Manifest("mask_rcnn", arguments, CAMVID, (64, 96)))
+    with pytest.raises(WeightsError, match=r"expected 2 things among the classes, got 3: \[8, 9, 10\]"):
+        weights.load_model(path)
+
+
 def test_safetensors_without_manifest(tmp_path):
     path = tmp_path / "plain.safetensors"
     safetensors.torch.save_file({"a": torch.zeros(1)}, path)

@@ -3,7 +3,7 @@
     python -m seg_ros.cli.benchmark --weights unet_street unet_camvid fcn_camvid
     python -m seg_ros.cli.benchmark --model unet --arguments classes=11 width=24 stem=true --size 360 480
 
-Times the whole graph, pixels to labels. Table on stdout; the last line is JSON, a list of rows.
+Times the whole graph, pixels to labels or objects. Table on stdout; the last line is JSON, a list of rows.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from seg_ros import weights
 from seg_ros.cli.common import argument, one_line_errors
 from seg_ros.engines import ENGINES, open_engine
 from seg_ros.models import MODELS
-from seg_ros.models.graph import SemanticGraph
+from seg_ros.models.graph import make_graph
 
 COLUMNS = ("model", "engine", "height", "width", "gflop", "p50_ms", "p99_ms", "fps", "vs_eager")
 
@@ -38,7 +39,7 @@ def measure(run: Callable, seconds: float) -> tuple[float, float]:
 
 
 @torch.inference_mode()
-def rows(name: str, graph: SemanticGraph, size: tuple[int, int], digest: str, seconds: float) -> list[dict]:
+def rows(name: str, graph: nn.Module, size: tuple[int, int], digest: str, seconds: float) -> list[dict]:
     """One row an engine, and one for plain eager PyTorch (contiguous NCHW, as most code runs it)."""
     pixels = torch.randint(0, 256, (1, *size, 3), dtype=torch.uint8)
     with FlopCounterMode(display=False) as counter:
@@ -84,12 +85,13 @@ def main(arguments: list[str] | None = None) -> None:
     if args.model:
         torch.manual_seed(0)
         model = MODELS[args.model](**dict(argument(text) for text in args.arguments))
-        graph = SemanticGraph(model, (0.5,) * 3, (0.25,) * 3).eval()
+        things = getattr(model, "things", 0)
+        graph = make_graph(model, (0.5,) * 3, (0.25,) * 3, range(1, things + 1))
         name = " ".join([args.model, *args.arguments])
         table += rows(name, graph, tuple(args.size or (480, 640)), name, args.seconds)
     for name in args.weights or []:
         model, manifest = weights.load_model(name)
-        graph = SemanticGraph(model, manifest.mean, manifest.std).eval()
+        graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things))
         digest = weights.digest(model.state_dict(), manifest)
         table += rows(name, graph, tuple(args.size or manifest.input_size), digest, args.seconds)
     print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")

@@ -2,9 +2,10 @@
 
     python -m seg_ros.cli.convert fcn_resnet50_coco.pth --output fcn_resnet50.safetensors
     python -m seg_ros.cli.convert carvana_unet.pth --classes carvana.json --output carvana.safetensors
+    python -m seg_ros.cli.convert maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth --output mask_rcnn_coco.safetensors --half
 
-Knows torchvision's fcn_resnet50 and fcn_resnet101 and the layouts of two widely used U-Nets: see
-`seg_ros/convert.py`. Nothing in the file is executed.
+Knows torchvision's fcn_resnet50, fcn_resnet101, maskrcnn_resnet50_fpn and its _v2, and the layouts of two widely used
+U-Nets: see `seg_ros/convert.py`. Nothing in the file is executed.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ def main(arguments: list[str] | None = None) -> None:
     add("source", help="the .pth file")
     add("--output", type=Path, required=True, help="the .safetensors file to write")
     add("--classes", type=Path, help="classes file (JSON: names, colors, things)")
-    add("--input-size", type=int, nargs=2, default=(480, 640), metavar=("H", "W"), help="network input of the node")
+    add("--input-size", type=int, nargs=2, metavar=("H", "W"), help="network input of the node")
     add("--half", action="store_true", help="store float16")
     add("--licence", default="", help="terms of use, for the manifest")
     args = parser.parse_args(arguments)
     classes = ClassMap.from_dict(json.loads(args.classes.read_text())) if args.classes else None
-    manifest, tensors = convert(read_pth(args.source), classes, tuple(args.input_size))
+    manifest, tensors = convert(read_pth(args.source), classes, args.input_size and tuple(args.input_size))
     manifest = dataclasses.replace(manifest, dataset=Path(args.source).name, licence=args.licence)
     weights.save(args.output, tensors, manifest, half=args.half)
     weights.load_model(args.output)  # what was written builds and fits

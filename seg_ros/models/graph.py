@@ -26,7 +26,7 @@ class Normalise(nn.Module):
         self.register_buffer("shift", (-torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return pixels.permute(0, 3, 1, 2).to(self.scale.dtype) * self.scale + self.shift
+        return pixels.to(self.scale.dtype).permute(0, 3, 1, 2) * self.scale + self.shift
 
 
 class SemanticGraph(nn.Module):

@@ -134,7 +134,7 @@ class MaskRCNN(nn.Module):
         self.rpn = RPN(channels, 2 if norm else 1, anchor, proposals)
         self.roi_heads = RoIHeads(things, channels, hidden, norm)
         self.canonical = 7.0 * anchor  # 224 pixels for 32: the paper's ratio
-        self.detections = detections
+        self.things, self.detections = things, detections
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Finds objects.

@@ -42,6 +42,7 @@ def roi_align(
     finest = round(image_size[0] / sizes[0][0])
     scales = torch.tensor([1.0 / (finest * 2**i) for i in range(len(sizes))], device=device)
 
+    boxes = boxes.nan_to_num()  # of a network gone bad: a NaN would become an index somewhere outside
     level = torch.floor(2 + torch.log2(area(boxes).sqrt() / canonical) + 1e-6)
     level = level.clamp(0, len(features) - 1).long()  # (N, R); an empty box (log of 0) goes to the finest
     height, width = heights[level], widths[level]

@@ -135,15 +135,13 @@ def _head_losses(
 
     heads = model.roi_heads
     boxes = torch.cat([r for r, _, _ in rois])
-    wanted_boxes = torch.cat(
-        [t["boxes"][m.clamp(min=0)] if len(t["boxes"]) else r for (r, m, _), t in zip(rois, targets)]
-    )
     things = torch.cat([_things(m, t) for (_, m, _), t in zip(rois, targets, strict=True)])
     x = torch.cat([align(i, r, BOX_BINS) for i, (r, _, _) in enumerate(rois)])
     logits, deltas = (y.float() for y in heads.box_predictor(heads.box_head(x)))
     classification = F.cross_entropy(logits, things, reduction="sum") / max(len(things), 1)  # crowds may leave no RoI
-    on = things.nonzero().flatten()
-    wanted = encode(wanted_boxes[on], boxes[on], mask_rcnn.DELTA_WEIGHTS)
+    on = things.nonzero().flatten()  # of each image the first n
+    truth = torch.cat([t["boxes"][m[:n]] for (_, m, n), t in zip(rois, targets, strict=True)])
+    wanted = encode(truth, boxes[on], mask_rcnn.DELTA_WEIGHTS)
     box = F.smooth_l1_loss(deltas[on, things[on]], wanted, beta=_BETA, reduction="sum") / max(len(things), 1)
     if not len(on):
         return classification, box, logits.sum() * 0.0

@@ -74,7 +74,7 @@ def contact_sheet(manifest: Manifest, root: Path, found: list[Found]) -> np.ndar
         panels = [pixels[..., ::-1]]
         for objects in (_as_instances(truth), member.instances.above(SHOWN_SCORE)):
             panels.append(overlay.instances(frame, objects, manifest.classes, 0.5))
-        text = f"{title}: {member.image.stem}, mask AP50 {100 * member.ap50:.1f}   (camera, truth, found)"
+        text = f"{title}: {member.image.name}, mask AP50 {100 * member.ap50:.1f}   (camera, truth, found)"
         rows.append(titled_row(panels, text))
     return stack(rows)
 

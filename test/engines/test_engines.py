@@ -14,7 +14,7 @@ from seg_ros.engines import ENGINES, inductor, open_engine
 from seg_ros.engines.library import Library
 from seg_ros.errors import EngineError
 from seg_ros.models import MODELS
-from seg_ros.models.graph import SemanticGraph
+from seg_ros.models.graph import InstanceGraph, SemanticGraph
 from seg_ros.weights import load_model
 
 SHAPE = (1, 64, 96)
@@ -43,6 +43,29 @@ def test_engine_computes_what_the_graph_says(name, graph, cache_dir):
         # Compilers reorder sums, so a pixel whose two best classes tie may go either way.
         assert (ours[0] == label).float().mean() > 0.999
         assert (ours[1].int() - confidence.int()).abs().max() <= 1
+
+
+def test_instances_are_compiled_whole(cache_dir):
+    torch.manual_seed(0)
+    model = MODELS["mask_rcnn"](
+        3, depth=18, width=0.125, channels=16, hidden=32, norm=True, anchor=16, proposals=16, detections=6
+    )
+    with torch.no_grad():  # as if trained: some places and classes stand out
+        model.rpn.head.cls_logits.weight.mul_(50)
+        model.roi_heads.box_predictor.cls_score.weight.mul_(20)
+    graph = InstanceGraph(model, (0.5,) * 3, (0.25,) * 3, (8, 9, 10)).eval()
+    engine = open_engine("inductor", graph, SHAPE, "instances", cache_dir)
+    for seed in range(3):
+        pixels = torch.randint(0, 256, (*SHAPE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            theirs = graph(pixels)
+        ours = engine.run(pixels)
+        found = theirs[1] > 0
+        assert found.sum() >= 3
+        assert torch.equal(ours[2], theirs[2])  # class ids, and which slots are empty
+        assert (ours[0] - theirs[0])[found].abs().max() <= 0.05
+        assert (ours[1] - theirs[1]).abs().max() <= 1e-4
+        assert (ours[3] - theirs[3])[found].abs().max() <= 1e-3
 
 
 def test_auto_takes_the_first_that_works(graph, cache_dir):

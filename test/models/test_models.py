@@ -3,35 +3,55 @@
 import pytest
 import torch
 
-from seg_ros.models import MODELS
-from seg_ros.models.graph import SemanticGraph
+from seg_ros.models import INSTANCE_MODELS, MODELS
+from seg_ros.models.graph import make_graph
 from seg_ros.models.unet import UNet
 
+TINY = {"depth": 18, "width": 0.125, "channels": 16, "hidden": 32, "proposals": 32, "detections": 8}
 ARGUMENTS = {
     "unet": [{"width": 4, "depth": 2}, {"width": 4, "depth": 3, "stem": True}],
     "fcn": [{"width": 0.1, "finest": 4}, {"width": 0.1, "depth": 50, "finest": 32}, {"width": 0.1, "depth": 34}],
     "fcn_torchvision": [{"depth": 50}],
+    "mask_rcnn": [TINY, TINY | {"norm": True, "anchor": 16}],
 }
 CASES = [(name, arguments) for name, variants in ARGUMENTS.items() for arguments in variants]
+SEMANTIC = [(name, arguments) for name, arguments in CASES if name not in INSTANCE_MODELS]
+SIZES = [(64, 96), (61, 93), (16, 16), (33, 250)]
+
+
+def make(name, arguments):
+    torch.manual_seed(0)
+    return MODELS[name](**{"things" if name in INSTANCE_MODELS else "classes": 5}, **arguments)
 
 
 def test_every_model_is_tested():
     assert ARGUMENTS.keys() == MODELS.keys()
 
 
-@pytest.mark.parametrize(("name", "arguments"), CASES)
-@pytest.mark.parametrize("size", [(64, 96), (61, 93), (16, 16), (33, 250)])
+@pytest.mark.parametrize(("name", "arguments"), SEMANTIC)
+@pytest.mark.parametrize("size", SIZES)
 def test_logits_come_out_at_the_size_of_the_input(name, arguments, size):
-    model = MODELS[name](classes=5, **arguments).eval()
     with torch.no_grad():
-        logits = model(torch.randn(2, 3, *size))["out"]
+        logits = make(name, arguments).eval()(torch.randn(2, 3, *size))["out"]
     assert logits.shape == (2, 5, *size)
     assert logits.isfinite().all()
 
 
-@pytest.mark.parametrize(("name", "arguments"), CASES)
+@pytest.mark.parametrize("arguments", ARGUMENTS["mask_rcnn"])
+@pytest.mark.parametrize("size", SIZES)
+def test_objects_come_out_in_fixed_slots_whatever_the_size_of_the_input(arguments, size):
+    with torch.no_grad():
+        found = make("mask_rcnn", arguments).eval()(torch.randn(2, 3, *size))
+    shapes = {"boxes": (2, 8, 4), "scores": (2, 8), "things": (2, 8), "mask_logits": (2, 8, 28, 28)}
+    assert {name: tuple(t.shape) for name, t in found.items()} == shapes
+    assert all(t.isfinite().all() for t in found.values())
+    assert (found["scores"] > 0).any()
+    assert (found["boxes"] <= torch.tensor([*size[::-1], *size[::-1]])).all()
+
+
+@pytest.mark.parametrize(("name", "arguments"), SEMANTIC)
 def test_every_parameter_gets_a_gradient(name, arguments):
-    model = MODELS[name](classes=5, **arguments)
+    model = make(name, arguments)
     outputs = model(torch.randn(2, 3, 64, 64))
     sum(logits.square().mean() for logits in outputs.values()).backward()
     assert [n for n, p in model.named_parameters() if p.grad is None] == []
@@ -39,20 +59,28 @@ def test_every_parameter_gets_a_gradient(name, arguments):
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_pixels_of_one_picture_do_not_depend_on_the_others(name, arguments):
-    model = MODELS[name](classes=5, **arguments).eval()
+    model = make(name, arguments).eval()
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
-        torch.testing.assert_close(model(images)["out"][1:], model(images[1:])["out"], rtol=1e-4, atol=1e-5)
+        both, one = model(images), model(images[1:])
+    for output in both:
+        torch.testing.assert_close(both[output][1:], one[output], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_exports_as_one_graph(name, arguments):
-    graph = SemanticGraph(MODELS[name](classes=5, **arguments), (0.5,) * 3, (0.25,) * 3).eval()
+    graph = make_graph(make(name, arguments), (0.5,) * 3, (0.25,) * 3, range(5))
     pixels = torch.randint(0, 256, (1, 61, 93, 3), dtype=torch.uint8)
     with torch.no_grad():
         exported = torch.export.export(graph, (pixels,)).module()
         for ours, theirs in zip(graph(pixels), exported(pixels), strict=True):
             torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("number", ["things", "channels", "anchor", "proposals", "detections"])
+def test_mask_rcnn_refuses_nonsense(number):
+    with pytest.raises(ValueError, match=f"{number} must be 1 or more, got 0"):
+        MODELS["mask_rcnn"](**{"things": 1, number: 0})
 
 
 def test_unet_is_symmetric_with_concatenating_skips():
@@ -69,41 +97,3 @@ def test_unet_has_the_channels_of_the_paper():
 def test_unet_refuses_nonsense():
     with pytest.raises(ValueError, match="must be 1 or more"):
         UNet(classes=2, width=0)
-
-
-class Fixed(torch.nn.Module):
-    """Logits of a shape, whatever comes."""
-
-    def __init__(self, logits):
-        super().__init__()
-        self.logits = logits
-
-    def forward(self, images):
-        self.images = images
-        return {"out": self.logits}
-
-
-def test_graph_normalises_as_the_manifest_says():
-    model = Fixed(torch.zeros(1, 2, 4, 4))
-    pixels = torch.full((1, 4, 4, 3), 51, dtype=torch.uint8)  # 51 / 255 = 0.2
-    SemanticGraph(model, (0.1, 0.2, 0.3), (0.5, 0.25, 0.1))(pixels)
-    torch.testing.assert_close(model.images[0, :, 0, 0], torch.tensor([0.2, 0.0, -1.0]), atol=1e-6, rtol=0)
-
-
-def test_graph_gives_the_winner_and_its_probability():
-    logits = torch.randn(1, 7, 8, 9) * 3
-    label, confidence = SemanticGraph(Fixed(logits), (0.5,) * 3, (0.25,) * 3)(torch.zeros(1, 8, 9, 3))
-    probability, winner = logits.softmax(1).max(1)
-    assert label.dtype == confidence.dtype == torch.uint8
-    assert torch.equal(label.long(), winner)
-    assert (confidence.float() - probability * 255).abs().max() <= 0.5 + 1e-3
-
-
-def test_graph_marks_what_is_not_finite_as_unlabelled():
-    logits = torch.randn(1, 3, 2, 2)
-    logits[0, 1, 0, 0] = float("nan")
-    logits[0, :, 1, 1] = float("inf")
-    label, confidence = SemanticGraph(Fixed(logits), (0.5,) * 3, (0.25,) * 3)(torch.zeros(1, 2, 2, 3))
-    assert label[0, 0, 0] == label[0, 1, 1] == 255
-    assert confidence[0, 0, 0] == confidence[0, 1, 1] == 0
-    assert (label[0, 0, 1], label[0, 1, 0]) != (255, 255)

@@ -1,0 +1,47 @@
+"""The examples as a user starts them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+
+from sensor_msgs.msg import Image
+
+from seg_ros.classes import CAMVID
+from seg_ros.results import Frame
+from seg_ros.ros import messages
+from seg_ros_msgs.msg import InstanceMaskArray
+from test.conftest import wait_for
+from test.objects import found
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def test_cut_out_writes_the_objects(graph, ros_env, tmp_path):
+    result = found()
+    pixels = np.random.default_rng(0).integers(0, 256, (*result.size, 3), np.uint8)
+    header = messages.header(Frame(pixels, stamp=(7, 9), frame_id="eye"))
+    images = graph.publisher(Image, "/camera/image_raw", reliable=False)
+    instances = graph.publisher(InstanceMaskArray, "/segmentation/instances")
+    path = tmp_path / f"{CAMVID.names[result.class_id[0]]}_1.png"
+
+    def sent():
+        images.publish(messages.image(header, pixels, "rgb8"))
+        instances.publish(messages.instances(header, result, CAMVID))
+        return path.is_file() and cv2.imread(str(path), cv2.IMREAD_UNCHANGED) is not None
+
+    example = subprocess.Popen([sys.executable, EXAMPLES / "cut_out.py"], cwd=tmp_path, env=ros_env)
+    try:
+        wait_for(sent, 30)
+    finally:
+        example.kill()
+        example.wait()
+    x, y, width, height = result.roi[0]
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(picture[..., 2::-1], pixels[y : y + height, x : x + width])
+    assert np.array_equal(picture[..., 3], result.masks[0])

@@ -1,0 +1,110 @@
+"""Evaluation of instance networks: one that knows the truth scores 1, through the graph and back to the picture."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from seg_ros.classes import CAMVID
+from seg_ros.models.mask_rcnn import MaskRCNN
+from seg_ros.training.datasets import render_street
+from seg_ros.training.evaluate_instances import evaluate_instances
+from seg_ros.training.instances import InstancePictures
+from seg_ros.weights import Manifest
+
+CPU = torch.device("cpu")
+SLOTS = 40
+ARGUMENTS = {"things": 3, "depth": 18, "width": 0.125, "channels": 8, "hidden": 8}
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    root = tmp_path_factory.mktemp("street")
+    render_street(root, range(20000, 20001), 2, 192, 128)
+    return root
+
+
+class Knowing(MaskRCNN):
+    """Gives for each picture in turn what is there, at the size of the network input."""
+
+    def __init__(self, root, size, wrong=lambda found: found):
+        super().__init__(**ARGUMENTS)
+        self.wrong, self.turn, self.size = wrong, 0, size
+        self.pictures = InstancePictures(root, CAMVID)
+
+    def forward(self, images):
+        assert tuple(images.shape) == (1, 3, *self.size)
+        pixels, truth = self.pictures.read(self.turn)
+        self.turn += 1
+        scale = min(self.size[0] / pixels.shape[0], self.size[1] / pixels.shape[1])
+        top, left = ((a - round(b * scale)) // 2 for a, b in zip(self.size, pixels.shape[:2], strict=True))
+        found = {
+            "boxes": torch.zeros(1, SLOTS, 4),
+            "scores": torch.zeros(1, SLOTS),
+            "things": torch.zeros(1, SLOTS, dtype=torch.int64),
+            "mask_logits": torch.zeros(1, SLOTS, 28, 28),
+        }
+        for i, (mask, box, class_id) in enumerate(zip(truth.masks, truth.boxes(), truth.class_id, strict=True)):
+            x0, y0, x1, y1 = box.astype(int)
+            cells = cv2.resize(mask[y0:y1, x0:x1] * 1.0, (28, 28), interpolation=cv2.INTER_LINEAR)
+            found["boxes"][0, i] = torch.from_numpy(box) * scale + torch.tensor([left, top] * 2)
+            found["scores"][0, i] = 1 - i / 100
+            found["things"][0, i] = sorted(CAMVID.things).index(class_id) + 1
+            found["mask_logits"][0, i] = torch.from_numpy((cells - 0.5) * 20)
+        return self.wrong(found)
+
+
+def evaluate(street, size, wrong=lambda found: found):
+    model = Knowing(street, size, wrong)
+    return evaluate_instances(model, Manifest("mask_rcnn", ARGUMENTS, CAMVID, size), street, CPU)
+
+
+@pytest.mark.parametrize("size", [(128, 192), (256, 384), (448, 384)], ids=["same", "twice", "letterbox"])
+def test_the_truth_scores_one(street, size):
+    total, found = evaluate(street, size)
+    figures = total.summary()
+    assert figures["mask_ap50"] == figures["box_ap"] == 1
+    assert figures["mask_ap"] > 0.85  # masks have 28 cells a side
+    assert figures["ap"].keys() == {"car", "pedestrian", "bicyclist"}
+    assert [f.image.stem for f in found] == ["020000_0", "020000_1"]
+    assert [f.index for f in found] == [0, 1]
+    assert [f.ap50 for f in found] == [1, 1]
+    assert found[0].instances.size == (128, 192)
+
+
+def test_other_classes_score_nothing(street):
+    def other(found):
+        found["things"] = torch.where(found["scores"] > 0, found["things"] % 3 + 1, 0)
+        return found
+
+    figures = evaluate(street, (128, 192), other)[0].summary()
+    assert figures["mask_ap50"] < 0.1
+
+
+def test_detections_below_the_nodes_threshold_count(street):
+    def doubtful(found):
+        found["scores"] = found["scores"] / 5
+        return found
+
+    assert evaluate(street, (128, 192), doubtful)[0].summary()["mask_ap50"] == 1
+
+
+def test_nothing_found_scores_nothing(street):
+    def nothing(found):
+        return {name: torch.zeros_like(t) for name, t in found.items()}
+
+    total, found = evaluate(street, (128, 192), nothing)
+    assert total.summary()["mask_ap"] == total.summary()["box_ap50"] == 0
+    assert [len(f.instances) for f in found] == [0, 0]
+    assert [f.ap50 for f in found] == [0, 0]
+
+
+def test_a_picture_without_objects_has_no_figure_of_its_own(tmp_path):
+    for folder, pixels in (("images", (64, 96, 3)), ("labels", (64, 96)), ("instances", (64, 96))):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), np.zeros(pixels, np.uint8))
+    torch.manual_seed(0)
+    model = MaskRCNN(**ARGUMENTS, proposals=16, detections=4)
+    total, found = evaluate_instances(model, Manifest("mask_rcnn", ARGUMENTS, CAMVID, (64, 96)), tmp_path, CPU)
+    assert found[0].ap50 is None
+    assert total.summary()["mask_ap"] == 0
