@@ -3,9 +3,9 @@
     python scripts/compare_torchvision.py --size 480 640
 
 Each runs in a process of its own, so that the peak memory is its own: torchvision, ours eager, ours compiled. The last
-line is JSON, a list of rows. Where torchvision's C++ operators do not load (a CPU build of PyTorch), its NMS and RoIAlign
-are Python, which is not its fault: `share_python` is the share of its time that they take, and `x_without` the ratio if
-they took no time at all.
+line is JSON, a list of rows. Where torchvision's C++ operators do not load (a CPU build of PyTorch), its NMS and
+RoIAlign are Python, which is not its fault: `share_python` is the share of its time that they take, and `x_without` the
+ratio if they took no time at all.
 """
 
 from __future__ import annotations
