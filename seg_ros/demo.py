@@ -17,6 +17,8 @@ import subprocess
 import sys
 import time
 
+from seg_ros import weights
+from seg_ros.errors import WeightsError
 from seg_ros.models import INSTANCE_MODELS
 from seg_ros.share import folders
 
@@ -48,7 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     synthetic = not (args.images or args.video or args.topic)
     model = args.model or "unet"
-    weights = args.weights or f"{model}_{'street' if synthetic or model in INSTANCE_MODELS else 'camvid'}"
+    name = args.weights or f"{model}_{'street' if synthetic or model in INSTANCE_MODELS else 'camvid'}"
+    objects = _finds_objects(name)
     min_miou = args.min_miou if args.min_miou is not None else (0.75 if synthetic else 0.5)
     min_ap50 = args.min_ap50 if args.min_ap50 is not None else (0.4 if synthetic else 0.2)
 
@@ -62,18 +65,19 @@ def main(arguments: list[str] | None = None) -> None:
             "--namespace", f"{space}/camera",
         ))  # fmt: skip
     parameters = {
-        "weights": weights,
+        "weights": name,
         "engine": args.engine,
         "model": args.model,
         "input_topic": camera_topic,
         "score_threshold": _SCORE_THRESHOLD,
+        "resize_mode": "letterbox" if objects else "stretch",  # as the networks were judged
     }
     settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value!r}")]
     node = _start("node", "--ros-args", "-r", f"__ns:={space}", *settings)
     probe = _start(
         "probe", "--node", f"{space}/segmentation", "--topic", camera_topic, "--truth",
         args.truth or f"{space}/camera/label_truth", "--instance-truth",
-        args.instance_truth or f"{space}/camera/instance_truth", "--weights", weights, "--seconds", str(args.seconds),
+        args.instance_truth or f"{space}/camera/instance_truth", "--weights", name, "--seconds", str(args.seconds),
         "--min-miou", str(min_miou), "--min-ap50", str(min_ap50), *(["--require-truth"] if synthetic else []),
     )  # fmt: skip
     processes += [probe, node]
@@ -89,6 +93,13 @@ def main(arguments: list[str] | None = None) -> None:
         for process in processes:
             _end(process)
     sys.exit(probe.returncode)
+
+
+def _finds_objects(name: str) -> bool:
+    try:
+        return weights.load(name)[0].architecture in INSTANCE_MODELS
+    except WeightsError:
+        return False  # the node says what is wrong with them
 
 
 def _start(module: str, *arguments: str) -> subprocess.Popen:

@@ -184,11 +184,8 @@ class SegmentationNode(LifecycleNode):
         frame = decode_compressed(message) if isinstance(message, CompressedImage) else decode_image(message)
         decoded = time.perf_counter()
         settings, classes = self._settings, self._segmenter.manifest.classes
-        if self._segmenter.task == "instances":
-            result = self._segmenter(frame, settings.selection(classes))
-            self._statistics.cap(result.capped)
-        else:
-            result = self._segmenter(frame)
+        objects = self._segmenter.task == "instances"
+        result = self._segmenter(frame, settings.selection(classes)) if objects else self._segmenter(frame)
         segmented = time.perf_counter()
         self._outputs.publish(Outcome(frame, result, classes, settings))
         sec, nanosec = frame.stamp
@@ -198,7 +195,8 @@ class SegmentationNode(LifecycleNode):
                 **self._segmenter.stages,
                 "publish": 1e3 * (time.perf_counter() - segmented),
                 "age": 1e-6 * (self.get_clock().now().nanoseconds - (sec * 10**9 + nanosec)),
-            }
+            },
+            objects_capped=result.capped if objects else 0,
         )
 
     def _failed(self, error: Exception) -> None:
@@ -240,7 +238,6 @@ class SegmentationNode(LifecycleNode):
         values = {
             **snapshot,
             **rates,
-            "objects_capped": self._statistics.objects_capped,
             "topic": topic,
             "engine": engine.name if engine else "none",
             "refused": engine.refused if engine else {},

@@ -47,7 +47,7 @@ def overlay(frame: Frame, label: np.ndarray, palette: np.ndarray, alpha: float) 
     mixed = cv2.addWeighted(camera, 1 - alpha, colors, alpha, 0)
     # Largest minus smallest id in a 2 x 2 window: not zero along one side of every border.
     mixed = cv2.copyTo(colors, cv2.morphologyEx(label, cv2.MORPH_GRADIENT, _CONTOUR), mixed)
-    return cv2.copyTo(camera, cv2.compare(label, UNLABELLED, cv2.CMP_EQ), mixed)
+    return cv2.copyTo(camera, (label == UNLABELLED).view(np.uint8), mixed)
 
 
 def id_palette(count: int) -> np.ndarray:

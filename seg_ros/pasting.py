@@ -20,26 +20,31 @@ def paste(
         class_ids: `(D,)` integers.
         masks: `(D, M, M) float32`, probability 0..1 over the box.
         fit: how the frame lies in the network input.
-        selection: which objects count; one without a single pixel above the mask threshold does not.
+        selection: which objects count; one without a single pixel above the mask threshold, or whose box is outside
+            the frame, does not. Only those that stay are pasted, so those cut off are counted unseen.
     """
     wanted = (scores > 0) & (scores >= selection.score_threshold)
     if selection.classes is not None:
         wanted &= np.isin(class_ids, list(selection.classes))
-    chosen = np.flatnonzero(wanted)
-    boxes = fit.boxes_back(boxes[chosen])
-    pasted = [
-        _paste(mask, box, fit.frame, selection.mask_threshold) for mask, box in zip(masks[chosen], boxes, strict=True)
-    ]
-    seen = [i for i, crop in enumerate(pasted) if crop is not None]
-    kept = seen[: selection.max_detections]
+    boxes = fit.boxes_back(boxes)
+    clipped = np.clip(boxes, 0, np.array(fit.frame[::-1] * 2, np.float32))
+    wanted &= (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
+    waiting = np.flatnonzero(wanted).tolist()
+    kept, pasted = [], []
+    while waiting and len(kept) < selection.max_detections:
+        i = waiting.pop(0)
+        crop = _paste(masks[i], boxes[i], fit.frame, selection.mask_threshold)
+        if crop is not None:
+            kept.append(i)
+            pasted.append(crop)
     return Instances(
         size=fit.frame,
-        class_id=class_ids[chosen][kept].astype(np.uint8),
-        score=scores[chosen][kept].astype(np.float32),
-        box=np.clip(boxes[kept], 0, np.array(fit.frame[::-1] * 2, np.float32)),
-        roi=np.array([pasted[i][0] for i in kept], np.int32).reshape(-1, 4),
-        masks=tuple(pasted[i][1] for i in kept),
-        capped=len(seen) - len(kept),
+        class_id=class_ids[kept].astype(np.uint8),
+        score=scores[kept].astype(np.float32),
+        box=clipped[kept],
+        roi=np.array([roi for roi, _ in pasted], np.int32).reshape(-1, 4),
+        masks=tuple(mask for _, mask in pasted),
+        capped=len(waiting),
     )
 
 
@@ -64,7 +69,7 @@ def _paste(
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     values = cv2.warpAffine(mask, to_mask, (right - left, bottom - top), flags=flags)
-    inside = cv2.compare(values, float(threshold), cv2.CMP_GE)
+    inside = (values >= threshold).astype(np.uint8) * 255  # cv2.compare takes a single pixel for a scalar
     x, y, width, height = cv2.boundingRect(inside)
     if not width:
         return None

@@ -32,11 +32,11 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from seg_ros import weights
 from seg_ros.errors import WeightsError
-from seg_ros.judges import JUDGES, LabelJudge, ObjectJudge
 from seg_ros.models import INSTANCE_MODELS
 from seg_ros.results import Frame
 from seg_ros.ros.image_io import decode_compressed, decode_image
 from seg_ros.ros.interrupt import interrupt_once, until_shutdown
+from seg_ros.ros.judges import JUDGES, LabelJudge, ObjectJudge
 from seg_ros.ros.qos import camera_qos
 
 _KEEP = 60

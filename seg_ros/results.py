@@ -72,7 +72,7 @@ class Instances:
         size: `(H, W)` of the frame, pixels.
         class_id: `(N,) uint8`.
         score: `(N,) float32`, 0..1.
-        box: `(N, 4) float32`, `(x0, y0, x1, y1)` as the network gives it, in pixels of the frame.
+        box: `(N, 4) float32`, `(x0, y0, x1, y1)` as the network gives it, in pixels of the frame and cut to it.
         roi: `(N, 4) int32`, `(x, y, width, height)` of the smallest box around the mask; at least 1 x 1.
         masks: N arrays `(height, width) uint8` of the roi's size: 255 inside the object, 0 outside.
         capped: objects that `Selection.max_detections` cut off.

@@ -39,24 +39,22 @@ class Statistics:
         with self._lock:
             self.dropped[reason] += 1
 
-    def cap(self, objects: int) -> None:
-        with self._lock:
-            self.objects_capped += objects
-
-    def published(self, timings: dict[str, float]) -> None:
+    def published(self, timings: dict[str, float], objects_capped: int = 0) -> None:
         """Counts one published frame with its milliseconds by stage (`age` is stamp to publish)."""
         with self._lock:
             self.frames_out += 1
+            self.objects_capped += objects_capped
             for name, value in timings.items():
                 self._timings.setdefault(name, deque(maxlen=self._window)).append(value)
 
     def snapshot(self) -> dict:
-        """`frames_in`, `frames_out`, `dropped` by reason, and p50 and p99 by stage over the last frames, in ms."""
+        """The counts, with `dropped` by reason, and `p50` and `p99` by stage over the last frames, in ms."""
         with self._lock:
             timings = {name: list(values) for name, values in self._timings.items()}
             counts = {
                 "frames_in": self.frames_in,
                 "frames_out": self.frames_out,
+                "objects_capped": self.objects_capped,
                 "dropped": dict(self.dropped),
             }
         return counts | {

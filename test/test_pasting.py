@@ -1,5 +1,6 @@
 """From boxes and coarse masks in the network input to masks in the frame."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,6 +10,7 @@ from seg_ros.pasting import paste
 from seg_ros.results import Selection
 from test.models.oracle import torchvision
 
+cv2_warp = cv2.warpAffine
 FULL = np.ones((28, 28), np.float32)
 SAME = Fit.of((480, 640), (480, 640), "stretch")
 
@@ -165,3 +167,24 @@ def test_nothing_found():
     assert (len(found), found.capped) == (0, 0)
     assert (found.box.shape, found.roi.shape, found.masks) == ((0, 4), (0, 4), ())
     assert not found.ids().any()
+
+
+def test_an_object_of_one_pixel():
+    corner = pasted([(639.3, 479.3, 640.0, 480.0)], mask_threshold=0.1)
+    assert corner.roi.tolist() == [[639, 479, 1, 1]]
+    assert corner.masks[0].tolist() == [[255]]
+    tiny = pasted([(0, 0, 64, 48)], fit=Fit.of((1, 1), (48, 64), "stretch"))
+    assert tiny.roi.tolist() == [[0, 0, 1, 1]]
+
+
+def test_an_object_on_the_grey_of_a_letterbox_is_none():
+    fit = Fit.of((720, 1280), (480, 640), "letterbox")
+    result = pasted([(100, 20, 300, fit.top)], fit=fit, mask_threshold=0.05)
+    assert len(result) == 0
+
+
+def test_what_is_cut_off_is_not_pasted(monkeypatch):
+    calls = []
+    monkeypatch.setattr("seg_ros.pasting.cv2.warpAffine", lambda *a, **k: calls.append(a) or cv2_warp(*a, **k))
+    result = pasted([(10 * i, 10, 10 * i + 8, 30) for i in range(20)], max_detections=3)
+    assert (len(result), result.capped, len(calls)) == (3, 17, 3)

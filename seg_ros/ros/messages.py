@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import math
 
 import cv2
 import numpy as np
@@ -45,7 +46,7 @@ def image(header: Header, pixels: np.ndarray, encoding: str) -> Image:
         raise ValueError(f"{encoding} needs ({shape}) {dtype}, got {pixels.shape} {pixels.dtype}")
     pixels = np.ascontiguousarray(pixels, dtype)
     height, width = pixels.shape[:2]
-    step = pixels.strides[0]
+    step = width * math.prod(pixel) * dtype.itemsize  # the stride of a single row may be of the array it was cut from
     msg = Image(header=header, height=height, width=width, encoding=encoding, is_bigendian=0, step=step)
     msg.data = _bytes(pixels)  # as an argument of Image() it would be copied once more
     return msg

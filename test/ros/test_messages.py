@@ -228,3 +228,10 @@ def test_a_best_effort_subscription_hears_both_kinds_of_camera():
     assert hears(False, False)
     assert hears(True, True)
     assert not hears(False, True)
+
+
+def test_a_row_cut_from_a_larger_array_has_its_own_step():
+    whole = np.arange(200, dtype=np.uint8).reshape(10, 20)
+    msg = messages.image(messages.header(Frame(np.zeros((1, 1, 3), np.uint8))), whole[3:4, 2:9], "mono8")
+    assert (msg.height, msg.width, msg.step) == (1, 7, 7)
+    assert bytes(msg.data) == bytes(range(62, 69))
