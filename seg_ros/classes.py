@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import dataclasses
 
 import numpy as np
@@ -58,6 +59,12 @@ class ClassMap:
             tuple(tuple(c) for c in data["colors"]),
             frozenset(data.get("things", ())),
         )
+
+
+def distinct_colors(count: int) -> tuple[tuple[int, int, int], ...]:
+    """`count` RGB colours whose hues lie a golden angle apart: neighbours differ, however many there are."""
+    hues = (colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, 0.95) for i in range(count))
+    return tuple(tuple(round(255 * v) for v in hue) for hue in hues)
 
 
 CAMVID = ClassMap(

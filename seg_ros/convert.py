@@ -12,7 +12,6 @@ Files are opened with `torch.load(weights_only=True)`, which builds tensors and 
 
 from __future__ import annotations
 
-import colorsys
 import pickle
 import re
 from pathlib import Path
@@ -20,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seg_ros.classes import ClassMap
+from seg_ros.classes import ClassMap, distinct_colors
 from seg_ros.errors import WeightsError
 from seg_ros.weights import Manifest
 
@@ -32,16 +31,18 @@ VOC_NAMES = (
 
 COCO_NAMES = (
     "__background__", "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
-    "traffic light", "fire hydrant", "N/A", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse",
-    "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "N/A", "backpack", "umbrella", "N/A", "N/A", "handbag",
-    "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove",
-    "skateboard", "surfboard", "tennis racket", "bottle", "N/A", "wine glass", "cup", "fork", "knife", "spoon",
-    "bowl", "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake",
-    "chair", "couch", "potted plant", "bed", "N/A", "dining table", "N/A", "N/A", "toilet", "N/A", "tv", "laptop",
-    "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "N/A",
-    "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
+    "traffic light", "fire hydrant", "unused_12", "stop sign", "parking meter", "bench", "bird", "cat", "dog",
+    "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "unused_26", "backpack", "umbrella", "unused_29",
+    "unused_30", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite", "baseball bat",
+    "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle", "unused_45", "wine glass", "cup", "fork",
+    "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza",
+    "donut", "cake", "chair", "couch", "potted plant", "bed", "unused_66", "dining table", "unused_68", "unused_69",
+    "toilet", "unused_71", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven",
+    "toaster", "sink", "refrigerator", "unused_83", "book", "clock", "vase", "scissors", "teddy bear", "hair drier",
+    "toothbrush",
 )  # fmt: skip
-"""Classes of torchvision's `COCO_V1` detectors by COCO's own category id; ids that COCO left out are `N/A`."""
+"""Classes of torchvision's `COCO_V1` detectors by COCO's own category id; the ids that COCO left out,
+`N/A` there, are `unused_ID`, so that every name is of one class."""
 
 COCO_SIZE = (800, 1056)
 """Network input for torchvision's detectors: they were trained with the shorter side at 800 pixels. A 4:3 camera then
@@ -205,6 +206,5 @@ def _numbered(count: int) -> ClassMap:
 
 
 def _colors(count: int) -> tuple[tuple[int, int, int], ...]:
-    """Black for the background, and hues a golden angle apart."""
-    hues = [colorsys.hsv_to_rgb(i * 0.618 % 1, 0.7, 0.9) for i in range(1, count)]
-    return ((0, 0, 0), *(tuple(round(255 * v) for v in rgb) for rgb in hues))
+    """Black for the background, and a colour for every other class."""
+    return ((0, 0, 0), *distinct_colors(count - 1))

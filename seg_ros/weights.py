@@ -85,16 +85,21 @@ def find(name: str | Path) -> Path:
 
 
 def save(path: str | Path, tensors: Mapping[str, Tensor], manifest: Manifest, half: bool = False) -> None:
-    """Writes a weights file, whole or not at all. `half` stores floating point tensors as float16."""
-    tensors = {
-        name: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous()
-        for name, t in tensors.items()
-    }
+    """Writes a weights file, whole or not at all. `half` stores as float16 the floating point tensors that fit it."""
+    tensors = {name: (_halved(t) if half else t).detach().cpu().contiguous() for name, t in tensors.items()}
     text = manifest.to_json()
     partial = Path(path).with_name(f".{Path(path).name}.partial")
     safetensors.torch.save_file(tensors, partial, {_KEY: text, "sha256": _digest(text, tensors)})
     partial.chmod(0o644)  # safetensors makes it private; shipped weights are for everyone
     partial.replace(path)
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    # A channel that was hardly used may have a normalisation weight beyond 65504, which float16 would make infinite.
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    return half if half.isfinite().all() else tensor
 
 
 def load(path: str | Path) -> tuple[Manifest, dict[str, Tensor]]:

@@ -1,9 +1,11 @@
 """Class maps."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from seg_ros.classes import CAMVID, ClassMap
+from seg_ros.classes import CAMVID, ClassMap, distinct_colors
 
 
 def test_palette_has_a_row_for_every_label_value():
@@ -16,6 +18,13 @@ def test_palette_has_a_row_for_every_label_value():
 
 def test_dictionary_round_trip():
     assert ClassMap.from_dict(CAMVID.to_dict()) == CAMVID
+
+
+def test_distinct_colors():
+    colors = distinct_colors(255)
+    assert len(ClassMap(tuple(map(str, range(255))), colors)) == 255  # valid ones
+    assert len(set(colors)) > 250
+    assert all(sum(abs(a - b) for a, b in zip(*pair, strict=True)) > 150 for pair in itertools.pairwise(colors))
 
 
 @pytest.mark.parametrize(

@@ -215,12 +215,25 @@ def test_coco_class_ids_are_cocos_own():
         state = MaskRCNN(90, norm=True).state_dict()
     manifest, _ = convert(state)
     meta = torchvision().models.detection.MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta
-    assert list(manifest.classes.names) == meta["categories"] == list(COCO_NAMES)
+    unique = [f"unused_{i}" if name == "N/A" else name for i, name in enumerate(meta["categories"])]
+    assert list(manifest.classes.names) == list(COCO_NAMES) == unique
+    assert len(set(unique)) == 91
     assert manifest.classes.things == set(range(1, 91))
     assert (manifest.classes.names[1], manifest.classes.names[90]) == ("person", "toothbrush")
     assert manifest.input_size[0] == 800
     assert manifest.input_size[1] % 32 == 0
     assert convert(state, input_size=(480, 640))[0].input_size == (480, 640)
+
+
+def test_half_precision_keeps_channels_that_were_hardly_used(tmp_path, small_instance_weights):
+    manifest, state = weights.load(small_instance_weights)
+    frozen = {name: t for name, t in state.items() if not name.endswith("num_batches_tracked")}
+    frozen["backbone.body.bn1.running_var"][0] = 0.0
+    tensors = convert(frozen)[1]
+    weights.save(tmp_path / "half.safetensors", tensors, manifest, half=True)
+    model, _ = weights.load_model(tmp_path / "half.safetensors")
+    assert all(t.isfinite().all() for t in model.state_dict().values())
+    assert model.backbone.body.bn1.weight[0] > 1e12
 
 
 def test_own_classes_of_a_mask_rcnn():

@@ -35,6 +35,16 @@ def test_half_precision_is_stored_and_comes_back_as_float32(tmp_path, small_weig
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
+def test_half_precision_keeps_what_is_beyond_it(tmp_path, small_weights):
+    manifest, tensors = weights.load(small_weights)
+    name = next(n for n, t in tensors.items() if n.endswith("running_var"))
+    tensors[name][0] = 3e12
+    weights.save(tmp_path / "half.safetensors", tensors, manifest, half=True)
+    stored = weights.load(tmp_path / "half.safetensors")[1]
+    assert {n for n, t in stored.items() if t.dtype == torch.float32} == {name}
+    assert torch.equal(stored[name], tensors[name])
+
+
 def test_missing_file_says_what_is_shipped():
     with pytest.raises(WeightsError, match=r"'/no/such.safetensors': no such file.*unet_street"):
         weights.load("/no/such.safetensors")

@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 
 from seg_ros.cli.common import one_line_errors
-from seg_ros.models import MODELS
+from seg_ros.errors import WeightsError
+from seg_ros.models import INSTANCE_MODELS, MODELS
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes
 from seg_ros.training.train import Recipe, Trainer, start_from
@@ -52,8 +53,12 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     if args.threads:
         torch.set_num_threads(args.threads)
-    classes = load_classes(args.data, args.classes)
     source, _ = load(args.start)
+    if source.architecture in INSTANCE_MODELS:
+        raise WeightsError(
+            f"{args.start}: expected a label network, whose recipe this takes apart, got {source.architecture}"
+        )
+    classes = load_classes(args.data, args.classes)
     shape = source.arguments | {"classes": len(classes)}
     manifest = Manifest(source.architecture, shape, classes, source.input_size)
     figures = {}

@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from seg_ros import weights
-from seg_ros.cli.common import argument, one_line_errors
+from seg_ros.cli.common import argument, build, one_line_errors
 from seg_ros.engines import ENGINES, open_engine
 from seg_ros.models import MODELS
 from seg_ros.models.graph import make_graph
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     table = []
     if args.model:
         torch.manual_seed(0)
-        model = MODELS[args.model](**dict(argument(text) for text in args.arguments))
+        model = build(args.model, dict(argument(text) for text in args.arguments))
         things = getattr(model, "things", 0)
         graph = make_graph(model, (0.5,) * 3, (0.25,) * 3, range(1, things + 1))
         name = " ".join([args.model, *args.arguments])

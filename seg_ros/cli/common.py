@@ -8,7 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from torch import nn
+
 from seg_ros.errors import EngineError, WeightsError
+from seg_ros.models import MODELS
 
 
 def one_line_errors(main: Callable) -> Callable:
@@ -19,7 +22,10 @@ def one_line_errors(main: Callable) -> Callable:
         try:
             main(arguments)
         except (FileNotFoundError, ValueError, WeightsError, EngineError) as error:
-            sys.exit(f"{Path(main.__code__.co_filename).stem}: {error}")
+            message = str(error)
+            if message.startswith("Caught "):  # by a process that reads pictures: its traceback, and last the error
+                message = message.rstrip().splitlines()[-1].partition(": ")[2]
+            sys.exit(f"{Path(main.__code__.co_filename).stem}: {message}")
 
     return wrapper
 
@@ -35,3 +41,15 @@ def argument(text: str) -> tuple[str, int | float | bool]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         raise ValueError(f"expected NAME=VALUE with a number, true or false, got {text!r}") from None
+
+
+def build(architecture: str, arguments: dict) -> nn.Module:
+    """An untrained network.
+
+    Raises:
+        ValueError: if it refuses its arguments.
+    """
+    try:
+        return MODELS[architecture](**arguments)
+    except TypeError as error:
+        raise ValueError(f"{architecture} refuses the arguments {arguments}: {error}") from error

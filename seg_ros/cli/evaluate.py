@@ -28,6 +28,7 @@ from seg_ros.training.datasets import render_street
 from seg_ros.training.evaluate import contact_sheet, evaluate
 from seg_ros.training.evaluate_instances import contact_sheet as instance_sheet
 from seg_ros.training.evaluate_instances import evaluate_instances
+from seg_ros.training.instances import refuse_objects
 from seg_ros.training.metrics import Confusion
 from seg_ros.weights import Manifest, find, load_model
 
@@ -47,6 +48,7 @@ def report(weights: Path | str, data: Path, output: Path) -> dict:
 
 
 def _report_labels(model: nn.Module, manifest: Manifest, data: Path, output: Path, device: torch.device) -> dict:
+    refuse_objects(data)
     confusion, scored = evaluate(model, manifest, data, device)
     figures = confusion.summary(manifest.classes)
     matrix, sheet = output / "confusion.png", output / "contact_sheet.png"
@@ -61,12 +63,15 @@ def _report_labels(model: nn.Module, manifest: Manifest, data: Path, output: Pat
 def _report_objects(model: nn.Module, manifest: Manifest, data: Path, output: Path, device: torch.device) -> dict:
     precision, found = evaluate_instances(model, manifest, data, device)
     figures = precision.summary()
-    sheet = output / "contact_sheet.png"
-    cv2.imwrite(str(sheet), instance_sheet(manifest, data, found))
     _print_by_class(figures["ap"])
     for kind in ("mask", "box"):
         ap, ap50, ap75 = (100 * figures[f"{kind}_{name}"] for name in ("ap", "ap50", "ap75"))
         print(f"{kind} AP {ap:.1f}  AP50 {ap50:.1f}  AP75 {ap75:.1f}")
+    if all(f.ap50 is None for f in found):
+        print("no picture has an object to find: none is best or worst")
+        return figures
+    sheet = output / "contact_sheet.png"
+    cv2.imwrite(str(sheet), instance_sheet(manifest, data, found))
     print(f"best, median and worst pictures: {sheet}")
     return figures
 

@@ -6,8 +6,8 @@
 A data set is a folder with `train/` and `val/`. For networks that give every pixel a class each has `images/` and
 `labels/` (8-bit label images of the same stem), and `classes.json` lies beside them. For those that find objects
 (`mask_rcnn`) each has `annotations.json` (COCO), `via_region_data.json` (VIA), or `images/`, `labels/` and `instances/`
-(16-bit object ids). `--data street` renders one from the synthetic street first. An interrupted run goes on with
-`--resume`.
+(16-bit object ids); `classes.json` may be left out where annotations name the classes. `--data street` renders one from
+the synthetic street first. An interrupted run goes on with `--resume`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from seg_ros.cli.common import argument, one_line_errors
+from seg_ros.classes import ClassMap
+from seg_ros.cli.common import argument, build, one_line_errors
 from seg_ros.cli.evaluate import report
 from seg_ros.models import INSTANCE_MODELS, MODELS
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes, render_street
-from seg_ros.training.instances import default_classes
+from seg_ros.training.instances import default_classes, refuse_objects
 from seg_ros.training.train import Recipe, Trainer, start_from
 from seg_ros.weights import Manifest
 
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--data", required=True, help="folder with train/ and val/, or 'street'")
-    add("--classes", default="", help="classes file (default: classes.json in --data), or 'camvid'")
+    add("--classes", default="", help="classes file, or 'camvid' (default: classes.json in --data)")
     add("--run", type=Path, required=True, help="folder for checkpoints, best weights and pictures")
     add("--output", type=Path, help="also copy the best weights to this file")
     add("--model", choices=sorted(MODELS), default="unet")
@@ -75,14 +76,13 @@ def main(arguments: list[str] | None = None) -> None:
         data = args.run / "street"
         render_street(data / "train", STREET_TRAIN, 4, progress=lambda s: tqdm(s, desc="render train"))
         render_street(data / "val", STREET_VAL, 3, progress=lambda s: tqdm(s, desc="render val"))
-    if args.model in INSTANCE_MODELS and not args.classes:
-        classes = default_classes(data / "train")
-    else:
-        classes = load_classes(data, args.classes or ("camvid" if args.data == "street" else ""))
-    count = {"things": len(classes.things)} if args.model in INSTANCE_MODELS else {"classes": len(classes)}
-    shape = count | dict(argument(text) for text in args.arguments)
+    classes = _classes(data, args.model, args.classes or ("camvid" if args.data == "street" else ""))
+    name, count = ("things", len(classes.things)) if args.model in INSTANCE_MODELS else ("classes", len(classes))
+    shape = {name: count} | dict(argument(text) for text in args.arguments)
+    if shape[name] != count:
+        raise ValueError(f"expected {name}={count} as in the class map, got {name}={shape[name]}; leave it out")
     manifest = Manifest(args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence)
-    model = MODELS[args.model](**shape)
+    model = build(args.model, shape)
     if args.start:
         fresh = start_from(model, args.start)
         parts = sorted({".".join(name.split(".")[:3]) for name in fresh})
@@ -97,6 +97,15 @@ def main(arguments: list[str] | None = None) -> None:
         shutil.copyfile(best, args.output)
         print(f"best weights: {args.output}")
     report(best, data / "val", args.run)
+
+
+def _classes(data: Path, model: str, given: str) -> ClassMap:
+    """The classes file that is given, else the one beside `train/` and `val/`, else what annotations of objects say."""
+    if model not in INSTANCE_MODELS:
+        refuse_objects(data / "train")
+    elif not given and not (data / "classes.json").is_file():
+        return default_classes(data / "train")
+    return load_classes(data, given)
 
 
 if __name__ == "__main__":

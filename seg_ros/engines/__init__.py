@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from seg_ros.engines import cache, eager, inductor
+from seg_ros.engines.memory import keep_freed_memory
 from seg_ros.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def open_engine(
     """
     if name != "auto" and name not in ENGINES:
         raise EngineError(f"engine {name!r}: expected one of {', '.join(['auto', *ENGINES])}")
+    keep_freed_memory()
     example = torch.zeros(*shape, 3, dtype=torch.uint8)
     refused: dict[str, str] = {}
     for candidate in ENGINES if name == "auto" else [name]:

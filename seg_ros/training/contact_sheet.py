@@ -24,7 +24,7 @@ def best_median_worst(members: Sequence[T], score: Callable[[T], float], each: i
 def titled_row(panels: Sequence[np.ndarray], title: str) -> np.ndarray:
     """BGR panels of one height side by side, scaled to a common width, with a title over them."""
     row = np.hstack(list(panels))
-    height = round(_WIDTH * row.shape[0] / row.shape[1])
+    height = max(1, round(_WIDTH * row.shape[0] / row.shape[1]))
     row = cv2.resize(row, (_WIDTH, height), interpolation=cv2.INTER_AREA)
     cv2.rectangle(row, (0, 0), (9 * len(title), 22), (0, 0, 0), -1)
     cv2.putText(row, title, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)

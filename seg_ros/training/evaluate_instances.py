@@ -21,8 +21,8 @@ from seg_ros.training.instances import InstancePictures
 from seg_ros.training.truth import Truth
 from seg_ros.weights import Manifest
 
-EVERYTHING = Selection(score_threshold=0.0)
-"""AP weighs every detection by its score, so none is left out."""
+EVERYTHING = Selection(score_threshold=0.0, max_detections=65535)
+"""AP weighs every detection by its score and cuts off the worst of each class itself, so none is left out."""
 SHOWN_SCORE = 0.5
 """Smallest score of the objects in the contact sheet."""
 
@@ -65,7 +65,10 @@ def evaluate_instances(
 
 
 def contact_sheet(manifest: Manifest, root: Path, found: list[Found]) -> np.ndarray:
-    """Camera, true objects and found objects of the best, median and worst pictures, as a BGR picture."""
+    """Camera, true objects and found objects of the best, median and worst pictures, as a BGR picture.
+
+    At least one picture must have an object to find.
+    """
     pictures = InstancePictures(root, manifest.classes)
     rows = []
     for title, member in best_median_worst([f for f in found if f.ap50 is not None], lambda f: f.ap50):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from pathlib import Path
 
 import cv2
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seg_ros.classes import ClassMap
+from seg_ros.classes import ClassMap, distinct_colors
 from seg_ros.training import coco, via
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes, pairs, read_sample
@@ -76,7 +75,7 @@ class InstancePictures(torch.utils.data.Dataset):
         files: paths of the pictures.
 
     Raises:
-        FileNotFoundError: if the folder has none of the layouts.
+        FileNotFoundError: if there is no such folder, or it has none of the layouts.
         ValueError: if the class map has no things.
     """
 
@@ -135,18 +134,32 @@ def default_classes(root: Path) -> ClassMap:
     COCO: the categories by ascending id. VIA: one class, "object".
 
     Raises:
-        FileNotFoundError: if there is neither.
+        FileNotFoundError: if there is neither, or no such folder.
+        ValueError: if the annotations do not read.
     """
+    _check_folder(root)
     if (root / "classes.json").is_file() or not any((root / name).is_file() for name in (coco.FILE, via.FILE)):
         return load_classes(root)
     names = coco.categories(root) if (root / coco.FILE).is_file() else ["object"]
-    # Hues a golden angle apart: neighbours differ, however many there are.
-    hues = [colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, 0.95) for i in range(len(names))]
-    colors = tuple(tuple(round(255 * v) for v in hue) for hue in hues)
-    return ClassMap(tuple(names), colors, frozenset(range(len(names))))
+    return ClassMap(tuple(names), distinct_colors(len(names)), frozenset(range(len(names))))
+
+
+def refuse_objects(root: Path) -> None:
+    """For networks that give every pixel a class: says so where there are objects and no label images.
+
+    Raises:
+        ValueError: if so.
+    """
+    found = [name for name in _LAYOUTS if (root / name).exists()]
+    if found and not (root / "labels").is_dir():
+        raise ValueError(
+            f"{root}: expected images and labels (8-bit class ids), got objects in {found[0]}: "
+            "data for networks that find objects (mask_rcnn)"
+        )
 
 
 def _reader(root: Path) -> type:
+    _check_folder(root)
     for name, reader in _LAYOUTS.items():
         if (root / name).exists():
             return reader
@@ -154,3 +167,8 @@ def _reader(root: Path) -> type:
         f"{root}: no objects found; expected {coco.FILE} (COCO), {via.FILE} (VIA), or the folders images, labels "
         "(8-bit class ids) and instances (16-bit object ids)"
     )
+
+
+def _check_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such folder")

@@ -1,21 +1,26 @@
-"""Finding and reading the pictures that an annotation file lists."""
+"""What the readers of annotation files share: the pictures that a file lists, and words for what is wrong with it."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 _log = logging.getLogger(__name__)
+_FAR = 1e5
 
 
 def listed_pictures(annotations: Path, names: Iterable[str]) -> list[Path | None]:
     """The file of each name, in `images/` beside the annotation file or beside the file itself.
 
-    A name without a file comes as None, with a warning: real annotation files list pictures that nobody has.
+    A name without a file comes as None, with one warning a process: real annotation files list pictures that nobody
+    has, and are read again for each evaluation.
 
     Raises:
         FileNotFoundError: if none of the files is there.
@@ -26,8 +31,43 @@ def listed_pictures(annotations: Path, names: Iterable[str]) -> list[Path | None
         raise FileNotFoundError(f"{annotations}: none of its {len(found)} pictures is in {root / 'images'} or {root}")
     for name, path in zip(names, found, strict=True):
         if path is None:
-            _log.warning("%s: lists %s, which is not there; skipped", annotations, name)
+            _warn_missing(annotations, name)
     return found
+
+
+@functools.cache
+def _warn_missing(annotations: Path, name: str) -> None:
+    _log.warning("%s: lists %s, which is not there; skipped", annotations, name)
+
+
+@contextlib.contextmanager
+def annotated(where: Path | str, expected: str) -> Iterator[None]:
+    """Inside it annotations are taken apart: whatever does not fit becomes a ValueError of one line.
+
+    Args:
+        where: begins the line: the annotation file.
+        expected: what its author should have written.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{where}: expected {expected}; {error} is missing") from error
+    except ValueError as error:  # says itself what was expected
+        raise ValueError(f"{where}: {error}") from error
+    except (TypeError, AttributeError, AssertionError, OverflowError) as error:
+        raise ValueError(f"{where}: expected {expected}, got something else: {error}") from error
+
+
+def coordinates(values: ArrayLike) -> np.ndarray:
+    """`values` in pixels as float64, cut to +-1e5: shapes are drawn row by row, those out of sight too.
+
+    Raises:
+        ValueError: if one is not finite.
+    """
+    numbers = np.asarray(values, np.float64)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"expected finite coordinates, got {values}")
+    return numbers.clip(-_FAR, _FAR)
 
 
 def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:

@@ -93,9 +93,17 @@ class Trainer:
 
         Raises:
             FileNotFoundError: if there is none.
+            WeightsError: if it is of another network.
         """
-        state = torch.load(self.run / "checkpoint.pt", weights_only=True, map_location=self.device)
-        self.model.load_state_dict(state["model"])
+        path = self.run / "checkpoint.pt"
+        state = torch.load(path, weights_only=True, map_location=self.device)
+        try:
+            self.model.load_state_dict(state["model"])
+        except RuntimeError as error:
+            raise WeightsError(
+                f"{path}: expected a run of {self.manifest.architecture} with {self.manifest.arguments}, got one of "
+                "another network; resume with the model, arguments and classes of that run, or train in a new folder"
+            ) from error
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.epoch, self.best = state["step"], state["epoch"], state["best"]

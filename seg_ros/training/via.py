@@ -9,10 +9,14 @@ import cv2
 import numpy as np
 
 from seg_ros.classes import ClassMap
-from seg_ros.training.pictures import listed_pictures, read_rgb
+from seg_ros.training.pictures import annotated, coordinates, listed_pictures, read_rgb
 from seg_ros.training.truth import Truth
 
 FILE = "via_region_data.json"
+_EXPECTED = (
+    'VIA\'s {"...": {filename, regions: [{shape_attributes: {name, ...}, region_attributes: {...}}]}}, the attributes '
+    "only where there are several classes"
+)
 
 
 class ViaPictures:
@@ -27,25 +31,24 @@ class ViaPictures:
 
     Raises:
         FileNotFoundError: if no picture is there.
-        ValueError: if a region has an unknown shape or names no class.
+        ValueError: if the file is not VIA's, or a region has an unknown or malformed shape or names no class.
     """
 
     def __init__(self, root: Path, classes: ClassMap) -> None:
         path = root / FILE
-        data = json.loads(path.read_text())
-        entries = list(data.get("_via_img_metadata", data).values())
-        found = listed_pictures(path, [e["filename"] for e in entries])
+        with annotated(path, _EXPECTED):
+            data = json.loads(path.read_text())
+            entries = list(data.get("_via_img_metadata", data).values())
+            found = listed_pictures(path, [e["filename"] for e in entries])
         self._regions = []
         self.files = []
         for file, entry in zip(found, entries, strict=True):
             if file is None:
                 continue
-            regions = entry["regions"]
-            regions = list(regions.values()) if isinstance(regions, dict) else regions
-            try:
-                self._regions.append([(_class_id(r["region_attributes"], classes), _shape(r)) for r in regions])
-            except ValueError as error:
-                raise ValueError(f"{path}: {entry['filename']}: {error}") from error
+            with annotated(f"{path}: {entry['filename']}", _EXPECTED):
+                regions = entry["regions"]
+                regions = list(regions.values()) if isinstance(regions, dict) else regions
+                self._regions.append([(_class_id(r, classes), _shape(r)) for r in regions])
             self.files.append(file)
         self._things = classes.things
 
@@ -63,9 +66,10 @@ class ViaPictures:
         return pixels, Truth.of(masks, [class_id for class_id, _ in regions])
 
 
-def _class_id(attributes: dict, classes: ClassMap) -> int:
+def _class_id(region: dict, classes: ClassMap) -> int:
     if len(classes) == 1:
         return 0
+    attributes = region["region_attributes"]
     named = []
     for value in attributes.values():  # text, or a check box's {choice: True}
         named += [k for k, chosen in value.items() if chosen] if isinstance(value, dict) else [value]
@@ -78,30 +82,46 @@ def _class_id(attributes: dict, classes: ClassMap) -> int:
 
 
 def _shape(region: dict) -> dict:
-    shape = region["shape_attributes"]
-    if shape["name"] not in _DRAW:
-        raise ValueError(f"a {shape['name']} has no area; expected one of {', '.join(_DRAW)}")
-    return shape
+    """The name and the numbers of a region's shape, in whole pixels."""
+    given = region["shape_attributes"]
+    name = given["name"]
+    if name not in _DRAW:
+        raise ValueError(f"a {name} has no area; expected one of {', '.join(_DRAW)}")
+    shape = {key: np.rint(coordinates(given[key])).astype(np.int32).tolist() for key in _NUMBERS[name]}
+    if name == "polygon":
+        x, y = shape.values()
+        if np.ndim(x) != 1 or np.shape(x) != np.shape(y) or not x:
+            raise ValueError(f"expected a polygon of as many x as y, at least one, got {given}")
+    elif any(isinstance(value, list) for value in shape.values()) or min(list(shape.values())[2:]) < 0:
+        size = " and ".join(_NUMBERS[name][2:])
+        raise ValueError(f"expected a {name} of single numbers, {size} not negative, got {given}")
+    return {"name": name, **shape, "degrees": float(np.rad2deg(coordinates(given.get("theta", 0.0))))}
 
 
 def _polygon(mask: np.ndarray, shape: dict) -> None:
-    points = np.stack((shape["all_points_x"], shape["all_points_y"]), axis=1)
-    cv2.fillPoly(mask, [np.rint(points).astype(np.int32)], 1)
+    cv2.fillPoly(mask, [np.array((shape["all_points_x"], shape["all_points_y"]), np.int32).T], 1)
 
 
 def _rectangle(mask: np.ndarray, shape: dict) -> None:
-    x, y, width, height = (round(shape[k]) for k in ("x", "y", "width", "height"))
+    x, y, width, height = (shape[key] for key in _NUMBERS["rect"])
     mask[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)] = 1
 
 
 def _circle(mask: np.ndarray, shape: dict) -> None:
-    cv2.circle(mask, (round(shape["cx"]), round(shape["cy"])), round(shape["r"]), 1, cv2.FILLED)
+    cv2.circle(mask, (shape["cx"], shape["cy"]), shape["r"], 1, cv2.FILLED)
 
 
 def _ellipse(mask: np.ndarray, shape: dict) -> None:
-    centre, axes = (round(shape["cx"]), round(shape["cy"])), (round(shape["rx"]), round(shape["ry"]))
-    cv2.ellipse(mask, centre, axes, np.rad2deg(shape.get("theta", 0.0)), 0, 360, 1, cv2.FILLED)
+    centre, axes = (shape["cx"], shape["cy"]), (shape["rx"], shape["ry"])
+    cv2.ellipse(mask, centre, axes, shape["degrees"], 0, 360, 1, cv2.FILLED)
 
 
 _DRAW = {"polygon": _polygon, "rect": _rectangle, "circle": _circle, "ellipse": _ellipse}
 """Each writes 1 into a mask `(H, W) uint8` where the shape is; what leaves the picture is cut off."""
+_NUMBERS = {
+    "polygon": ("all_points_x", "all_points_y"),
+    "rect": ("x", "y", "width", "height"),
+    "circle": ("cx", "cy", "r"),
+    "ellipse": ("cx", "cy", "rx", "ry"),
+}
+"""Where it is, and then how large."""

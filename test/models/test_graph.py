@@ -7,12 +7,9 @@ from seg_ros.classes import UNLABELLED
 from seg_ros.models.graph import InstanceGraph, SemanticGraph, make_graph
 from seg_ros.models.mask_rcnn import MaskRCNN
 from seg_ros.models.unet import UNet
+from test.conftest import SMALL_INSTANCE
 
 MEAN, STD, THINGS = (0.5,) * 3, (0.25,) * 3, (8, 9, 10)
-TINY = {
-    "depth": 18, "width": 0.125, "channels": 16, "hidden": 32, "norm": True, "anchor": 16, "proposals": 32,
-    "detections": 8,
-}  # fmt: skip
 
 
 class Fixed(torch.nn.Module):
@@ -45,7 +42,7 @@ def pictures(n, size=(64, 96), seed=0):
 def tiny():
     """A small network whose detections pass the threshold, so that there is something to compare."""
     torch.manual_seed(0)
-    model = MaskRCNN(len(THINGS), **TINY)
+    model = MaskRCNN(**SMALL_INSTANCE)
     with torch.no_grad():
         model.rpn.head.cls_logits.weight.mul_(50)
         model.rpn.head.bbox_pred.weight.mul_(5)
@@ -112,7 +109,7 @@ def test_instances_of_a_network(tiny):
 
 def test_a_sure_background_leaves_empty_slots():
     torch.manual_seed(0)
-    model = MaskRCNN(len(THINGS), **TINY)
+    model = MaskRCNN(**SMALL_INSTANCE)
     with torch.no_grad():
         model.roi_heads.box_predictor.cls_score.bias[0] = 50.0
         _, scores, class_ids, _ = InstanceGraph(model, MEAN, STD, THINGS).eval()(pictures(1))

@@ -6,13 +6,13 @@ import torch
 from seg_ros.models import INSTANCE_MODELS, MODELS
 from seg_ros.models.graph import make_graph
 from seg_ros.models.unet import UNet
+from test.conftest import SMALL_INSTANCE
 
-TINY = {"depth": 18, "width": 0.125, "channels": 16, "hidden": 32, "proposals": 32, "detections": 8}
 ARGUMENTS = {
     "unet": [{"width": 4, "depth": 2}, {"width": 4, "depth": 3, "stem": True}],
     "fcn": [{"width": 0.1, "finest": 4}, {"width": 0.1, "depth": 50, "finest": 32}, {"width": 0.1, "depth": 34}],
     "fcn_torchvision": [{"depth": 50}],
-    "mask_rcnn": [TINY, TINY | {"norm": True, "anchor": 16}],
+    "mask_rcnn": [SMALL_INSTANCE, SMALL_INSTANCE | {"norm": False, "anchor": 32}],
 }
 CASES = [(name, arguments) for name, variants in ARGUMENTS.items() for arguments in variants]
 SEMANTIC = [(name, arguments) for name, arguments in CASES if name not in INSTANCE_MODELS]
@@ -21,7 +21,7 @@ SIZES = [(64, 96), (61, 93), (16, 16), (33, 250)]
 
 def make(name, arguments):
     torch.manual_seed(0)
-    return MODELS[name](**{"things" if name in INSTANCE_MODELS else "classes": 5}, **arguments)
+    return MODELS[name](**arguments | {"things" if name in INSTANCE_MODELS else "classes": 5})
 
 
 def test_every_model_is_tested():

@@ -1,6 +1,7 @@
 """COCO's JSON: polygons, run lengths, crowds, categories by name, what is wrong with a file."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -89,6 +90,50 @@ def test_picture_turned_by_exif_fits_its_annotations(write):
     (root / "images/a.png").write_bytes(plain[:2] + b"\xff\xe1" + (len(turn) + 2).to_bytes(2, "big") + turn + plain[2:])
     assert cv2.imread(str(root / "images/a.png")).shape == (60, 40, 3)
     assert InstancePictures(root, CLASSES).read(0)[0].shape == (40, 60, 3)
+
+
+def test_enormous_polygons_are_cut(write):
+    far = 1e9
+    root = write({"category_id": 90, "segmentation": [[-far, -far, 30, -far, 30, far, -far, far]]})
+    assert InstancePictures(root, CLASSES).read(0)[1].boxes().tolist() == [[0, 0, 30, 40]]
+
+
+CAR = {"category_id": 90, "segmentation": [SQUARE]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: [data], r"expected COCO's \{images.*, got something else: .*list"),
+        (lambda data: data | {"annotations": None}, "expected COCO's .*, got something else: .*NoneType"),
+        (lambda data: {"images": data["images"]}, "expected COCO's .*; 'annotations' is missing"),
+        (lambda data: data | {"categories": []}, "category 'of id 90' is no class"),
+        (lambda data: without(data, "images", "height"), "expected COCO's .*; 'height' is missing"),
+        (lambda data: without(data, "images", "file_name"), "expected COCO's .*; 'file_name' is missing"),
+        (lambda data: without(data, "annotations", "id"), "expected COCO's .*; 'id' is missing"),
+        (lambda data: without(data, "annotations", "category_id"), "expected COCO's .*; 'category_id' is missing"),
+        (lambda data: with_shape(data, SQUARE), r"a\.png: expected a segmentation of polygons .*, got something else"),
+        (lambda data: with_shape(data, {"counts": [2400]}), r"a\.png: expected a segmentation .*; 'size' is missing"),
+        (lambda data: with_shape(data, {"size": [40, 60], "counts": [9, 9000]}), r"a\.png: Invalid RLE"),
+        (lambda data: with_shape(data, [[float("nan")] * 6]), r"a\.png: expected finite coordinates, got \[nan"),
+    ],
+)
+def test_a_malformed_file_is_named_in_one_line(write, change, message):
+    path = write(CAR) / "annotations.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: {message}") as error:
+        InstancePictures(path.parent, CLASSES).read(0)
+    assert "\n" not in str(error.value)
+
+
+def without(data, group, name):
+    del data[group][0][name]
+    return data
+
+
+def with_shape(data, shape):
+    data["annotations"][0]["segmentation"] = shape
+    return data
 
 
 def test_what_is_wrong_with_a_file_is_said(write):

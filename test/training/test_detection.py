@@ -6,11 +6,8 @@ import torch
 from seg_ros.models.boxes import iou
 from seg_ros.models.mask_rcnn import MaskRCNN
 from seg_ros.training.detection import detection_losses, mask_targets, match
+from test.conftest import SMALL_INSTANCE
 
-TINY = {
-    "depth": 18, "width": 0.125, "channels": 16, "hidden": 32, "norm": True, "anchor": 16, "proposals": 32,
-    "detections": 8,
-}  # fmt: skip
 SIZE = (64, 96)
 
 
@@ -29,7 +26,7 @@ def target(*boxes, things=None, ignore=None, size=SIZE):
 
 def tiny(seed=0, **changes):
     torch.manual_seed(seed)
-    return MaskRCNN(2, **(TINY | changes)).train()
+    return MaskRCNN(**(SMALL_INSTANCE | {"things": 2} | changes)).train()
 
 
 def matches(boxes, target, on=0.7, off=0.3, nearest=False):

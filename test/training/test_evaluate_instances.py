@@ -13,7 +13,7 @@ from seg_ros.training.instances import InstancePictures
 from seg_ros.weights import Manifest
 
 CPU = torch.device("cpu")
-SLOTS = 40
+SLOTS = 140
 ARGUMENTS = {"things": 3, "depth": 18, "width": 0.125, "channels": 8, "hidden": 8}
 
 
@@ -87,6 +87,20 @@ def test_detections_below_the_nodes_threshold_count(street):
         return found
 
     assert evaluate(street, (128, 192), doubtful)[0].summary()["mask_ap50"] == 1
+
+
+def test_no_class_is_cut_off_by_the_detections_of_another(street):
+    def crowded(found):
+        found = {name: t.roll(100, 1) for name, t in found.items()}
+        found["scores"][0, :100] = 1
+        found["things"][0, :100] = 1  # a hundred cars that are not there, before everything that is
+        found["boxes"][0, :100] = torch.tensor([0.0, 0, 9, 9])
+        found["mask_logits"][0, :100] = 9
+        return found
+
+    total, found = evaluate(street, (128, 192), crowded)
+    assert total.summary()["ap"]["pedestrian"] > 0.8
+    assert all(len(f.instances) > 100 for f in found)
 
 
 def test_nothing_found_scores_nothing(street):

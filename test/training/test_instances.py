@@ -11,7 +11,7 @@ from seg_ros.classes import CAMVID, ClassMap
 from seg_ros.scenes import Street
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import render_street
-from seg_ros.training.instances import InstancePictures, Truth, collate, default_classes
+from seg_ros.training.instances import InstancePictures, Truth, collate, default_classes, refuse_objects
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,8 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path):
         FileNotFoundError, match=r"annotations.json .*via_region_data.json .*images, labels .*instances"
     ):
         InstancePictures(tmp_path, CAMVID)
+    with pytest.raises(FileNotFoundError, match="gone: no such folder"):
+        InstancePictures(tmp_path / "gone", CAMVID)
     with pytest.raises(ValueError, match="no things"):
         InstancePictures(tmp_path, ClassMap(("road",), ((0, 0, 0),)))
     for name in ("images", "labels", "instances"):
@@ -87,6 +89,8 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path):
 def test_default_classes(tmp_path):
     with pytest.raises(FileNotFoundError, match="no classes file"):
         default_classes(tmp_path)
+    with pytest.raises(FileNotFoundError, match="gone: no such folder"):
+        default_classes(tmp_path / "gone")
     (tmp_path / "via_region_data.json").write_text("{}")
     assert default_classes(tmp_path).names == ("object",)
     categories = [{"id": 7, "name": "dent"}, {"id": 2, "name": "scratch"}, {"id": 9, "name": "crack"}]
@@ -94,5 +98,18 @@ def test_default_classes(tmp_path):
     classes = default_classes(tmp_path)
     assert (classes.names, classes.things) == (("scratch", "dent", "crack"), {0, 1, 2})
     assert len(set(classes.colors)) == 3
+    (tmp_path / "annotations.json").write_text(json.dumps({"annotations": []}))
+    with pytest.raises(ValueError, match=r"annotations\.json: expected COCO's .*, got no categories"):
+        default_classes(tmp_path)
     (tmp_path / "classes.json").write_text(json.dumps(CAMVID.to_dict()))
     assert default_classes(tmp_path) == CAMVID
+
+
+def test_label_networks_refuse_objects(tmp_path, street):
+    refuse_objects(tmp_path)  # says nothing of a folder without either
+    refuse_objects(street)  # nor where there are label images too
+    (tmp_path / "annotations.json").write_text("{}")
+    with pytest.raises(
+        ValueError, match=r"expected images and labels .*, got objects in annotations\.json: .*mask_rcnn"
+    ):
+        refuse_objects(tmp_path)

@@ -7,22 +7,21 @@ import torch
 from torch.utils.data import DataLoader
 
 from seg_ros.classes import CAMVID
+from seg_ros.errors import WeightsError
 from seg_ros.models import MODELS
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import render_street
 from seg_ros.training.tasks import InstanceTask, SemanticTask, make_task
 from seg_ros.training.train import Recipe, Trainer
 from seg_ros.weights import Manifest, load_model
+from test.conftest import SMALL_INSTANCE
 
 SIZE = (64, 96)
 AUGMENT = Augment(SIZE, scale=(0.9, 1.1))
 ARGUMENTS = {
     "unet": {"classes": 11, "width": 4, "depth": 2},
-    "mask_rcnn": {
-        "things": 3, "depth": 18, "width": 0.125, "channels": 16, "hidden": 32, "norm": True, "anchor": 16,
-        "proposals": 32, "detections": 8,
-    },
-}  # fmt: skip
+    "mask_rcnn": SMALL_INSTANCE,
+}
 FIGURES = {"unet": {"miou"}, "mask_rcnn": {"mask_ap", "mask_ap50", "box_ap"}}
 
 
@@ -82,6 +81,21 @@ def test_a_run_trains_scores_and_goes_on(data, name, tmp_path):
     assert again.epoch == 1
     again.fit()
     assert again.epoch == 2
+
+
+def test_a_run_of_another_network_does_not_go_on(data, tmp_path):
+    def trainer(classes):
+        shape = ARGUMENTS["unet"] | {"classes": classes}
+        return Trainer(
+            MODELS["unet"](**shape), Manifest("unet", shape, CAMVID, SIZE), data, tmp_path, AUGMENT, Recipe()
+        )
+
+    trainer(11)._checkpoint()
+    trainer(11).resume()
+    with pytest.raises(
+        WeightsError, match=r"checkpoint\.pt: expected a run of unet with .*'classes': 12.* another net"
+    ):
+        trainer(12).resume()
 
 
 def test_a_class_map_without_things_is_refused(data):

@@ -1,6 +1,7 @@
 """VIA's JSON: shapes, classes, missing pictures; the car-damage photographs."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from seg_ros.classes import ClassMap
+from seg_ros.training import pictures as listing
 from seg_ros.training.instances import InstancePictures, default_classes
 
 CAR_DAMAGE = Path(__file__).parents[2] / "../shared/data/car_damage"
@@ -65,9 +67,14 @@ def test_what_leaves_the_picture_is_cut_off(write):
         {"name": "rect", "x": -5, "y": -5, "width": 20, "height": 20},
         {"name": "rect", "x": 50, "y": 30, "width": 90, "height": 90},
         {"name": "rect", "x": -50, "y": -50, "width": 20, "height": 20},
+        {"name": "polygon", "all_points_x": [-1e9, 30, 30, -1e9], "all_points_y": [-1e9, -1e9, 1e9, 1e9]},
+        {"name": "circle", "cx": 30, "cy": 20, "r": 1e12},
     ]
     _, truth = InstancePictures(write([region(s) for s in shapes]), ONE).read(0)
-    assert truth.boxes().tolist() == [[0, 0, 10, 40], [0, 0, 15, 15], [50, 30, 60, 40]]
+    assert truth.boxes().tolist() == [
+        *([0, 0, 10, 40], [0, 0, 15, 15], [50, 30, 60, 40]),
+        *([0, 0, 31, 40], [0, 0, 60, 40]),
+    ]
 
 
 def test_class_is_the_one_that_the_attributes_name(write):
@@ -84,10 +91,50 @@ def test_shape_without_area_is_refused(write):
         InstancePictures(write([region({"name": "point", "cx": 1, "cy": 2})]), ONE)
 
 
+CIRCLE = {"name": "circle", "cx": 20, "cy": 20, "r": 5}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], r": expected VIA's \{.*, got something else: .*list"),
+        ("{", ": Expecting"),
+        ({"a": {"filename": "a.png"}}, r": a\.png: expected VIA's .*; 'regions' is missing"),
+        ({"a": {"regions": []}}, ": expected VIA's .*; 'filename' is missing"),
+        ({"a": 3}, ": expected VIA's .*, got something else: 'int'"),
+        ([{}], r": a\.png: expected VIA's .*; 'shape_attributes' is missing"),
+        ([{"shape_attributes": {"r": 5}}], r": a\.png: expected VIA's .*; 'name' is missing"),
+        ([region({"name": "polygon"})], r": a\.png: expected VIA's .*; 'all_points_x' is missing"),
+        ([region(POLYGON | {"all_points_x": []})], r": a\.png: expected a polygon of as many x as y, at least one"),
+        ([region({"name": "polygon", "all_points_x": [], "all_points_y": []})], r": a\.png: expected a polygon"),
+        ([region(CIRCLE | {"r": -5})], r": a\.png: expected a circle .*, r not negative, got .*-5"),
+        ([region(CIRCLE | {"cx": None})], r": a\.png: expected .*finite"),
+        ([region(CIRCLE | {"cx": [20]})], r": a\.png: expected a circle of single numbers"),
+        ([region(CIRCLE | {"r": float("nan")})], r": a\.png: expected finite coordinates, got nan"),
+    ],
+)
+def test_a_malformed_file_is_named_in_one_line(write, data, message):
+    path = write(data if data else []) / "via_region_data.json"
+    if isinstance(data, dict) or not data:
+        path.write_text(json.dumps(data))
+    elif isinstance(data, str):
+        path.write_text(data)
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}{message}") as error:
+        InstancePictures(path.parent, ONE)
+    assert "\n" not in str(error.value)
+
+
+def test_attributes_are_needed_with_several_classes_only(write):
+    root = write([{"shape_attributes": POLYGON}])
+    assert InstancePictures(root, ONE).read(0)[1].class_id.tolist() == [0]
+    with pytest.raises(ValueError, match=r"a\.png: expected VIA's .*; 'region_attributes' is missing"):
+        InstancePictures(root, TWO)
+
+
 def test_missing_pictures_are_skipped_with_one_warning_each(write, caplog):
     root = write([], x={"filename": "gone.jpg", "regions": {}}, y={"filename": "lost.jpg", "regions": {}})
     pictures = InstancePictures(root, ONE)
-    assert len(pictures) == 1
+    assert len(pictures) == len(InstancePictures(root, ONE)) == 1
     assert [r.getMessage().split(": ")[1] for r in caplog.records] == [
         f"lists {name}, which is not there; skipped" for name in ("gone.jpg", "lost.jpg")
     ]
@@ -108,6 +155,7 @@ def test_picture_that_does_not_decode(write):
 @pytest.mark.parametrize(("split", "pictures", "objects", "missing"), [("train", 49, 78, 3), ("val", 15, 19, 0)])
 def test_car_damage_reads(split, pictures, objects, missing, caplog):
     root = CAR_DAMAGE / split
+    listing._warn_missing.cache_clear()  # another test may have had the warnings
     data = InstancePictures(root, default_classes(root))
     assert (len(data), len(caplog.records)) == (pictures, missing)
     truths = [data.read(i)[1] for i in range(len(data))]

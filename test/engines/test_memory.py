@@ -1,0 +1,29 @@
+"""What is freed after a frame is there for the next one."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import resource, sys, torch
+from seg_ros.engines.memory import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+def frame():
+    return torch.ones(8 * 2**20).sum()  # 32 MiB
+for _ in range(3):
+    frame()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    frame()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def page_faults(mode):
+    return int(subprocess.run([sys.executable, "-c", PROGRAM, mode], check=True, capture_output=True).stdout)
+
+
+def test_later_frames_fault_no_pages():
+    # 20 frames of 8192 pages each; at most twice the heap still grows.
+    assert page_faults("leave") > 100_000
+    assert page_faults("keep") < 20_000
