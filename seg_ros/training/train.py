@@ -67,7 +67,7 @@ class Trainer:
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         # bfloat16 pays where the hardware multiplies it: GPUs, and CPUs with AVX512-BF16 (1.6x on a Zen 5).
-        self.half = self.device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+        self.half = self.device.type == "cuda" or (torch.cpu._is_avx512_bf16_supported() and _narrowest(model) >= 16)
         self.model = model.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.manifest, self.data, self.run, self.recipe = manifest, data, run, recipe
@@ -170,6 +170,14 @@ class Trainer:
         partial = self.run / ".checkpoint.partial"
         torch.save(state, partial)
         partial.replace(self.run / "checkpoint.pt")
+
+
+def _narrowest(model: nn.Module) -> int:
+    """Fewest input channels of a convolution, the first one apart.
+
+    Below 16, PyTorch 2.13's bfloat16 kernels for 1x1 convolutions with stride 2 write beyond their memory on the CPU.
+    """
+    return min([m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d) and m.in_channels > 3], default=16)
 
 
 def start_from(model: nn.Module, path: str | Path) -> list[str]:
