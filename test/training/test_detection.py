@@ -123,7 +123,7 @@ def test_overfits_a_picture():
     for i, thing in enumerate((1, 2)):
         best = (found["things"][0] == thing).nonzero()[0, 0]
         assert found["scores"][0, best] > 0.5
-        assert iou(found["boxes"][0, best][None], objects["boxes"][i][None]) > 0.3  # the objects lie apart: that of the other is 0
+        assert iou(found["boxes"][0, best][None], objects["boxes"][i][None]) > 0.3
 
 
 def test_mask_targets_of_a_full_box():
