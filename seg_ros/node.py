@@ -74,6 +74,7 @@ class SegmentationNode(LifecycleNode):
             segmenter = Segmenter.open(
                 p.weights,
                 engine=p.engine,
+                precision=p.precision,
                 architecture=p.model,
                 mode=p.resize_mode,
                 cache_dir=Path(p.cache_dir).expanduser() if p.cache_dir else None,
@@ -95,7 +96,7 @@ class SegmentationNode(LifecycleNode):
         height, width = segmenter.input_size
         self.get_logger().info(
             f"configured in {time.monotonic() - start:.1f} s: {p.weights} at {width}x{height} "
-            f"on engine {segmenter.engine.name}"
+            f"on engine {segmenter.engine.name}, {segmenter.engine.precision} on {segmenter.engine.device}"
         )
         return TransitionCallbackReturn.SUCCESS
 
@@ -240,6 +241,8 @@ class SegmentationNode(LifecycleNode):
             **rates,
             "topic": topic,
             "engine": engine.name if engine else "none",
+            "device": engine.device if engine else "",
+            "precision": engine.precision if engine else "",
             "refused": engine.refused if engine else {},
         }
         now = self.get_clock().now().to_msg()

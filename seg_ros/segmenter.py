@@ -67,6 +67,8 @@ class Segmenter:
         input_size: tuple[int, int] | None = None,
         mode: str = "stretch",
         cache_dir: Path | None = None,
+        precision: str = "auto",
+        device: str = "auto",
     ) -> Segmenter:
         """Loads weights and builds, or takes from the cache, the engine.
 
@@ -78,6 +80,7 @@ class Segmenter:
             mode: how frames of another size are laid in: `stretch`, `letterbox`, or `native`, which builds an
                 engine for each new frame size.
             cache_dir: for compiled artefacts; None is `$XDG_CACHE_HOME/seg_ros`.
+            precision, device: see `seg_ros.engines.open_engine`.
 
         Raises:
             WeightsError: see `seg_ros.weights.load_model`.
@@ -88,7 +91,7 @@ class Segmenter:
         digest = weights.digest(model.state_dict(), manifest)
 
         def build(size: tuple[int, int]) -> Engine:
-            return open_engine(engine, graph, (1, *size), digest, cache_dir)
+            return open_engine(engine, graph, (1, *size), digest, cache_dir, precision, device)
 
         return cls(manifest, build, input_size or manifest.input_size, mode, graph.task)
 

@@ -92,5 +92,7 @@ def test_what_an_engine_raises_becomes_an_engine_error(small_weights, raised, fa
 
     manifest, _ = load(small_weights)
     with pytest.raises(EngineError) as caught:
-        Segmenter(manifest, lambda size: Engine("broken", run, {}), (64, 96))(Frame(np.zeros((64, 96, 3), np.uint8)))
+        Segmenter(manifest, lambda size: Engine("broken", "fp32", "cpu", run, {}), (64, 96))(
+            Frame(np.zeros((64, 96, 3), np.uint8))
+        )
     assert caught.value.fatal is fatal

@@ -1,7 +1,12 @@
 """Engines: one contract, one compiled graph.
 
-An engine is a module with `build(graph, example, artefact) -> callable`; the callable maps `(N, H, W, 3) uint8`
-pixels to the graph's tensors. The table is in the order in which `auto` tries them.
+An engine is a module with
+
+    versions() -> dict                          what its artefacts depend on, for the cache's key
+    build(graph, example, artefact) -> callable
+
+where `graph` is at its precision and on its device, `example` is an input on that device, and the callable maps
+`(N, H, W, 3) uint8` pixels there to the graph's tensors there. The table is in the order in which `auto` tries them.
 """
 
 from __future__ import annotations
@@ -15,13 +20,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from seg_ros.engines import cache, eager, inductor
+from seg_ros.engines import cache, eager, inductor, tensorrt
 from seg_ros.engines.memory import keep_freed_memory
 from seg_ros.errors import EngineError
+from seg_ros.models.precision import DTYPES, at_precision, narrow_strides
 
 log = logging.getLogger(__name__)
 
-ENGINES = {"inductor": inductor, "eager": eager}
+ENGINES = {"tensorrt": tensorrt, "inductor": inductor, "eager": eager}
+PRECISIONS = tuple(DTYPES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,56 +37,108 @@ class Engine:
 
     Attributes:
         name: of the engine in use.
-        run: maps `(N, H, W, 3) uint8` pixels to the graph's tensors.
+        precision: in use, one of `PRECISIONS`.
+        device: `cuda` or `cpu`.
+        run: maps `(N, H, W, 3) uint8` pixels on the device to the graph's tensors there.
         refused: why engines before this one did not work, by name (only `auto` falls through).
     """
 
     name: str
+    precision: str
+    device: str
     run: Callable[[Tensor], tuple[Tensor, ...]]
     refused: dict[str, str]
 
 
 @torch.no_grad()
 def open_engine(
-    name: str, graph: nn.Module, shape: tuple[int, int, int], weights: str, directory: Path | None = None
+    name: str,
+    graph: nn.Module,
+    shape: tuple[int, int, int],
+    weights: str,
+    directory: Path | None = None,
+    precision: str = "auto",
+    device: str = "auto",
 ) -> Engine:
     """Builds or loads an engine and warms it up.
 
     Args:
         name: in `ENGINES`, or `"auto"`: the first that works.
-        graph: the computation, in eval mode.
+        graph: the computation, float32, in eval mode; it is copied.
         shape: `(N, H, W)` of the input.
         weights: digest of the weights, for the cache's key.
         directory: of the cache; None is the default one.
+        precision: in `PRECISIONS`, or `"auto"`: the fastest that the device is made for.
+        device: `cuda`, `cpu`, or `"auto"`: the first of these that is there.
 
     Raises:
         EngineError: if the named engine, or with `auto` every engine, does not work here.
     """
-    if name != "auto" and name not in ENGINES:
-        raise EngineError(f"engine {name!r}: expected one of {', '.join(['auto', *ENGINES])}")
+    _check("engine", name, tuple(ENGINES))
+    _check("precision", precision, PRECISIONS)
+    _check("device", device, ("cuda", "cpu"))
+    device = _device() if device == "auto" else device
+    if device == "cuda" and not torch.cuda.is_available():
+        raise EngineError("device 'cuda': PyTorch sees no GPU here; use 'cpu', or install a CUDA build of PyTorch")
+    precision = _precision(device, graph) if precision == "auto" else precision
+    if device == "cpu" and precision == "bf16" and narrow_strides(graph):
+        raise EngineError(
+            "precision 'bf16': the network has 1x1 convolutions with a stride and fewer than 16 channels, for which "
+            "PyTorch's bfloat16 on the CPU is faulty; use 'fp32'"
+        )
     keep_freed_memory()
-    example = torch.zeros(*shape, 3, dtype=torch.uint8)
+    graph = at_precision(graph, precision).to(device)
+    example = torch.zeros(*shape, 3, dtype=torch.uint8, device=device)
     refused: dict[str, str] = {}
     for candidate in ENGINES if name == "auto" else [name]:
-        key = {
-            "engine": candidate,
-            "weights": weights,
-            "graph": cache.graph_source(),
-            "shape": shape,
-            "precision": "fp32",
-            **cache.machine(),
-        }
         try:
+            key = {
+                "engine": candidate,
+                "weights": weights,
+                "graph": cache.graph_source(),
+                "shape": shape,
+                "precision": precision,
+                **cache.machine(device),
+                **ENGINES[candidate].versions(),
+            }
             artefact = cache.Artefact(directory or cache.default_directory(), key)
             run = torch.inference_mode()(ENGINES[candidate].build(graph, example, artefact))
-            start = time.monotonic()
-            for _ in range(3):  # the first calls allocate, and choose kernels
-                run(example)
-            log.info("engine %s: warmed up in %.2f s", candidate, time.monotonic() - start)
-            return Engine(candidate, run, refused)
+            _warm_up(candidate, run, example)
+            return Engine(candidate, precision, device, run, refused)
         except EngineError as error:
             if name != "auto":
                 raise
             refused[candidate] = str(error)
-            log.warning("engine %s does not work here: %s", candidate, error)
+            log.info("engine %s is not used: %s", candidate, error)
     raise EngineError("no engine works here: " + "; ".join(f"{n}: {why}" for n, why in refused.items()))
+
+
+def _warm_up(name: str, run: Callable, example: Tensor) -> None:
+    """The first calls allocate, and choose kernels."""
+    start = time.monotonic()
+    try:
+        for _ in range(3):
+            run(example)
+        if example.is_cuda:
+            torch.cuda.synchronize()
+    except RuntimeError as error:
+        raise EngineError(f"engine {name} fails on its first frame: {error}") from error
+    log.info("engine %s: warmed up in %.2f s", name, time.monotonic() - start)
+
+
+def _check(what: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value != "auto" and value not in allowed:
+        raise EngineError(f"{what} {value!r}: expected one of {', '.join(['auto', *allowed])}")
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _precision(device: str, graph: nn.Module) -> str:
+    """What the device multiplies fastest: half the bytes, and on most of them more than twice the operations."""
+    if device == "cuda":
+        return "fp16"
+    # oneDNN takes bfloat16 apart where the processor has no instructions for it.
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16" if native and not narrow_strides(graph) else "fp32"

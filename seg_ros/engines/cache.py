@@ -24,19 +24,21 @@ def default_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seg_ros"
 
 
-def machine() -> dict[str, str | int]:
-    """What a compiled CPU artefact depends on besides the graph: processor, threads, versions."""
+def machine(device: str = "cpu") -> dict[str, str | int]:
+    """What a compiled artefact depends on besides the graph: processor or GPU, threads, versions."""
+    facts = {"device": device, "torch": torch.__version__, "python": platform.python_version()}
+    if device == "cuda":
+        gpu = torch.cuda.get_device_properties(0)
+        return facts | {"processor": gpu.name, "capability": f"{gpu.major}.{gpu.minor}", "cuda": torch.version.cuda}
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
     processor = sorted({v.strip() for k, _, v in (line.partition(":") for line in lines) if k.strip() == "model name"})
-    return {
+    return facts | {
         "processor": ", ".join(processor) or platform.processor() or platform.machine(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
     }
 
 

@@ -18,6 +18,11 @@ from seg_ros.engines.library import Library
 from seg_ros.errors import EngineError
 
 
+def versions() -> dict[str, str]:
+    """Nothing more than PyTorch's."""
+    return {}
+
+
 def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Library:
     """Takes the library from the cache, or compiles it there.
 
@@ -33,7 +38,7 @@ def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Library:
         except Exception as error:  # whatever a compiler may raise: the next engine may still run
             raise EngineError(f"inductor cannot compile this graph here: {type(error).__name__}: {error}") from error
 
-    return Library(artefact.get(compile_to, ".so"))
+    return Library(artefact.get(compile_to, ".so"), example.device.type)
 
 
 def _compile(graph: nn.Module, example: Tensor, path: Path) -> None:
@@ -42,9 +47,11 @@ def _compile(graph: nn.Module, example: Tensor, path: Path) -> None:
 
     if not shutil.which("g++") and not shutil.which("clang++"):
         raise EngineError("inductor needs a C++ compiler and found neither g++ nor clang++; install g++")
-    program = torch.export.export(graph.to(memory_format=torch.channels_last), (example,))
+    program = torch.export.export(graph, (example,))
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # the compiler leaves its sources beside the library
         options = {"freezing": True, "aot_inductor.output_path": str(Path(folder) / "graph.so")}
+        if example.is_cuda:  # one file, as for the CPU: the kernels go into the library
+            options["aot_inductor.embed_kernel_binary"] = True
         library = Path(aot_compile(program.module(), (example,), options=options))
         outside = [p.name for p in Path(folder).glob("*.json") if not p.stem.endswith("metadata")]
         if outside:  # these would go through PyTorch's dispatcher, which a call through C does not reach

@@ -28,12 +28,14 @@ class Library:
 
     Args:
         path: of the shared library; native code, so only one from a checked cache.
+        device: that it was compiled for, `cpu` or `cuda`.
 
     Raises:
         EngineError: if the library does not load.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: str = "cpu") -> None:
+        self._cuda = device == "cuda"
         self._container = ctypes.c_void_p()
         try:
             self._library = ctypes.CDLL(str(path))
@@ -42,7 +44,7 @@ class Library:
             raise EngineError(f"{path} does not load: {error}") from error
         one = ctypes.c_size_t(1)
         create = self._library.AOTInductorModelContainerCreateWithDevice
-        self._check(create(ctypes.byref(self._container), one, b"cpu", None), "load")
+        self._check(create(ctypes.byref(self._container), one, device.encode(), None), "load")
         count = ctypes.c_size_t()
         self._check(self._library.AOTInductorModelContainerGetNumOutputs(self._container, ctypes.byref(count)), "load")
         self._outputs = count.value
@@ -56,9 +58,11 @@ class Library:
         # The library takes over the handle of its input; the handles of its outputs are ours to delete.
         inputs = (ctypes.c_void_p * 1)(_get_pointer(_aoti.unsafe_alloc_void_ptr_from_tensor(pixels), None))
         outputs = (ctypes.c_void_p * self._outputs)()
-        run = self._library.AOTInductorModelContainerRun
+        # This variant records no events of its own, so that a CUDA graph can capture it.
+        run = self._library.AOTInductorModelContainerRunSingleThreaded
+        stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream) if self._cuda else None
         code = run(
-            self._container, inputs, ctypes.c_size_t(1), outputs, ctypes.c_size_t(self._outputs), None, None
+            self._container, inputs, ctypes.c_size_t(1), outputs, ctypes.c_size_t(self._outputs), stream, None
         )  # fmt: skip
         self._check(code, "run")
         tensors = tuple(_aoti.alloc_tensor_by_stealing_from_void_ptr(_new_capsule(h, None, None)) for h in outputs)

@@ -38,12 +38,16 @@ class FCN(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """`images`: `(N, 3, H, W)` float, normalised. Returns `{"out": logits (N, C, H, W)}`."""
+        return {"out": _upsample(*self.coarse(images))}
+
+    def coarse(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Logits before upsampling, `(N, C, h, w)`, and the size in pixels that they cover."""
         features = self.backbone(images)[self.skip :]
         fused = None
         for score, feature in zip(reversed(self.scores), reversed(features), strict=True):
             logits = score(feature)
-            fused = logits if fused is None else logits + _upsample(fused, logits)
-        return {"out": _upsample(fused, images)}
+            fused = logits if fused is None else logits + _upsample(fused, tuple(logits.shape[-2:]))
+        return fused, tuple(images.shape[-2:])
 
 
 class TorchvisionFCN(nn.Module):
@@ -66,11 +70,16 @@ class TorchvisionFCN(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """`images`: `(N, 3, H, W)` float, normalised. Returns `out`, in training also `aux`: `(N, C, H, W)`."""
+        size = tuple(images.shape[-2:])
         features = self.backbone(images)
-        result = {"out": _upsample(self.classifier(features[3]), images)}
+        result = {"out": _upsample(self.classifier(features[3]), size)}
         if self.training and self.aux_classifier is not None:
-            result["aux"] = _upsample(self.aux_classifier(features[2]), images)
+            result["aux"] = _upsample(self.aux_classifier(features[2]), size)
         return result
+
+    def coarse(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Logits before upsampling, `(N, C, h, w)`, and the size in pixels that they cover."""
+        return self.classifier(self.backbone(images)[3]), tuple(images.shape[-2:])
 
 
 def _head(in_channels: int, classes: int) -> nn.Sequential:
@@ -84,5 +93,5 @@ def _head(in_channels: int, classes: int) -> nn.Sequential:
     )
 
 
-def _upsample(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+def _upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seg_ros.classes import UNLABELLED
+from seg_ros.models.labels import label_and_confidence
 from seg_ros.models.mask_rcnn import MaskRCNN
 
 
@@ -26,14 +27,14 @@ class Normalise(nn.Module):
         self.register_buffer("shift", (-torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return pixels.to(self.scale.dtype).permute(0, 3, 1, 2) * self.scale + self.shift
+        return pixels.float().permute(0, 3, 1, 2) * self.scale + self.shift
 
 
 class SemanticGraph(nn.Module):
     """Normalisation, network, arg-max and confidence as one graph.
 
     Args:
-        model: maps normalised `(N, 3, H, W)` float to `{"out": logits (N, C, H, W)}`.
+        model: its `coarse` maps normalised `(N, 3, H, W)` float to logits `(N, C, h, w)` and the size they cover.
         mean, std: per RGB channel, of pixel values scaled to 0..1.
     """
 
@@ -50,14 +51,10 @@ class SemanticGraph(nn.Module):
         Confidence is the soft-max probability of the label, 0..255. Where the logits are not finite the
         confidence is 0 and the label is 255.
         """
-        logits = self.model(self.normalise(pixels))["out"].float()
-        best, label = logits.max(dim=1)
-        # Soft-max of the winner alone: no (N, C, H, W) tensor of probabilities is written.
-        probability = 1.0 / (logits - best.unsqueeze(1)).exp().sum(dim=1)
-        finite = probability.isfinite()
-        label = torch.where(finite, label, UNLABELLED)
-        confidence = torch.where(finite, probability * 255.0 + 0.5, 0.0)
-        return label.to(torch.uint8), confidence.to(torch.uint8)
+        logits, size = self.model.coarse(self.normalise(pixels))
+        height, width = pixels.shape[1:3]
+        label, confidence = label_and_confidence(logits, size)
+        return label[:, :height, :width], confidence[:, :height, :width]
 
 
 class InstanceGraph(nn.Module):

@@ -172,7 +172,8 @@ class MaskRCNN(nn.Module):
     def classify(self, levels: list[Tensor], boxes: Tensor, padded: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Class logits `(N*R, T+1)` and box deltas `(N*R, T+1, 4)` of RoIs `(N, R, 4)`."""
         rois = roi_align(levels[:4], boxes, padded, BOX_BINS, self.canonical)
-        return self.roi_heads.box_predictor(self.roi_heads.box_head(rois))
+        logits, deltas = self.roi_heads.box_predictor(self.roi_heads.box_head(rois))
+        return logits.float(), deltas.float()  # what is a coordinate or a score is float32 in every precision
 
     def masks(self, levels: list[Tensor], boxes: Tensor, padded: tuple[int, int]) -> Tensor:
         """Mask logits `(N*R, T+1, 28, 28)` of RoIs `(N, R, 4)`."""

@@ -97,7 +97,8 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """`images`: `(N, 3, H, W)` float, normalised. Returns the outputs of the four layers, finest first."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        x = images.to(self.conv1.weight.dtype)
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         features = []
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(x)

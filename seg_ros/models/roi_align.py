@@ -58,10 +58,10 @@ def roi_align(
         for j in range(columns.shape[-1]):
             place = line + columns[..., j].unsqueeze(-2)  # (N, R, bins, bins)
             weight = row_weights[..., i].unsqueeze(-1) * column_weights[..., j].unsqueeze(-2)
-            term = table.index_select(0, place.flatten()) * weight.flatten().unsqueeze(-1).to(table.dtype)
+            term = table.index_select(0, place.flatten()).float() * weight.flatten().unsqueeze(-1)
             total = term if total is None else total + term
     count = boxes.shape[0] * boxes.shape[1]
-    return total.view(count, bins, bins, table.shape[1]).permute(0, 3, 1, 2)
+    return total.to(table.dtype).view(count, bins, bins, table.shape[1]).permute(0, 3, 1, 2)
 
 
 def _samples(start: Tensor, length: Tensor, size: Tensor, bins: int) -> tuple[Tensor, Tensor]:

@@ -37,12 +37,15 @@ class RPNHead(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Per level, over places (row by row) and anchors A: objectness logits `(N, H*W*A)`, deltas `(N, H*W*A, 4)`."""
+        """Per level, over places (row by row) and anchors A: objectness logits `(N, H*W*A)`, deltas `(N, H*W*A, 4)`.
+
+        They are float32 in every precision: coordinates and scores need its digits.
+        """
         logits, deltas = [], []
         for level in levels:
             x = self.conv(level)
-            logits.append(self.cls_logits(x).permute(0, 2, 3, 1).flatten(1))
-            deltas.append(self.bbox_pred(x).permute(0, 2, 3, 1).reshape(len(x), -1, 4))
+            logits.append(self.cls_logits(x).float().permute(0, 2, 3, 1).flatten(1))
+            deltas.append(self.bbox_pred(x).float().permute(0, 2, 3, 1).reshape(len(x), -1, 4))
         return logits, deltas
 
 

@@ -76,9 +76,18 @@ class UNet(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """`images`: `(N, 3, H, W)` float, normalised. Returns `{"out": logits (N, C, H, W)}`."""
+        logits, size = self.coarse(images)
+        if self.stem is not None:
+            logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
         height, width = images.shape[-2:]
-        # Pad below and to the right so that every pooling halves exactly; cut the logits back at the end.
-        x = F.pad(images, (0, -width % self.stride, 0, -height % self.stride))
+        return {"out": logits[..., :height, :width]}
+
+    def coarse(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Logits before upsampling, `(N, C, h, w)`, and the size in pixels that they cover from the top left."""
+        height, width = images.shape[-2:]
+        # Pad below and to the right so that every pooling halves exactly; the logits are cut back at the end.
+        x = F.pad(images, (0, -width % self.stride, 0, -height % self.stride)).to(self.head.weight.dtype)
+        size = tuple(x.shape[-2:])
         if self.stem is not None:
             x = self.stem(x)
         skips = []
@@ -88,7 +97,4 @@ class UNet(nn.Module):
         skips.pop()  # the bottleneck's own output is no skip
         for block in self.up:
             x = block(x, skips.pop())
-        logits = self.head(x)
-        if self.stem is not None:
-            logits = F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
-        return {"out": logits[..., :height, :width]}
+        return self.head(x), size

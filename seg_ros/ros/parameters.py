@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from rclpy.validate_topic_name import validate_topic_name
 
 from seg_ros.classes import ClassMap
-from seg_ros.engines import ENGINES
+from seg_ros.engines import ENGINES, PRECISIONS
 from seg_ros.geometry import MODES
 from seg_ros.models import MODELS
 from seg_ros.results import Selection
@@ -44,6 +44,12 @@ class Parameters:
         "", "architecture that the weights must have; empty accepts any", choices=("", *sorted(MODELS)), fixed=True
     )
     engine: str = _parameter("auto", "engine; auto takes the first that works", choices=("auto", *ENGINES), fixed=True)
+    precision: str = _parameter(
+        "auto",
+        "of weights and features; auto takes what the device multiplies fastest",
+        choices=("auto", *PRECISIONS),
+        fixed=True,
+    )
     resize_mode: str = _parameter(
         "stretch",
         "how a frame is laid into the network input: stretched, letterboxed, or an engine for each native size",

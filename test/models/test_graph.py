@@ -23,6 +23,9 @@ class Fixed(torch.nn.Module):
         self.images = images
         return self.outputs
 
+    def coarse(self, images):
+        return self.forward(images)["out"], tuple(images.shape[-2:])
+
 
 def finds(**changes):
     """Two objects in four slots, as `MaskRCNN` gives them."""

@@ -1,0 +1,45 @@
+"""A graph as engines take it: batch normalisation folded into convolutions, channels last, in its precision."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+"""Types of weights and features by precision. Boxes, scores and soft-max stay float32 in every one."""
+
+
+def at_precision(graph: nn.Module, precision: str) -> nn.Module:
+    """A copy of `graph` that computes the same in `precision`, one of `DTYPES`; `graph` is in eval mode."""
+    graph = copy.deepcopy(graph)
+    fold_batch_norm(graph.model)
+    graph.model.to(DTYPES[precision])  # not the normalisation before it
+    return graph.to(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def fold_batch_norm(module: nn.Module) -> None:
+    """Makes every convolution do the work of the batch normalisation after it, in place.
+
+    In these models a normalisation that follows a convolution among the children of a module is applied to the
+    output of that convolution and nothing else. The compilers fold it as well, but not all of them in half precision.
+    """
+    for parent in module.modules():
+        before = None
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.BatchNorm2d) and before is not None:
+                parent.add_module(before, fuse_conv_bn_eval(parent.get_submodule(before), child))
+                parent.add_module(name, nn.Identity())
+            before = name if isinstance(child, nn.Conv2d) else None
+
+
+def narrow_strides(module: nn.Module) -> bool:
+    """Whether it has a 1x1 convolution with a stride and fewer than 16 input channels.
+
+    PyTorch 2.13's bfloat16 kernels for these write beyond their memory on the CPU.
+    """
+    convolutions = (m for m in module.modules() if isinstance(m, nn.Conv2d))
+    return any(c.kernel_size == (1, 1) and max(c.stride) > 1 and c.in_channels < 16 for c in convolutions)
