@@ -43,6 +43,7 @@ setup(
             "train = seg_ros.cli.train:main",
             "ablate = seg_ros.cli.ablate:main",
             "benchmark = seg_ros.cli.benchmark:main",
+            "compile = seg_ros.cli.compile:main",
             "convert = seg_ros.cli.convert:main",
             "evaluate = seg_ros.cli.evaluate:main",
         ]

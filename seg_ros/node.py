@@ -7,7 +7,6 @@ services are answered while a frame is inferred.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 import traceback
@@ -15,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage, Image
 
+from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError, FrameError, WeightsError
 from seg_ros.ros.diagnostics import ERROR, Health, diagnostics
 from seg_ros.ros.image_io import decode_compressed, decode_image
@@ -70,7 +69,7 @@ class SegmentationNode(LifecycleNode):
         start = time.monotonic()
         try:
             p = self._parameter_server.read()
-            _set_threads(p.threads)
+            set_threads(p.threads)
             segmenter = Segmenter.open(
                 p.weights,
                 engine=p.engine,
@@ -109,7 +108,7 @@ class SegmentationNode(LifecycleNode):
             self._segment,
             dropped=lambda: self._statistics.drop("stale"),
             failed=self._failed,
-            begin=lambda: _set_threads(threads),
+            begin=lambda: set_threads(threads),
         )
         self._subscribe()
         return super().on_activate(state)
@@ -247,11 +246,6 @@ class SegmentationNode(LifecycleNode):
         }
         now = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics(now, self.get_fully_qualified_name(), level, message, values))
-
-
-def _set_threads(threads: int) -> None:
-    """Sets the CPU threads of PyTorch for the calling thread; 0 is one for each core this process may use."""
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
 
 
 def main(args: list[str] | None = None) -> None:

@@ -1,71 +1,145 @@
-"""Latency of networks on engines, each beside plain eager PyTorch in the same process.
+"""Latency of networks on engines, beside plain PyTorch and torchvision in the same process.
 
     python -m seg_ros.cli.benchmark --weights unet_street unet_camvid fcn_camvid
-    python -m seg_ros.cli.benchmark --model unet --arguments classes=11 width=24 stem=true --size 360 480
+    python -m seg_ros.cli.benchmark --model unet --arguments classes=11 width=32 --size 544 960 --precision fp32 bf16
 
-Times the whole graph, pixels to labels or objects. Table on stdout; the last line is JSON, a list of rows.
+Times the whole graph, pixels to labels or objects; on a GPU with upload and download. The runs take turns, so that what
+else the machine does hits all of them. Table on stdout; the last line is JSON, a list of rows. roof_share is the least
+time that the machine's measured peaks allow (the larger of multiplications and memory traffic), as a share of p50;
+peak_mb the largest size of a process that loads and runs it, on a GPU the memory allocated there. Of empty columns
+there is no figure: torchvision has no such network, or is not usable here.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import time
 from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from seg_ros import weights
-from seg_ros.cli.common import argument, build, one_line_errors
-from seg_ros.engines import ENGINES, open_engine
-from seg_ros.models import MODELS
-from seg_ros.models.graph import make_graph
+from seg_ros.cli.baselines import Plain, torchvision_twin
+from seg_ros.cli.chart import bar_chart
+from seg_ros.cli.common import Subject, add_subjects, one_line_errors, subjects
+from seg_ros.cli.roofs import Roofs, measure_roofs, work
+from seg_ros.engines import DEVICES, ENGINES, PRECISIONS, best_device, open_engine
+from seg_ros.engines.threads import set_threads
+from seg_ros.errors import EngineError
 
-COLUMNS = ("model", "engine", "height", "width", "gflop", "p50_ms", "p99_ms", "fps", "vs_eager")
+COLUMNS = ("model", "engine", "device", "precision", "batch", "height", "width", "p50_ms", "p99_ms", "fps", "peak_mb",
+           "gflop", "roof_share", "vs_eager", "vs_torchvision")  # fmt: skip
+PLAIN, TORCHVISION = "pytorch", "torchvision"
+_ROUNDS = 5
 
 
-def measure(run: Callable, seconds: float) -> tuple[float, float]:
-    """p50 and p99 of `run()` in milliseconds, over at least ten calls and about `seconds`."""
-    run()
-    times, end = [], time.perf_counter() + seconds
-    while len(times) < 10 or time.perf_counter() < end:
-        start = time.perf_counter()
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One row to be: a network on an engine (`PLAIN` and `TORCHVISION` among them)."""
+
+    subject: Subject
+    engine: str
+    device: str
+    precision: str
+    shape: tuple[int, int, int]
+
+    def open(self) -> Callable[[], object]:
+        """What is timed: one step from pixels in the host's memory to outputs there.
+
+        Raises:
+            EngineError: if there is no such thing here.
+        """
+        pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (*self.shape, 3), np.uint8))
+        if self.engine in (PLAIN, TORCHVISION):
+            graph = self.subject.graph
+            plain = Plain(graph) if self.engine == PLAIN else torchvision_twin(graph, self.shape[1:])
+            if plain is None:
+                raise EngineError("torchvision has no such network, or is not usable here")
+            run, device = plain.to(self.device), self.device
+        else:
+            engine = open_engine(
+                self.engine, self.subject.graph, self.shape, self.subject.digest, None, self.precision, self.device
+            )
+            run, device = engine.run, engine.device
+        if device == "cpu":
+            return torch.inference_mode()(lambda: run(pixels))
+        return torch.inference_mode()(lambda: _to_host(run(pixels.pin_memory().to(device, non_blocking=True))))
+
+
+def measure(runs: dict[Case, Callable], seconds: float) -> dict[Case, np.ndarray]:
+    """Milliseconds of each call of each run, which take turns, for `seconds` each in all and ten calls at least."""
+    times = {case: [] for case in runs}
+    for run in runs.values():
         run()
-        times.append(1e3 * (time.perf_counter() - start))
-    return float(np.percentile(times, 50)), float(np.percentile(times, 99))
+    for _ in range(_ROUNDS):
+        for case, run in runs.items():
+            end, calls = time.perf_counter() + seconds / _ROUNDS, 0
+            while calls < 2 or time.perf_counter() < end:
+                start = time.perf_counter()
+                run()
+                times[case].append(1e3 * (time.perf_counter() - start))
+                calls += 1
+    return {case: np.array(values) for case, values in times.items()}
 
 
-@torch.inference_mode()
-def rows(name: str, graph: nn.Module, size: tuple[int, int], digest: str, seconds: float) -> list[dict]:
-    """One row an engine, and one for plain eager PyTorch (contiguous NCHW, as most code runs it)."""
-    pixels = torch.randint(0, 256, (1, *size, 3), dtype=torch.uint8)
-    with FlopCounterMode(display=False) as counter:
-        graph(pixels)
-    plain = measure(lambda: graph(pixels), seconds)
-    timings = {"plain eager": plain}
-    for engine in ENGINES:
-        run = open_engine(engine, graph, (1, *size), digest).run
-        timings[engine] = measure(lambda run=run: run(pixels), seconds)
-    return [
-        {
-            "model": name,
-            "engine": engine,
-            "device": "cpu",
-            "precision": "fp32",
-            "batch": 1,
-            "height": size[0],
-            "width": size[1],
-            "gflop": round(counter.get_total_flops() / 1e9, 2),
-            "p50_ms": round(p50, 2),
-            "p99_ms": round(p99, 2),
-            "fps": round(1e3 / p50, 1),
-            "vs_eager": round(plain[0] / p50, 2),
-        }
-        for engine, (p50, p99) in timings.items()
-    ]
+def peak_megabytes(case: Case) -> float:
+    """The largest size of a process that opens `case`, compiled before, and runs it."""
+    context = get_context("spawn")  # a fork would start with the size of this one
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_report_peak, args=(case, torch.get_num_threads(), theirs))
+    process.start()
+    theirs.close()
+    try:
+        return ours.recv()
+    except EOFError:
+        raise EngineError(f"the process that measures the memory of {case.engine} died") from None
+    finally:
+        process.join()
+
+
+def _report_peak(case: Case, threads: int, pipe: object) -> None:
+    set_threads(threads)
+    run = case.open()
+    for _ in range(5):
+        run()
+    if case.device == "cuda":
+        pipe.send(torch.cuda.max_memory_allocated() / 1e6)
+    else:
+        status = Path("/proc/self/status").read_text().splitlines()
+        pipe.send(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e3)
+
+
+def rows(cases: list[Case], roofs: Roofs, seconds: float) -> list[dict]:
+    """One row for each case that works here; all of one network and shape, the plain one first."""
+    runs = {}
+    for case in cases:
+        try:
+            runs[case] = case.open()
+        except EngineError as error:
+            print(f"{case.subject.name}: no row for {case.engine} {case.precision}: {error}", flush=True)
+    times = measure(runs, seconds)
+    p50 = {case: float(np.percentile(values, 50)) for case, values in times.items()}
+    of = {case.engine: p50[case] for case in runs if case.engine in (PLAIN, TORCHVISION)}
+    table = []
+    for case in runs:
+        gflop, megabytes = work(case.subject.graph.cpu(), case.shape, case.precision)
+        batch, height, width = case.shape
+        table.append({
+            "model": case.subject.name, "engine": case.engine, "device": case.device, "precision": case.precision,
+            "batch": batch, "height": height, "width": width,
+            "p50_ms": round(p50[case], 2), "p99_ms": round(float(np.percentile(times[case], 99)), 2),
+            "fps": round(1e3 * batch / p50[case], 1), "peak_mb": round(peak_megabytes(case)),
+            "gflop": round(gflop, 2),
+            "roof_share": round(roofs.milliseconds(case.precision, gflop, megabytes) / p50[case], 3),
+            "vs_eager": round(of[PLAIN] / p50[case], 2),
+            "vs_torchvision": round(of[TORCHVISION] / p50[case], 2) if TORCHVISION in of else None,
+        })  # fmt: skip
+    return table
 
 
 @one_line_errors
@@ -73,31 +147,42 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add_subjects(parser)
     add = parser.add_argument
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--weights", nargs="+", help="files, or bare names of shipped weights")
-    what.add_argument("--model", choices=sorted(MODELS), help="an untrained network, with --arguments")
-    add("--arguments", nargs="+", default=[], metavar="NAME=VALUE", help="of the model")
+    add("--engine", nargs="+", choices=tuple(ENGINES), default=list(ENGINES), help="default: all that work here")
+    add("--precision", nargs="+", choices=PRECISIONS, help="default: those that the device is made for")
+    add("--device", choices=("auto", *DEVICES), default="auto")
+    add("--batch", nargs="+", type=int, default=[1], help="pictures at a time")
     add("--size", type=int, nargs=2, metavar=("H", "W"), help="network input (default: the weights' own, or 480 640)")
-    add("--seconds", type=float, default=3.0, help="of measuring each engine")
+    add("--seconds", type=float, default=3.0, help="of measuring each row")
+    add("--threads", type=int, default=0, help="on the CPU (default: one per core)")
+    add("--chart", metavar="PNG", help="also draw bars")
     args = parser.parse_args(arguments)
+    set_threads(args.threads)
+    device = best_device() if args.device == "auto" else args.device
+    precisions = args.precision or ["fp32", "fp16" if device == "cuda" else "bf16"]
+    roofs = measure_roofs(device, list(dict.fromkeys(["fp32", *precisions])))
+    print(f"this machine: {roofs}", flush=True)
     table = []
-    if args.model:
-        torch.manual_seed(0)
-        model = build(args.model, dict(argument(text) for text in args.arguments))
-        things = getattr(model, "things", 0)
-        graph = make_graph(model, (0.5,) * 3, (0.25,) * 3, range(1, things + 1))
-        name = " ".join([args.model, *args.arguments])
-        table += rows(name, graph, tuple(args.size or (480, 640)), name, args.seconds)
-    for name in args.weights or []:
-        model, manifest = weights.load_model(name)
-        graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things))
-        digest = weights.digest(model.state_dict(), manifest)
-        table += rows(name, graph, tuple(args.size or manifest.input_size), digest, args.seconds)
+    for subject in subjects(args):
+        for batch in args.batch:
+            shape = (batch, *(args.size or subject.size))
+            cases = [Case(subject, name, device, "fp32", shape) for name in (PLAIN, TORCHVISION)]
+            cases += [Case(subject, name, device, p, shape) for name in args.engine for p in precisions]
+            table += rows(cases, roofs, args.seconds)
     print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")
     for row in table:
-        print("| " + " | ".join(str(row[column]) for column in COLUMNS) + " |")
+        print("| " + " | ".join("" if row[c] is None else str(row[c]) for c in COLUMNS) + " |")
+    if args.chart:
+        cv2.imwrite(args.chart, bar_chart(table))
     print(json.dumps(table), flush=True)
+
+
+def _to_host(outputs: object) -> object:
+    if isinstance(outputs, torch.Tensor):
+        return outputs.cpu()
+    values = outputs.values() if isinstance(outputs, dict) else outputs
+    return [_to_host(value) for value in values]
 
 
 if __name__ == "__main__":

@@ -2,16 +2,68 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import functools
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from torch import nn
+import torch
 
+from seg_ros import weights
 from seg_ros.errors import EngineError, WeightsError
 from seg_ros.models import MODELS
+from seg_ros.models.graph import InstanceGraph, SemanticGraph, make_graph
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What is compiled or timed.
+
+    Attributes:
+        name: of the weights, or of the untrained model with its arguments.
+        graph: on the CPU, float32.
+        digest: of the weights.
+        size: `(height, width)` of the network input that the weights were trained for, pixels.
+    """
+
+    name: str
+    graph: SemanticGraph | InstanceGraph
+    digest: str
+    size: tuple[int, int]
+
+    @classmethod
+    def shipped(cls, path: str) -> Subject:
+        """From a weights file, or the bare name of shipped ones."""
+        model, manifest = weights.load_model(path)
+        graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things))
+        return cls(Path(path).stem, graph, weights.digest(model.state_dict(), manifest), manifest.input_size)
+
+    @classmethod
+    def untrained(cls, architecture: str, arguments: list[str]) -> Subject:
+        """A network of `MODELS` with random weights, always the same, and arguments `NAME=VALUE`."""
+        torch.manual_seed(0)
+        model = build(architecture, dict(argument(text) for text in arguments))
+        graph = make_graph(model, (0.5,) * 3, (0.25,) * 3, range(1, getattr(model, "things", 0) + 1))
+        name = " ".join([architecture, *arguments])
+        return cls(name, graph, name, (480, 640))
+
+
+def add_subjects(parser: argparse.ArgumentParser) -> None:
+    """`--weights` or `--model` with `--arguments`, for `subjects`."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--weights", nargs="+", help="files, or bare names of shipped weights")
+    what.add_argument("--model", choices=sorted(MODELS), help="an untrained network, with --arguments")
+    parser.add_argument("--arguments", nargs="+", default=[], metavar="NAME=VALUE", help="of the model")
+
+
+def subjects(args: argparse.Namespace) -> list[Subject]:
+    """Those that the arguments of `add_subjects` name."""
+    if args.model:
+        return [Subject.untrained(args.model, args.arguments)]
+    return [Subject.shipped(path) for path in args.weights]
 
 
 def one_line_errors(main: Callable) -> Callable:
@@ -43,7 +95,7 @@ def argument(text: str) -> tuple[str, int | float | bool]:
         raise ValueError(f"expected NAME=VALUE with a number, true or false, got {text!r}") from None
 
 
-def build(architecture: str, arguments: dict) -> nn.Module:
+def build(architecture: str, arguments: dict) -> torch.nn.Module:
     """An untrained network.
 
     Raises:

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 ENGINES = {"tensorrt": tensorrt, "inductor": inductor, "eager": eager}
 PRECISIONS = tuple(DTYPES)
+DEVICES = ("cuda", "cpu")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Engine:
         device: `cuda` or `cpu`.
         run: maps `(N, H, W, 3) uint8` pixels on the device to the graph's tensors there.
         refused: why engines before this one did not work, by name (only `auto` falls through).
+        seconds: that compiling took; 0.0 if it was in the cache, or nothing is compiled.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Engine:
     device: str
     run: Callable[[Tensor], tuple[Tensor, ...]]
     refused: dict[str, str]
+    seconds: float = 0.0
 
 
 @torch.no_grad()
@@ -69,15 +72,15 @@ def open_engine(
         weights: digest of the weights, for the cache's key.
         directory: of the cache; None is the default one.
         precision: in `PRECISIONS`, or `"auto"`: the fastest that the device is made for.
-        device: `cuda`, `cpu`, or `"auto"`: the first of these that is there.
+        device: in `DEVICES`, or `"auto"`: the first of these that is there.
 
     Raises:
         EngineError: if the named engine, or with `auto` every engine, does not work here.
     """
     _check("engine", name, tuple(ENGINES))
     _check("precision", precision, PRECISIONS)
-    _check("device", device, ("cuda", "cpu"))
-    device = _device() if device == "auto" else device
+    _check("device", device, DEVICES)
+    device = best_device() if device == "auto" else device
     if device == "cuda" and not torch.cuda.is_available():
         raise EngineError("device 'cuda': PyTorch sees no GPU here; use 'cpu', or install a CUDA build of PyTorch")
     precision = _precision(device, graph) if precision == "auto" else precision
@@ -104,7 +107,7 @@ def open_engine(
             artefact = cache.Artefact(directory or cache.default_directory(), key)
             run = torch.inference_mode()(ENGINES[candidate].build(graph, example, artefact))
             _warm_up(candidate, run, example)
-            return Engine(candidate, precision, device, run, refused)
+            return Engine(candidate, precision, device, run, refused, artefact.seconds)
         except EngineError as error:
             if name != "auto":
                 raise
@@ -131,7 +134,8 @@ def _check(what: str, value: str, allowed: tuple[str, ...]) -> None:
         raise EngineError(f"{what} {value!r}: expected one of {', '.join(['auto', *allowed])}")
 
 
-def _device() -> str:
+def best_device() -> str:
+    """`cuda` where PyTorch sees a GPU, else `cpu`."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

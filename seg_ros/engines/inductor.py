@@ -7,7 +7,6 @@ lays the weights out for this processor.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import torch
@@ -48,12 +47,17 @@ def _compile(graph: nn.Module, example: Tensor, path: Path) -> None:
     if not shutil.which("g++") and not shutil.which("clang++"):
         raise EngineError("inductor needs a C++ compiler and found neither g++ nor clang++; install g++")
     program = torch.export.export(graph, (example,))
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # the compiler leaves its sources beside the library
-        options = {"freezing": True, "aot_inductor.output_path": str(Path(folder) / "graph.so")}
+    folder = path.with_suffix(".build")  # the compiler leaves its sources beside the library
+    shutil.rmtree(folder, ignore_errors=True)  # of a build that was killed
+    folder.mkdir(mode=0o700)
+    try:
+        options = {"freezing": True, "aot_inductor.output_path": str(folder / "graph.so")}
         if example.is_cuda:  # one file, as for the CPU: the kernels go into the library
             options["aot_inductor.embed_kernel_binary"] = True
         library = Path(aot_compile(program.module(), (example,), options=options))
-        outside = [p.name for p in Path(folder).glob("*.json") if not p.stem.endswith("metadata")]
+        outside = [p.name for p in folder.glob("*.json") if not p.stem.endswith("metadata")]
         if outside:  # these would go through PyTorch's dispatcher, which a call through C does not reach
             raise EngineError("this graph has operators that AOTInductor does not compile into the library")
         library.replace(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

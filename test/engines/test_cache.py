@@ -1,9 +1,13 @@
 """The cache of compiled artefacts: hit, miss, damage, others' folders, two builders at once."""
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
+import time
+from pathlib import Path
 
 import pytest
 
@@ -36,19 +40,94 @@ def test_another_key_is_another_artefact(tmp_path):
     assert build.calls == 2
 
 
-@pytest.mark.parametrize("damage", ["artefact", "manifest", "no manifest"])
-def test_damaged_is_rebuilt(tmp_path, damage):
+DAMAGE = {
+    "tampered": lambda path, manifest: path.write_bytes(b"native c0de"),
+    "truncated": lambda path, manifest: path.write_bytes(b"native"),
+    "gone": lambda path, manifest: path.unlink(),
+    "writable by others": lambda path, manifest: path.chmod(0o666),
+    "no manifest": lambda path, manifest: manifest.unlink(),
+    "manifest no JSON": lambda path, manifest: manifest.write_text("{"),
+    "manifest no object": lambda path, manifest: manifest.write_text("[1, 2]"),
+    "manifest of another key": lambda path, manifest: manifest.write_text(
+        json.dumps(json.loads(manifest.read_text()) | {"key": '{"a": 2}'})
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_is_rebuilt_and_never_opened(tmp_path, damage):
     build = Builder()
     path = Artefact(tmp_path, {"a": 1}).get(build, ".so")
-    manifest = path.with_suffix(".json")
-    if damage == "artefact":
-        path.write_bytes(b"native c0de")
-    elif damage == "manifest":
-        manifest.write_text("{")
-    else:
-        manifest.unlink()
-    assert Artefact(tmp_path, {"a": 1}).get(build, ".so").read_bytes() == build.content
+    DAMAGE[damage](path, path.with_suffix(".json"))
+    artefact = Artefact(tmp_path, {"a": 1})
+    assert artefact.get(build, ".so").read_bytes() == build.content
     assert build.calls == 2
+    assert artefact.seconds > 0
+    assert path.stat().st_mode & 0o777 == 0o700
+    assert Artefact(tmp_path, {"a": 1}).get(build, ".so") == path
+    assert build.calls == 2
+
+
+def test_a_folder_that_cannot_be_written_serves_what_is_in_it():
+    # In /tmp itself, because pytest's own folders are closed to other users.
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder) / "cache"
+        path = Artefact(cache, {"a": 1}).get(Builder(), ".so")
+        if os.getuid() == 0:  # whom no permission stops
+            Path(folder).chmod(0o755)
+            for file in (cache, *cache.iterdir()):
+                os.chown(file, 65534, 65534)
+        cache.chmod(0o500)
+        try:
+            said = as_nobody(lambda: serve(path))
+        finally:
+            cache.chmod(0o700)
+    assert said.startswith("served; engine cache ")
+    assert "Permission denied" in said
+    assert "set the parameter 'cache_dir' to a folder you can write" in said
+
+
+def serve(path):
+    """What is in the cache is found, and what is not cannot be built."""
+    assert Artefact(path.parent, {"a": 1}).get(Builder(), ".so") == path
+    with pytest.raises(EngineError) as caught:
+        Artefact(path.parent, {"a": 2}).get(Builder(), ".so")
+    return f"served; {caught.value}"
+
+
+def as_nobody(function):
+    """What `function` returns, or its error, in a process of a user whom permissions stop."""
+    ours, theirs = os.pipe()
+    if not (child := os.fork()):
+        try:
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            os.write(theirs, function().encode())
+        except BaseException as error:
+            os.write(theirs, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    os.waitpid(child, 0)
+    with os.fdopen(ours) as pipe:
+        return pipe.read()
+
+
+def test_a_long_build_says_that_it_goes_on(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("seg_ros.engines.cache._TICK", 0.05)
+
+    def slow(path):
+        time.sleep(0.2)
+        path.write_bytes(b"code")
+
+    with caplog.at_level("INFO", "seg_ros"):
+        Artefact(tmp_path, {"a": 1}).get(slow, ".so")
+    said = [record.message for record in caplog.records]
+    assert said[0].startswith("compiling ")
+    assert sum(text.startswith("still compiling") for text in said) >= 2
+    assert said[-1].startswith("compiled in ")
 
 
 def test_interrupted_build_leaves_nothing_to_load(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from seg_ros.engines import ENGINES, inductor, open_engine
+from seg_ros.engines import ENGINES, cache, inductor, open_engine
 from seg_ros.engines.library import Library
 from seg_ros.errors import EngineError
 from seg_ros.models import MODELS
@@ -36,7 +36,7 @@ def cache_dir(tmp_path_factory):
     return tmp_path_factory.mktemp("engines")
 
 
-# Compilers reorder sums, so a pixel whose two best classes tie may go either way; bfloat16 has 8 bits to tell them apart.
+# Compilers reorder sums, so a pixel whose two best classes tie may go either way, and bfloat16 ties sooner.
 @pytest.mark.parametrize(("precision", "agreement", "error"), [("fp32", 0.999, 1), ("bf16", 0.98, 8)])
 @pytest.mark.parametrize("name", EVERY_ENGINE)
 def test_engine_computes_what_the_graph_says(name, precision, agreement, error, graph, cache_dir):
@@ -108,6 +108,55 @@ def test_second_open_loads_instead_of_compiling(graph, cache_dir, monkeypatch):
 
     monkeypatch.setattr(torch.export, "export", fail)
     assert open_engine("inductor", graph, SHAPE, "weights", cache_dir).name == "inductor"
+
+
+CHANGES = {
+    "other weights": lambda monkeypatch: "other weights",
+    "another graph": lambda monkeypatch: monkeypatch.setattr(cache, "graph_source", lambda: "another"),
+    "another PyTorch": lambda monkeypatch: monkeypatch.setattr(torch, "__version__", "9.9"),
+    "another number of threads": lambda monkeypatch: monkeypatch.setattr(torch, "get_num_threads", lambda: 77),
+    "another processor": lambda monkeypatch: monkeypatch.setattr(cache, "machine", lambda device: {"processor": "x"}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_stale_or_foreign_is_not_loaded(change, graph, cache_dir, monkeypatch):
+    open_engine("inductor", graph, SHAPE, "weights", cache_dir)
+    weights = CHANGES[change](monkeypatch) or "weights"
+    compiled = []
+    monkeypatch.setattr(inductor, "_compile", lambda *_: compiled.append(1) or 1 / 0)
+    with pytest.raises(EngineError, match="ZeroDivisionError"):
+        open_engine("inductor", graph, SHAPE, weights, cache_dir)
+    assert compiled
+
+
+@pytest.mark.parametrize(("option", "value"), [("precision", "fp64"), ("device", "tpu")])
+def test_unknown_precisions_and_devices_name_the_known_ones(option, value, graph):
+    with pytest.raises(EngineError, match=f"{option} '{value}': expected one of auto, "):
+        open_engine("eager", graph, SHAPE, "weights", **{option: value})
+
+
+def test_bfloat16_is_refused_where_it_is_faulty(cache_dir):
+    model = MODELS["fcn"](classes=3, depth=18, width=0.1)  # its shortcuts have 6 channels
+    graph = SemanticGraph(model, (0.5,) * 3, (0.25,) * 3).eval()
+    with pytest.raises(EngineError, match="fewer than 16 channels"):
+        open_engine("eager", graph, SHAPE, "weights", cache_dir, "bf16", "cpu")
+    assert open_engine("eager", graph, SHAPE, "weights", cache_dir, "auto", "cpu").precision == "fp32"
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_auto_precision_is_what_the_processor_is_made_for(has, graph, cache_dir, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    engine = open_engine("eager", graph, SHAPE, "weights", cache_dir, device="cpu")
+    assert engine.precision == ("bf16" if has else "fp32")
+
+
+def test_a_missing_gpu_is_said(graph):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(EngineError, match="PyTorch sees no GPU here"):
+        open_engine("eager", graph, SHAPE, "weights", device="cuda")
 
 
 @pytest.mark.parametrize("name", EVERY_ENGINE)

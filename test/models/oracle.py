@@ -1,30 +1,24 @@
 """torchvision as the oracle of the parity tests. Nothing else imports it."""
 
 import functools
-import importlib.util
 import sys
 
 import pytest
 import torch
 
+from seg_ros.cli.baselines import import_torchvision
+
 
 @functools.cache
 def torchvision():
-    """The module. Beside a CPU build of PyTorch its C++ operators do not load, so their schemas are declared."""
-    if not importlib.util.find_spec("torchvision"):
+    """The module. Beside a CPU build of PyTorch its C++ operators do not load; what they do is done in Python."""
+    module = import_torchvision()
+    if module is None:
         pytest.skip("torchvision is not installed")
-    try:
-        return importlib.import_module("torchvision")
-    except RuntimeError as error:
-        if "torchvision::nms" not in str(error):
-            raise
-    for name in [name for name in sys.modules if name.startswith("torchvision")]:
-        del sys.modules[name]
-    library = torch.library.Library("torchvision", "DEF")
-    for operator in ("nms", "qnms"):
-        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    if module.extension._has_ops():
+        return module
+    library = torch.library.Library("torchvision", "IMPL")
     library.impl("nms", nms, "CPU")
-    module = importlib.import_module("torchvision")
     module.library = library  # an operator lives as long as its library
     # Boxes' functions ask whether the C++ operators are there; nms is now, and RoIAlign has a version in Python, which
     # runs as it is: compiling it takes longer than these tests.

@@ -1,0 +1,74 @@
+"""What this machine can do at most: multiplications of matrices, and memory traffic. Measured, not looked up."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from seg_ros.models.graph import InstanceGraph, SemanticGraph
+from seg_ros.models.precision import DTYPES
+
+
+@dataclasses.dataclass(frozen=True)
+class Roofs:
+    """Peaks of one device.
+
+    Attributes:
+        multiply: GFLOP/s of large matrix products, by precision.
+        memory: GB/s of copying, read and written bytes counted.
+    """
+
+    multiply: dict[str, float]
+    memory: float
+
+    def milliseconds(self, precision: str, gflop: float, megabytes: float) -> float:
+        """The least time for work and traffic of this size (Williams et al.: Roofline, CACM 2009)."""
+        return max(1e3 * gflop / self.multiply[precision], megabytes / self.memory)
+
+    def __str__(self) -> str:
+        parts = [f"{precision} {gflops:.0f} GFLOP/s" for precision, gflops in self.multiply.items()]
+        return ", ".join([*parts, f"memory {self.memory:.0f} GB/s"])
+
+
+@torch.inference_mode()
+def measure_roofs(device: str, precisions: list[str], seconds: float = 0.5) -> Roofs:
+    """The best of about `seconds` of runs for each figure."""
+    side = 8192 if device == "cuda" else 1536
+    multiply = {}
+    for precision in precisions:
+        one, other = (torch.rand(side, side, device=device).to(DTYPES[precision]) for _ in range(2))
+        best = _best(lambda one=one, other=other: one @ other, device, seconds)
+        multiply[precision] = 2 * side**3 / best / 1e9
+    source = torch.empty(2**28, dtype=torch.uint8, device=device)  # beyond every cache
+    target = torch.empty_like(source)
+    best = _best(lambda: target.copy_(source), device, seconds)
+    return Roofs(multiply, 2 * source.numel() / best / 1e9)
+
+
+@torch.inference_mode()
+def work(graph: SemanticGraph | InstanceGraph, shape: tuple[int, int, int], precision: str) -> tuple[float, float]:
+    """GFLOP of convolutions and matrix products, and megabytes that must move: weights, pixels and outputs."""
+    pixels = torch.zeros(*shape, 3, dtype=torch.uint8)
+    with FlopCounterMode(display=False) as counter:
+        outputs = graph(pixels)
+    size = DTYPES[precision].itemsize
+    traffic = sum(p.numel() * size for p in graph.parameters()) + sum(t.nbytes for t in (pixels, *outputs))
+    return counter.get_total_flops() / 1e9, traffic / 1e6
+
+
+def _best(run: Callable, device: str, seconds: float) -> float:
+    run()
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        run()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - start)
+    return best

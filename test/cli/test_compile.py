@@ -1,0 +1,52 @@
+"""Compiling ahead of time fills the cache that the node reads."""
+
+import json
+
+import pytest
+
+from seg_ros.cli import compile as cli
+from seg_ros.segmenter import Segmenter
+
+
+def run(capsys, *arguments):
+    cli.main([str(a) for a in arguments])
+    lines = capsys.readouterr().out.splitlines()
+    return lines[:-1], json.loads(lines[-1])
+
+
+def test_the_second_time_nothing_is_compiled(small_weights, tmp_path, capsys):
+    arguments = ("--weights", small_weights, "--engine", "inductor", "--cache-dir", tmp_path / "cache")
+    lines, [row] = run(capsys, *arguments)
+    assert row["seconds"] > 0
+    assert row["labels"] > 0.98
+    assert (row["engine"], row["batch"], row["height"], row["width"]) == ("inductor", 1, 64, 96)
+    assert "compiled in" in lines[0]
+    assert "% of the labels as in plain float32" in lines[0]
+    lines, [again] = run(capsys, *arguments)
+    assert again == row | {"seconds": 0.0}
+    assert "nothing had to be compiled" in lines[0]
+    # What the node does at configure finds the same artefact.
+    assert Segmenter.open(small_weights, "inductor", cache_dir=tmp_path / "cache").engine.seconds == 0.0
+
+
+def test_batches_sizes_and_untrained_networks(tmp_path, capsys):
+    _, [row] = run(
+        capsys, "--model", "fcn", "--arguments", "classes=3", "width=0.1", "--engine", "eager", "--precision", "fp32",
+        "--batch", 3, "--size", 33, 48, "--cache-dir", tmp_path,
+    )  # fmt: skip
+    assert (row["batch"], row["height"], row["width"], row["precision"]) == (3, 33, 48, "fp32")
+    assert row["labels"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--weights", "nothing.safetensors"], "nothing.safetensors"),
+        (["--model", "fcn", "--arguments", "classes=3", "--batch", "0"], "--batch must be 1 or more, got 0"),
+        (["--model", "fcn", "--arguments", "classes=3", "--engine", "tensorrt", "--device", "cpu"], "NVIDIA GPU"),
+    ],
+)
+def test_what_cannot_be_is_one_line(arguments, message):
+    with pytest.raises(SystemExit, match=message) as caught:
+        cli.main(arguments)
+    assert "\n" not in str(caught.value)
