@@ -11,7 +11,8 @@ MODES = ("stretch", "letterbox", "native")
 """stretch: the frame fills the input, whatever its aspect. letterbox: the aspect is kept, the rest is grey.
 native: the input takes the frame's own size."""
 
-_GREY = 128
+GREY = 128
+"""What a letterbox puts around the frame."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,15 +53,18 @@ class Fit:
         """Writes the frame's `(H, W, 3) uint8` pixels into `target`, the `(h, w, 3) uint8` network input."""
         inner = self._inner(target)
         if inner.shape != target.shape:
-            target[:] = _GREY
+            target[:] = GREY
         if (self.height, self.width) == self.frame:
             np.copyto(inner, pixels)
             return
-        # INTER_AREA averages, so that thin things survive shrinking; for growing it is no better than linear.
-        shrinks = self.height < self.frame[0] or self.width < self.frame[1]
-        inner[:] = cv2.resize(
-            pixels, (self.width, self.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
+        # INTER_AREA averages, so that thin things survive shrinking; for growing it is no better than linear, and where
+        # one side shrinks and the other grows OpenCV does not average at all. So first what shrinks, then what grows.
+        small = min(self.height, self.frame[0]), min(self.width, self.frame[1])
+        if small != self.frame:
+            pixels = cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
+        if small != (self.height, self.width):
+            pixels = cv2.resize(pixels, (self.width, self.height), interpolation=cv2.INTER_LINEAR)
+        inner[:] = pixels
 
     def lay_back(self, array: np.ndarray, smooth: bool) -> np.ndarray:
         """A `(h, w) uint8` map of the network input as `(H, W) uint8` of the frame.

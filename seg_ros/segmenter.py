@@ -7,8 +7,10 @@ result.label, result.confidence
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -16,14 +18,20 @@ import numpy as np
 import torch
 
 from seg_ros import weights
+from seg_ros.agreement import agreement, street_pictures
 from seg_ros.engines import Engine, open_engine
+from seg_ros.engines.cuda import Step
 from seg_ros.errors import EngineError
 from seg_ros.geometry import MODES, Fit
 from seg_ros.models.graph import make_graph
 from seg_ros.pasting import paste
 from seg_ros.results import Frame, Instances, Selection, SemanticMap
 
+log = logging.getLogger(__name__)
+
 _USUAL = Selection()
+_ENOUGH = 0.97
+"""Share of labels that a compiled engine and plain float32 PyTorch have in common, below which the log warns."""
 
 
 class Segmenter:
@@ -38,7 +46,8 @@ class Segmenter:
 
     Attributes:
         engine: in use.
-        stages: milliseconds of the last frame by stage: `resize`, `infer`, `restore`.
+        stages: milliseconds of the last frame by stage: `resize`, `infer`, `restore`. On a GPU `infer` is the whole
+            step, with both resizings and copies; the others are the copies into and out of its buffers.
     """
 
     def __init__(
@@ -91,7 +100,13 @@ class Segmenter:
         digest = weights.digest(model.state_dict(), manifest)
 
         def build(size: tuple[int, int]) -> Engine:
-            return open_engine(engine, graph, (1, *size), digest, cache_dir, precision, device)
+            built = open_engine(engine, graph, (1, *size), digest, cache_dir, precision, device)
+            if built.seconds:  # compiled just now: does it do what the network does?
+                agrees = agreement(built, graph, street_pictures((1, *size)))
+                log.log(
+                    logging.INFO if agrees.labels > _ENOUGH else logging.WARNING, "engine %s: %s", built.name, agrees
+                )
+            return built
 
         return cls(manifest, build, input_size or manifest.input_size, mode, graph.task)
 
@@ -107,17 +122,18 @@ class Segmenter:
         size = (frame.height, frame.width)
         if self.mode == "native" and size != self.input_size:
             self._prepare(size)
-        start = time.perf_counter()
         fit = Fit.of(size, self.input_size, self.mode)
-        pixels = self._staging[0]
-        fit.lay_in(frame.pixels, pixels)
-        if frame.bgr:
-            cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
-        staged = time.perf_counter()
-        outputs = self._infer()
+        gpu = self.engine.device == "cuda"
+        start = time.perf_counter()
+        with self._typed_errors():
+            run = self._stage_on_gpu(frame, fit) if gpu else self._stage(frame, fit)
+            staged = time.perf_counter()
+            outputs = [output[0] for output in run()]
         inferred = time.perf_counter()
         if self.task == "instances":
             result = paste(*outputs, fit, selection)
+        elif gpu:
+            result = SemanticMap(*(output.copy() for output in outputs))  # the next frame writes into the step's own
         else:
             label, confidence = outputs
             result = SemanticMap(fit.lay_back(label, smooth=False), fit.lay_back(confidence, smooth=True))
@@ -130,17 +146,35 @@ class Segmenter:
         return result
 
     def _prepare(self, input_size: tuple[int, int]) -> None:
+        self._step = self._step_for = None
         self.engine = self._build(input_size)
         self.input_size = input_size
         self._staging = np.empty((1, *input_size, 3), np.uint8)
 
-    def _infer(self) -> list[np.ndarray]:
-        """The graph's tensors for the one staged image."""
+    def _stage(self, frame: Frame, fit: Fit) -> Callable[[], list[np.ndarray]]:
+        """Lays the frame in; what it returns gives the graph's tensors."""
+        pixels = self._staging[0]
+        fit.lay_in(frame.pixels, pixels)
+        if frame.bgr:
+            cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+        return lambda: [output.numpy() for output in self.engine.run(torch.from_numpy(self._staging))]
+
+    def _stage_on_gpu(self, frame: Frame, fit: Fit) -> Callable[[], tuple[np.ndarray, ...]]:
+        """Copies the frame to where the GPU fetches it; what it returns is the whole step."""
+        if self._step_for != (fit, frame.bgr):  # a camera rarely changes, so only the last step is kept
+            self._step = self._step_for = None  # frees its memory before the next one needs it
+            self._step = Step(self.engine.run, fit, frame.bgr, self.task)
+            self._step_for = fit, frame.bgr
+        np.copyto(self._step.staging[0], frame.pixels)
+        return self._step.run
+
+    @contextlib.contextmanager
+    def _typed_errors(self) -> Iterator[None]:
+        """What PyTorch raises, as an EngineError."""
         try:
-            outputs = self.engine.run(torch.from_numpy(self._staging))
-        except torch.OutOfMemoryError as error:
-            raise EngineError(f"out of memory at {self.input_size}: {error}") from error
+            yield
         except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):  # the latter: pinned memory
+                raise EngineError(f"out of memory at {self.input_size}: {error}") from error
             fatal = "CUDA error" in str(error)  # sticky: the CUDA context is lost
             raise EngineError(f"{self.engine.name} failed: {error}", fatal=fatal) from error
-        return [output[0].numpy() for output in outputs]

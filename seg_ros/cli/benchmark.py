@@ -13,6 +13,7 @@ there is no figure: torchvision has no such network, or is not usable here.
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import json
 import time
@@ -29,8 +30,10 @@ from seg_ros.cli.chart import bar_chart
 from seg_ros.cli.common import Subject, add_subjects, one_line_errors, subjects
 from seg_ros.cli.roofs import Roofs, measure_roofs, work
 from seg_ros.engines import DEVICES, ENGINES, PRECISIONS, best_device, open_engine
+from seg_ros.engines.cuda import Step
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError
+from seg_ros.geometry import Fit
 
 COLUMNS = ("model", "engine", "device", "precision", "batch", "height", "width", "p50_ms", "p99_ms", "fps", "peak_mb",
            "gflop", "roof_share", "vs_eager", "vs_torchvision")  # fmt: skip
@@ -54,21 +57,28 @@ class Case:
         Raises:
             EngineError: if there is no such thing here.
         """
-        pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (*self.shape, 3), np.uint8))
+        pixels = np.random.default_rng(0).integers(0, 256, (*self.shape, 3), np.uint8)
         if self.engine in (PLAIN, TORCHVISION):
             graph = self.subject.graph
             plain = Plain(graph) if self.engine == PLAIN else torchvision_twin(graph, self.shape[1:])
             if plain is None:
                 raise EngineError("torchvision has no such network, or is not usable here")
-            run, device = plain.to(self.device), self.device
-        else:
-            engine = open_engine(
-                self.engine, self.subject.graph, self.shape, self.subject.digest, None, self.precision, self.device
-            )
-            run, device = engine.run, engine.device
-        if device == "cpu":
-            return torch.inference_mode()(lambda: run(pixels))
-        return torch.inference_mode()(lambda: _to_host(run(pixels.pin_memory().to(device, non_blocking=True))))
+            if self.device == "cuda":
+                plain = copy.deepcopy(plain).to(self.device)
+            return torch.inference_mode()(lambda: _to_host(plain(torch.from_numpy(pixels).to(self.device))))
+        engine = open_engine(
+            self.engine, self.subject.graph, self.shape, self.subject.digest, None, self.precision, self.device
+        )
+        if self.device == "cpu":
+            return lambda: engine.run(torch.from_numpy(pixels))
+        fit = Fit.of(self.shape[1:], self.shape[1:], "native")
+        step = Step(engine.run, fit, False, self.subject.graph.task, self.shape[0])
+
+        def run() -> object:
+            np.copyto(step.staging, pixels)
+            return step.run()
+
+        return run
 
 
 def measure(runs: dict[Case, Callable], seconds: float) -> dict[Case, np.ndarray]:
@@ -127,7 +137,7 @@ def rows(cases: list[Case], roofs: Roofs, seconds: float) -> list[dict]:
     of = {case.engine: p50[case] for case in runs if case.engine in (PLAIN, TORCHVISION)}
     table = []
     for case in runs:
-        gflop, megabytes = work(case.subject.graph.cpu(), case.shape, case.precision)
+        gflop, megabytes = work(case.subject.graph, case.shape, case.precision)
         batch, height, width = case.shape
         table.append({
             "model": case.subject.name, "engine": case.engine, "device": case.device, "precision": case.precision,

@@ -109,7 +109,7 @@ def open_engine(
             _warm_up(candidate, run, example)
             return Engine(candidate, precision, device, run, refused, artefact.seconds)
         except EngineError as error:
-            if name != "auto":
+            if name != "auto" or error.fatal:
                 raise
             refused[candidate] = str(error)
             log.info("engine %s is not used: %s", candidate, error)
@@ -125,7 +125,8 @@ def _warm_up(name: str, run: Callable, example: Tensor) -> None:
         if example.is_cuda:
             torch.cuda.synchronize()
     except RuntimeError as error:
-        raise EngineError(f"engine {name} fails on its first frame: {error}") from error
+        fatal = "CUDA error" in str(error)  # sticky: no other engine of this process can run either
+        raise EngineError(f"engine {name} fails on its first frame: {error}", fatal=fatal) from error
     log.info("engine %s: warmed up in %.2f s", name, time.monotonic() - start)
 
 

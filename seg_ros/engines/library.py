@@ -76,4 +76,6 @@ class Library:
 
     def _check(self, code: int, what: str) -> None:
         if code:
+            if self._cuda:
+                torch.cuda.synchronize()  # raises, and says so, if the device is lost
             raise EngineError(f"the compiled graph does not {what}: AOTInductor returned {code}")

@@ -1,0 +1,122 @@
+"""What `geometry.Fit` does to arrays, done to tensors on their device: frames laid in, maps laid back.
+
+Resizing is separable: every row of the result is a weighted sum of a few rows of the source, every column of a few
+columns. The places and weights are known from the two sizes, so they are tensors made once, and nothing is left for a
+frame but gathers and sums, exact in float32 whatever the factor. As products with dense matrices it would be hundreds
+of times the arithmetic, and on tensor cores (half, TF32) no longer exact.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from seg_ros.geometry import GREY, Fit
+
+
+class DeviceFit:
+    """Lays frames in and maps back on a device as a `Fit` does on the CPU.
+
+    Labels come out equal; pixels and confidence within 1, because OpenCV interpolates uint8 with weights of 11 bits.
+
+    Args:
+        fit: where a frame lies in the network input.
+        bgr: channel order of the frames; the input is RGB.
+        device: of the tensors.
+    """
+
+    def __init__(self, fit: Fit, bgr: bool, device: torch.device | str) -> None:
+        self._fit = fit
+        self._bgr = bgr
+        inner = fit.height, fit.width
+        self._in = [_Axis(*_inwards(n, m), device) for n, m in zip(fit.frame, inner, strict=True)]
+        self._back = [_Axis(*_linear(n, m), device) for n, m in zip(inner, fit.frame, strict=True)]
+        self._nearest = [_nearest(n, m).to(device) for n, m in zip(inner, fit.frame, strict=True)]
+
+    def lay_in(self, pixels: Tensor, target: Tensor) -> None:
+        """Writes the frame's `(H, W, 3) uint8` pixels into `target`, the `(h, w, 3) uint8` RGB network input."""
+        inner = self._inner(target)
+        if inner.shape != target.shape:
+            target.fill_(GREY)
+        pixels = self._resized(pixels, self._in)
+        inner.copy_(pixels.flip(-1) if self._bgr else pixels)
+
+    def lay_back(self, array: Tensor, smooth: bool) -> Tensor:
+        """A `(h, w) uint8` map of the network input as `(H, W) uint8` of the frame, contiguous.
+
+        `smooth` interpolates between values (confidence); class ids are not numbers, so they take the nearest.
+        """
+        inner = self._inner(array)
+        if inner.shape == self._fit.frame:
+            return inner.contiguous()
+        if smooth:
+            return self._resized(inner, self._back)
+        rows, columns = self._nearest
+        return inner.index_select(0, rows).index_select(1, columns)
+
+    def _inner(self, array: Tensor) -> Tensor:
+        fit = self._fit
+        return array[fit.top : fit.top + fit.height, fit.left : fit.left + fit.width]
+
+    def _resized(self, array: Tensor, axes: list[_Axis]) -> Tensor:
+        """`array` with its first two dimensions resampled, rounded to uint8, halves upwards."""
+        if (self._fit.height, self._fit.width) == self._fit.frame:
+            return array
+        rows, columns = axes
+        # Conversion to uint8 cuts off. Halves upwards is what OpenCV does where it halves both sides.
+        return columns(rows(array, 0), 1).add_(0.5).to(torch.uint8)
+
+
+class _Axis:
+    """One dimension resampled: place j of the result is the sum over k of `weights[k, j] * source[places[k, j]]`.
+
+    Args:
+        places: `(K, m)` integers, in the source.
+        weights: `(K, m)` float.
+        device: of the tensors that it is called with.
+    """
+
+    def __init__(self, places: np.ndarray, weights: np.ndarray, device: torch.device | str) -> None:
+        self._places = torch.from_numpy(places).to(device, torch.int64)
+        self._weights = torch.from_numpy(weights).to(device, torch.float32)
+
+    def __call__(self, source: Tensor, dim: int) -> Tensor:
+        """`source`, uint8 or float32, as float32 with m places along `dim`."""
+        shape = [-1 if d == dim else 1 for d in range(source.ndim)]
+        (place, weight), *more = zip(self._places, self._weights, strict=True)
+        total = source.index_select(dim, place) * weight.view(shape)
+        for place, weight in more:
+            total.addcmul_(source.index_select(dim, place), weight.view(shape))
+        return total
+
+
+def _inwards(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places and weights from `n` to `m` pixels as `Fit.lay_in`: shrinking averages, growing interpolates."""
+    return _linear(n, m) if m > n else _area(n, m)
+
+
+def _area(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """As cv2.INTER_AREA: the mean over the `n / m` pixels that a place covers, those at its ends in part.
+
+    In units of 1 / m pixel, where all borders are whole numbers.
+    """
+    start, end = n * np.arange(m), n * np.arange(1, m + 1)
+    taps = (-(-end // m) - start // m).max()
+    place = start // m + np.arange(taps)[:, None]
+    covered = np.minimum((place + 1) * m, end) - np.maximum(place * m, start)
+    return np.minimum(place, n - 1), np.maximum(covered, 0) / n
+
+
+def _linear(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """As cv2.INTER_LINEAR: between the centres of the two next pixels; outside the first and last, theirs."""
+    centre = np.clip((np.arange(m) + 0.5) * n / m - 0.5, 0, n - 1)
+    place = np.floor(centre).astype(np.int64) + np.array([[0], [1]])
+    return np.minimum(place, n - 1), 1 - np.abs(place - centre)
+
+
+def _nearest(n: int, m: int) -> Tensor:
+    """The place in `n` that each of `m` takes, `(m,) int64`: asked of OpenCV, so that labels are the same."""
+    places = np.arange(n, dtype=np.float32).reshape(1, n)  # exact to 2**24
+    return torch.from_numpy(cv2.resize(places, (m, 1), interpolation=cv2.INTER_NEAREST_EXACT)[0].astype(np.int64))
