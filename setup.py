@@ -13,6 +13,10 @@ def files(pattern: str) -> list[str]:
     return sorted(path for path in glob(pattern) if Path(path).is_file())
 
 
+def pins(file: str) -> list[str]:
+    return [line for line in Path(file).read_text().splitlines() if line and not line.startswith("#")]
+
+
 setup(
     name="seg_ros",
     version=VERSION,
@@ -25,7 +29,7 @@ setup(
     # What runs the models is pinned in requirements/core.txt and installed from there.
     install_requires=["setuptools"],
     # colcon test runs pytest because of "test".
-    extras_require={"test": ["pytest"]},
+    extras_require={"test": ["pytest"], "tensorrt": pins("requirements/tensorrt.txt")},
     zip_safe=False,
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/seg_ros"]),

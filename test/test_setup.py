@@ -85,7 +85,7 @@ def test_setup_refuses_a_full_disk(checkout: Path, tmp_path: Path):
 
 def test_requirements_are_pinned_and_name_no_index():
     files = sorted((ROOT / "requirements").glob("*.txt"))
-    assert [file.name for file in files] == ["core.txt", "dev.txt", "ros.txt"]
+    assert [file.name for file in files] == ["core.txt", "dev.txt", "ros.txt", "tensorrt.txt"]
     for file in files:
         for line in filter(None, (line.split("#")[0].strip() for line in file.read_text().splitlines())):
             assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9A-Za-z.]+", line), f"{file.name}: {line}"

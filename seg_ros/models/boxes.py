@@ -63,6 +63,16 @@ def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.stack((x0, y0, x1, y1), dim=-1)
 
 
+def take(values: Tensor, index: Tensor) -> Tensor:
+    """Of each image the rows that `index` names: `(N, M, ...)` at `(N, K)` -> `(N, K, ...)`.
+
+    `values.gather(1, index)` in rows: TensorRT's converter of gather takes no dynamic batch, that of index_select does.
+    """
+    images = torch.arange(values.shape[0], device=index.device).view(-1, 1)
+    rows = values.flatten(0, 1).index_select(0, (index + images * values.shape[1]).flatten())
+    return rows.view(*index.shape, *values.shape[2:])
+
+
 def greedy_nms(boxes: Tensor, valid: Tensor, threshold: float, group: Tensor | None = None) -> Tensor:
     """Non-maximum suppression: of boxes that overlap by more than `threshold`, the better one stays.
 

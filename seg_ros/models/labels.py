@@ -86,13 +86,13 @@ def _judge(planes: list[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def _judge_many(logits: Tensor) -> tuple[Tensor, Tensor]:
-    best, label = logits.max(dim=1)
+    best, label = logits.amax(dim=1), logits.argmax(dim=1)
     # Soft-max of the winner alone: no (N, C, H, W) tensor of probabilities is written.
     return _finish(label.float(), 1.0 / (logits - best.unsqueeze(1)).exp().sum(dim=1))
 
 
 def _finish(label: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
-    finite = probability.isfinite()
+    finite = probability > 0.0  # or NaN; isfinite multiplies booleans, which TensorRT does not
     label = torch.where(finite, label, float(UNLABELLED))
     confidence = torch.where(finite, probability * 255.0 + 0.5, 0.0)
     return label.to(torch.uint8), confidence.to(torch.uint8)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seg_ros.models.boxes import clip, decode, greedy_nms
+from seg_ros.models.boxes import clip, decode, greedy_nms, take
 from seg_ros.models.fpn import FPN, conv
 from seg_ros.models.resnet import ResNet
 from seg_ros.models.roi_align import roi_align
@@ -155,12 +155,12 @@ class MaskRCNN(nn.Module):
         shape = (*boxes.shape[:2], -1)
         boxes, scores, things = self._detect(class_logits.view(shape), box_deltas.view(*shape, 4), boxes, valid, size)
         mask_logits = self.masks(levels, boxes, padded)
-        own = things.view(-1, 1, 1, 1).expand(-1, 1, *mask_logits.shape[-2:])
+        own = take(mask_logits, things.view(-1, 1))  # of T+1 masks the one of the class
         return {
             "boxes": boxes,
             "scores": scores,
             "things": things,
-            "mask_logits": mask_logits.gather(1, own).view(*things.shape, *mask_logits.shape[-2:]),
+            "mask_logits": own.view(*things.shape, *own.shape[-2:]),
         }
 
     def features(self, images: Tensor) -> tuple[list[Tensor], tuple[int, int]]:
@@ -195,10 +195,9 @@ class MaskRCNN(nn.Module):
         pairs = torch.where(found, scores, 0.0).flatten(1)
         candidates = min(self.rpn.proposals, pairs.shape[1])
         score, index = pairs.topk(candidates)
-        box = boxes.flatten(1, 2).gather(1, index.unsqueeze(-1).expand(-1, -1, 4))
+        box = take(boxes.flatten(1, 2), index)
         thing = torch.remainder(index, things) + 1
         keep = greedy_nms(box, score > 0.0, _NMS_THRESHOLD, thing)
         best, order = torch.where(keep, score, 0.0).topk(min(self.detections, candidates))
-        box = box.gather(1, order.unsqueeze(-1).expand(-1, -1, 4))
-        thing = torch.where(best > 0.0, thing.gather(1, order), 0)
-        return box, best, thing
+        thing = torch.where(best > 0.0, take(thing, order), 0)
+        return take(box, order), best, thing

@@ -32,9 +32,10 @@ def roi_align(
     """
     device = boxes.device
     sizes = [f.shape[-2:] for f in features]
-    # All levels as rows of C features in one table, so that one gather serves boxes of any level.
-    table = torch.cat([f.permute(0, 2, 3, 1).flatten(0, 2) for f in features])
-    pixels = [len(f) * h * w for f, (h, w) in zip(features, sizes, strict=True)]
+    # All levels as rows of C features in one table, image by image, so that one gather serves boxes of any level, and
+    # no number but the image's own depends on how many images there are.
+    table = torch.cat([f.permute(0, 2, 3, 1).flatten(1, 2) for f in features], dim=1).flatten(0, 1)
+    pixels = [h * w for h, w in sizes]
     starts = torch.tensor([sum(pixels[:i]) for i in range(len(pixels))], device=device)
     heights = torch.tensor([h for h, _ in sizes], device=device)
     widths = torch.tensor([w for _, w in sizes], device=device)
@@ -50,8 +51,8 @@ def roi_align(
     x0, y0, x1, y1 = corners.unbind(-1)
     rows, row_weights = _samples(y0, (y1 - y0).clamp(min=1.0), height, bins)  # (N, R, bins, 4) each
     columns, column_weights = _samples(x0, (x1 - x0).clamp(min=1.0), width, bins)
-    image = torch.arange(len(boxes), device=device).view(-1, 1)
-    first = (starts[level] + image * height * width).view(*level.shape, 1, 1)
+    image = torch.arange(boxes.shape[0], device=device).view(-1, 1)
+    first = (starts[level] + image * sum(pixels)).view(*level.shape, 1, 1)
     total = None
     for i in range(rows.shape[-1]):
         line = first + rows[..., i].unsqueeze(-1) * width.view(*level.shape, 1, 1)

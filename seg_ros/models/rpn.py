@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seg_ros.models.boxes import clip, decode, greedy_nms
+from seg_ros.models.boxes import clip, decode, greedy_nms, take
 from seg_ros.models.fpn import conv
 
 _RATIOS = (0.5, 1.0, 2.0)
@@ -45,7 +45,7 @@ class RPNHead(nn.Module):
         for level in levels:
             x = self.conv(level)
             logits.append(self.cls_logits(x).float().permute(0, 2, 3, 1).flatten(1))
-            deltas.append(self.bbox_pred(x).float().permute(0, 2, 3, 1).reshape(len(x), -1, 4))
+            deltas.append(self.bbox_pred(x).float().permute(0, 2, 3, 1).reshape(x.shape[0], -1, 4))
         return logits, deltas
 
 
@@ -85,7 +85,7 @@ class RPN(nn.Module):
         for level_logits, level_deltas, level_anchors in zip(logits, deltas, anchors, strict=True):
             count = min(self.proposals, level_logits.shape[1])
             best, index = level_logits.topk(count)
-            chosen = decode(_take(level_deltas, index), level_anchors[index], DELTA_WEIGHTS)
+            chosen = decode(take(level_deltas, index), level_anchors[index], DELTA_WEIGHTS)
             pad = (0, self.proposals - count)  # all levels in one shape, for one suppression
             boxes.append(nn.functional.pad(clip(chosen, size), (0, 0, *pad)))
             scores.append(nn.functional.pad(best.sigmoid(), pad, value=-1.0))
@@ -93,18 +93,13 @@ class RPN(nn.Module):
         valid = (score >= 0.0) & large(box, _SMALLEST)
         keep = greedy_nms(box.flatten(0, 1), valid.flatten(0, 1), _NMS_THRESHOLD).view_as(valid)
         best, index = torch.where(keep, score, -1.0).flatten(1).topk(min(self.proposals, score[0].numel()))
-        return _take(box.flatten(1, 2), index), best >= 0.0
+        return take(box.flatten(1, 2), index), best >= 0.0
 
 
 def large(boxes: Tensor, smallest: float) -> Tensor:
     """Whether both sides of `boxes` `(..., 4)` have at least `smallest` pixels."""
     x0, y0, x1, y1 = boxes.unbind(-1)
     return (x1 - x0 >= smallest) & (y1 - y0 >= smallest)
-
-
-def _take(values: Tensor, index: Tensor) -> Tensor:
-    """`(N, M, 4)` at `(N, K)` -> `(N, K, 4)`."""
-    return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
 
 
 def _grid(cells: tuple[int, int], size: tuple[int, int], side: float, device: torch.device) -> Tensor:

@@ -46,7 +46,7 @@ def test_engine_computes_what_the_graph_says(name, precision, agreement, error, 
         pixels = torch.randint(0, 256, (*SHAPE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
         with torch.no_grad():
             label, confidence = graph(pixels)
-        ours = engine.run(pixels)
+        ours = [output.cpu() for output in engine.run(pixels.to(engine.device))]
         assert (ours[0] == label).float().mean() > agreement
         assert (ours[1].int() - confidence.int()).abs().max() <= error
 
@@ -65,7 +65,7 @@ def test_instances_are_compiled_whole(cache_dir):
         pixels = torch.randint(0, 256, (*SHAPE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
         with torch.no_grad():
             theirs = graph(pixels)
-        ours = engine.run(pixels)
+        ours = [output.cpu() for output in engine.run(pixels.to(engine.device))]
         found = theirs[1] > 0
         assert found.sum() >= 3
         assert torch.equal(ours[2], theirs[2])  # class ids, and which slots are empty
@@ -174,7 +174,7 @@ def test_other_threads_run_during_inference(name, cache_dir):
     thread.start()
     start = time.perf_counter()
     for _ in range(5):
-        engine.run(torch.zeros(1, 256, 320, 3, dtype=torch.uint8))
+        engine.run(torch.zeros(1, 256, 320, 3, dtype=torch.uint8, device=engine.device))
     seconds = time.perf_counter() - start
     done.set()
     thread.join()
@@ -184,7 +184,7 @@ def test_other_threads_run_during_inference(name, cache_dir):
 @pytest.mark.parametrize("name", EVERY_ENGINE)
 def test_memory_stays_constant(name, graph, cache_dir):
     engine = open_engine(name, graph, SHAPE, "weights", cache_dir)
-    pixels = torch.zeros(*SHAPE, 3, dtype=torch.uint8)
+    pixels = torch.zeros(*SHAPE, 3, dtype=torch.uint8, device=engine.device)
 
     def resident():
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,221 @@
+"""The TensorRT engine: what can be said of it on a machine that has none, and what it does where it runs."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from seg_ros.engines import ENGINES, cache, open_engine, tensorrt
+from seg_ros.errors import EngineError
+from seg_ros.models import MODELS, boxes
+from seg_ros.models.graph import make_graph
+from seg_ros.models.precision import at_precision
+from seg_ros.weights import find, load_model
+from test.engines.converters import Wheel
+
+THINGS = (8, 9, 10)
+SHIPPED = sorted(path.stem for path in find("unet_street").parent.glob("*.safetensors"))
+
+
+def shipped(name: str) -> tuple[nn.Module, tuple[int, int]]:
+    """The graph of shipped weights, and their input size."""
+    model, manifest = load_model(name)
+    graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things))
+    return graph, manifest.input_size
+
+
+def untrained(name: str, *arguments, **options) -> nn.Module:
+    torch.manual_seed(0)
+    return make_graph(MODELS[name](*arguments, **options), (0.5,) * 3, (0.25,) * 3, THINGS)
+
+
+@pytest.fixture(scope="module")
+def wheel() -> Wheel:
+    """Of the release in requirements/tensorrt.txt, which `make setup` downloads and does not install."""
+    found = sorted(Path(sys.prefix, "wheels").glob("torch_tensorrt-*.whl"))
+    if not found:
+        pytest.skip("no torch_tensorrt wheel in .venv/wheels: it could not be downloaded for this Python")
+    return Wheel(found[-1])
+
+
+@torch.no_grad()
+def refusals(wheel: Wheel, graph: nn.Module, precision: str, shape: tuple[int, int, int]) -> list[str]:
+    example = torch.zeros(*shape, 3, dtype=torch.uint8)
+    return wheel.refusals(tensorrt.exported(at_precision(graph, precision), example))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_operator_of_the_shipped_networks_has_a_converter(name, wheel):
+    graph, size = shipped(name)
+    assert refusals(wheel, graph, "fp16", (1, *size)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options", "precision"),
+    [
+        ("unet", (11,), {"width": 16, "stem": True}, "fp32"),
+        ("unet", (19,), {}, "bf16"),
+        ("fcn", (11,), {}, "fp16"),
+        ("fcn", (40,), {}, "fp16"),  # more classes than are unrolled
+        ("mask_rcnn", (3,), {"norm": True, "proposals": 100}, "fp32"),
+    ],
+)
+def test_every_converter_takes_a_dynamic_batch(name, arguments, options, precision, wheel, monkeypatch):
+    # Each round of the suppression has the operators of the first: two are enough, and save half a minute.
+    monkeypatch.setattr(boxes, "_CHAIN", 2)
+    graph = untrained(name, *arguments, **options)
+    assert refusals(wheel, graph, precision, (3, 128, 160)) == []
+
+
+class Scene(nn.Module):
+    """A graph of one function of the pixels, for which Torch-TensorRT has no converter, or not for this."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, pixels):
+        return self.function(pixels.float().mean(-1) / 255)
+
+
+@pytest.mark.parametrize(
+    ("function", "batch", "refusal"),
+    [
+        (torch.linalg.det, 1, "aten._linalg_det.default: no converter"),
+        (lambda x: x.flatten(1).topk(3841)[0], 1, "aten.topk.default: refused by topk_validator"),
+        (lambda x: x.double(), 1, "aten._to_copy.default: refused by to_copy_dtype_validator"),
+        (lambda x: x.int() & 1, 1, "aten.bitwise_and.Scalar: refused by bitwise_type_validator"),
+        (lambda x: (x > 0.2) * (x < 0.4), 1, "aten.mul.Tensor: no arithmetic on booleans"),
+        (lambda x: x.gather(2, (x * 9).long()), 2, "aten.gather.default: no converter for dynamic shapes"),
+    ],
+)
+def test_what_has_no_converter_is_listed(function, batch, refusal, wheel):
+    example = torch.zeros(batch, 64, 64, 3, dtype=torch.uint8)
+    (found,) = wheel.refusals(tensorrt.exported(Scene(function), example))
+    assert found.startswith(refusal)
+
+
+def test_a_dynamic_batch_is_what_makes_gather_refused(wheel):
+    example = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
+    assert wheel.refusals(tensorrt.exported(Scene(lambda x: x.gather(2, (x * 9).long())), example)) == []
+
+
+@torch.no_grad()
+def test_the_graph_for_tensorrt_computes_the_same_in_wider_types(small_weights):
+    graph, _ = shipped(small_weights)
+    program = tensorrt.exported(graph, torch.zeros(3, 64, 96, 3, dtype=torch.uint8)).run_decompositions({}).module()
+    for batch in (1, 2, 3):
+        pixels = torch.randint(0, 256, (batch, 64, 96, 3), dtype=torch.uint8)
+        for ours, theirs in zip(program(pixels.half()), graph(pixels), strict=True):
+            assert ours.dtype == torch.int32
+            assert torch.equal(ours, theirs.int())
+
+
+def test_without_a_gpu_it_says_so(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(EngineError, match="tensorrt needs an NVIDIA GPU"):
+        tensorrt.versions()
+
+
+def test_without_the_package_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(EngineError, match=r"pip install -r requirements/tensorrt\.txt"):
+        tensorrt.versions()
+
+
+def test_it_does_not_run_on_the_cpu(small_weights, tmp_path):
+    graph, _ = shipped(small_weights)
+    with pytest.raises(EngineError, match="use the device 'cuda'"):
+        tensorrt.build(graph, torch.zeros(1, 64, 96, 3, dtype=torch.uint8), cache.Artefact(tmp_path, {}))
+
+
+def missing() -> str:
+    try:
+        tensorrt.versions()
+    except EngineError as error:
+        return str(error)
+    return ""
+
+
+NEEDS_TENSORRT = pytest.mark.skipif(bool(missing()), reason=missing())
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("engines")
+
+
+def noise(*shape: int) -> torch.Tensor:
+    return torch.randint(0, 256, (*shape, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).cuda()
+
+
+@NEEDS_TENSORRT
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("name", ["unet_street", "fcn_camvid"])
+def test_labels_are_those_of_eager_at_every_batch(name, precision, cache_dir):
+    graph, size = shipped(name)
+    engine = open_engine("tensorrt", graph, (3, *size), name, cache_dir, precision)
+    for batch in (1, 2, 3):
+        pixels = noise(batch, *size)
+        with torch.no_grad():
+            label, confidence = graph.cuda()(pixels)
+        ours = engine.run(pixels)
+        assert ours[0].dtype == ours[1].dtype == torch.uint8
+        assert (ours[0] == label).float().mean() > 0.99
+        assert (ours[1].int() - confidence.int()).abs().float().mean() < 2
+    with pytest.raises(EngineError, match="the TensorRT engine takes pixels of"):
+        engine.run(noise(4, *size))
+
+
+@NEEDS_TENSORRT
+def test_instances_are_one_engine(cache_dir):
+    graph, size = shipped("mask_rcnn_street")
+    engine = open_engine("tensorrt", graph, (1, *size), "instances", cache_dir, "fp32")
+    pixels = noise(1, *size)
+    with torch.no_grad():
+        theirs = graph.cuda()(pixels)
+    for ours, tensor in zip(engine.run(pixels), theirs, strict=True):
+        assert (ours.shape, ours.dtype) == (tensor.shape, tensor.dtype)
+        assert (ours - tensor).abs().float().median() < 1e-2
+
+
+@NEEDS_TENSORRT
+def test_second_open_loads_instead_of_compiling(cache_dir, monkeypatch):
+    graph = untrained("unet", 11, width=8, depth=2)
+    open_engine("tensorrt", graph, (1, 64, 96), "small", cache_dir)
+
+    def fail(*_):
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr(ENGINES["tensorrt"], "_compile", fail)
+    assert open_engine("tensorrt", graph, (1, 64, 96), "small", cache_dir).name == "tensorrt"
+
+
+@NEEDS_TENSORRT
+def test_an_operator_without_converter_is_named(cache_dir):
+    graph = Scene(torch.linalg.det).cuda()
+    graph.task = "semantic"
+    with pytest.raises(EngineError, match="linalg_det"):
+        tensorrt.build(graph, noise(1, 64, 64), cache.Artefact(cache_dir, {}))
+
+
+@NEEDS_TENSORRT
+@torch.inference_mode()
+def test_a_cuda_graph_captures_it(cache_dir):
+    graph, size = shipped("unet_street")
+    engine = open_engine("tensorrt", graph, (1, *size), "unet_street", cache_dir)
+    pixels = noise(1, *size)
+    expected = engine.run(pixels)
+    captured, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        engine.run(pixels)
+    torch.cuda.current_stream().wait_stream(stream)
+    with torch.cuda.graph(captured):
+        label, _ = engine.run(pixels)
+    captured.replay()
+    torch.cuda.synchronize()
+    assert torch.equal(label, expected[0])
