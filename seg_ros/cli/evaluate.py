@@ -23,7 +23,10 @@ from tqdm import tqdm
 
 from seg_ros.classes import ClassMap
 from seg_ros.cli.common import one_line_errors
+from seg_ros.engines import PRECISIONS
 from seg_ros.models import INSTANCE_MODELS
+from seg_ros.models.graph import make_graph
+from seg_ros.models.precision import at_precision
 from seg_ros.training.datasets import render_street
 from seg_ros.training.evaluate import contact_sheet, evaluate
 from seg_ros.training.evaluate_instances import contact_sheet as instance_sheet
@@ -36,9 +39,12 @@ STREET_TEST = range(20000, 20040)
 """Seeds that neither training nor the choice of the best epoch has seen."""
 
 
-def report(weights: Path | str, data: Path, output: Path) -> dict:
+def report(weights: Path | str, data: Path, output: Path, precision: str = "fp32") -> dict:
     """Evaluates, prints the table, and, last, the JSON of the figures. Writes its pictures to `output`."""
     model, manifest = load_model(weights)
+    model = at_precision(
+        make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things)), precision
+    ).model
     output.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     report_task = _report_objects if manifest.architecture in INSTANCE_MODELS else _report_labels
@@ -114,14 +120,15 @@ def main(arguments: list[str] | None = None) -> None:
     add("--weights", required=True, help="file, or the bare name of shipped weights")
     add("--data", required=True, help="folder of a data set, or 'street' (held-out seeds)")
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder for the pictures")
+    add("--precision", choices=PRECISIONS, default="fp32", help="of weights and features, as the engines take them")
     args = parser.parse_args(arguments)
     find(args.weights)  # before anything is rendered
     if args.data != "street":
-        report(args.weights, Path(args.data), args.output)
+        report(args.weights, Path(args.data), args.output, args.precision)
         return
     with tempfile.TemporaryDirectory() as folder:
         render_street(Path(folder), STREET_TEST, 3, progress=lambda s: tqdm(s, desc="render", leave=False))
-        report(args.weights, Path(folder), args.output)
+        report(args.weights, Path(folder), args.output, args.precision)
 
 
 if __name__ == "__main__":
