@@ -9,6 +9,7 @@ import numpy as np
 from std_msgs.msg import Header
 
 from seg_ros.classes import CAMVID
+from seg_ros.engines import Engine
 from seg_ros.ros import messages
 from test.conftest import wait_for
 from test.objects import found
@@ -54,7 +55,7 @@ class Objects:
 
     task = "instances"
     manifest = SimpleNamespace(classes=CAMVID)
-    engine = SimpleNamespace(name="none", refused={})
+    engine = Engine("none", "fp32", "cpu", None, {})
     input_size = (64, 96)
 
     def __init__(self):
