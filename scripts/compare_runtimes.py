@@ -174,8 +174,7 @@ def work(run: tuple[str, str], name: str, data: Path, threads: int, seconds: flo
 def _others() -> float:
     """Seconds that other processes have used the processors, since some moment."""
     user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
-    ticks = user + nice + system + irq + softirq + steal
-    return ticks / os.sysconf("SC_CLK_TCK") - time.process_time()
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
 def compare(name: str, runs: list[tuple[str, str]], data: Path, threads: int, seconds: float, rounds: int) -> list:

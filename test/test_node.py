@@ -121,7 +121,7 @@ def test_diagnostics_name_engine_rates_drops_and_stages(start, graph):
         return latest if "dropped/step" in latest else None
 
     latest = wait_for(values)
-    assert latest["engine"] == "eager"
+    assert (latest["engine"], latest["precision"], latest["device"]) == ("eager", "fp32", "cpu")
     assert latest["topic"] == "/eye/image"
     assert {"rate_in", "rate_out", "p50/infer", "p99/infer", "p50/age", "p99/age"} <= latest.keys()
 

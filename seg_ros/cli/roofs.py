@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
 from seg_ros.models.precision import DTYPES
+
+_CHANNELS = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Roofs:
     """Peaks of one device.
 
     Attributes:
-        multiply: GFLOP/s of large matrix products, by precision.
+        multiply: GFLOP/s of large matrix products or convolutions, by precision.
         memory: GB/s of copying, read and written bytes counted.
     """
 
@@ -41,8 +45,13 @@ def measure_roofs(device: str, precisions: list[str], seconds: float = 0.5) -> R
     multiply = {}
     for precision in precisions:
         one, other = (torch.rand(side, side, device=device).to(DTYPES[precision]) for _ in range(2))
-        best = _best(lambda one=one, other=other: one @ other, device, seconds)
-        multiply[precision] = 2 * side**3 / best / 1e9
+        product = 2 * side**3 / _best(lambda one=one, other=other: one @ other, device, seconds)
+        # As a convolution too: the library behind matrix products may not be the fastest of the machine.
+        image = torch.rand(1, _CHANNELS, 64, 64, device=device).to(DTYPES[precision], memory_format=torch.channels_last)
+        weight = torch.rand(_CHANNELS, _CHANNELS, 3, 3, device=device).to(image)
+        convolve = functools.partial(F.conv2d, image, weight, padding=1)
+        convolution = 2 * 9 * _CHANNELS**2 * 64 * 64 / _best(convolve, device, seconds)
+        multiply[precision] = max(product, convolution) / 1e9
     source = torch.empty(2**28, dtype=torch.uint8, device=device)  # beyond every cache
     target = torch.empty_like(source)
     best = _best(lambda: target.copy_(source), device, seconds)
