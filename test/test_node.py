@@ -13,6 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from seg_ros.classes import CAMVID
+from seg_ros.engines import DEVICES, PRECISIONS
 from seg_ros.errors import EngineError
 from seg_ros.ros import messages
 from seg_ros.ros.image_io import decode_compressed
@@ -121,7 +122,9 @@ def test_diagnostics_name_engine_rates_drops_and_stages(start, graph):
         return latest if "dropped/step" in latest else None
 
     latest = wait_for(values)
-    assert (latest["engine"], latest["precision"], latest["device"]) == ("eager", "fp32", "cpu")
+    assert latest["engine"] == "eager"
+    assert latest["precision"] in PRECISIONS
+    assert latest["device"] in DEVICES
     assert latest["topic"] == "/eye/image"
     assert {"rate_in", "rate_out", "p50/infer", "p99/infer", "p50/age", "p99/age"} <= latest.keys()
 
