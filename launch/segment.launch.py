@@ -79,7 +79,7 @@ def nodes(context: LaunchContext) -> list[Node]:
         package="seg_ros",
         executable="node",
         name="segmentation",
-        # Its threads sleep while they wait: when they spin, a frame takes ten times as long beside other work.
+        # Its threads sleep while they wait: when they spin, frames take several times as long beside other work.
         additional_env={"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")},
         namespace=LaunchConfiguration("namespace"),
         parameters=[str(file), *([given] if given else [])],

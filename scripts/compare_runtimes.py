@@ -31,7 +31,7 @@ from torch import Tensor
 
 from seg_ros import weights
 from seg_ros.cli.baselines import Plain
-from seg_ros.cli.common import one_line_errors
+from seg_ros.cli.common import one_line_errors, print_table
 from seg_ros.cli.evaluate import STREET_TEST
 from seg_ros.engines import Engine, inductor, open_engine
 from seg_ros.engines.cache import Artefact
@@ -239,9 +239,7 @@ def main(arguments: list[str] | None = None) -> None:
                 render_street(data / "train", STREET_TRAIN, 1)
                 render_street(data / "val", STREET_TEST, 3)
             rows += compare(name, runs, data, args.threads, args.seconds, args.rounds)
-    print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")
-    for row in rows:
-        print("| " + " | ".join(str(row[column]) for column in COLUMNS) + " |")
+    print_table(rows, COLUMNS)
     print(json.dumps(rows))
 
 

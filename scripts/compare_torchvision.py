@@ -24,7 +24,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the oracle among the tests
 
-from seg_ros.cli.common import one_line_errors
+from seg_ros.cli.common import one_line_errors, print_table
 from seg_ros.engines import open_engine
 from seg_ros.models.graph import make_graph
 from seg_ros.models.mask_rcnn import MaskRCNN
@@ -63,7 +63,7 @@ def measure(name: str, folder: Path, seconds: float) -> dict:
         model = MaskRCNN(THINGS)
         model.load_state_dict(same["network"])
         graph = make_graph(model, (0.5,) * 3, (0.25,) * 3, range(1, THINGS + 1))
-        run = open_engine(name, graph, tuple(pixels.shape[:3]), "compare", folder).run
+        run = open_engine(name, graph, tuple(pixels.shape[:3]), "compare", folder, "fp32").run
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with torch.inference_mode():
         found = run(pixels)
@@ -143,9 +143,7 @@ def main(arguments: list[str] | None = None) -> None:
         row["x_torchvision"] = round(theirs["p50_ms"] / row["p50_ms"], 2)
         row["x_without"] = round(theirs["p50_ms"] * (1 - theirs["share_python"]) / row["p50_ms"], 2)
     columns = list(rows[0])
-    print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
-    for row in rows:
-        print("| " + " | ".join(str(row[c]) for c in columns) + " |")
+    print_table(rows, columns)
     print(json.dumps(rows))
 
 

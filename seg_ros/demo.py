@@ -113,7 +113,7 @@ def _environment() -> dict[str, str]:
     """Ours, with what the launch file sets as well, unless it is chosen otherwise.
 
     A Fast DDS profile that images fit into: with the stock one they get lost. And threads that sleep while they wait:
-    when they spin, a frame takes ten times as long beside other work.
+    when they spin, frames take several times as long beside other work.
     """
     environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ
     names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")

@@ -60,11 +60,11 @@ class Fit:
         # INTER_AREA averages, so that thin things survive shrinking; for growing it is no better than linear, and where
         # one side shrinks and the other grows OpenCV does not average at all. So first what shrinks, then what grows.
         small = min(self.height, self.frame[0]), min(self.width, self.frame[1])
+        grows = small != (self.height, self.width)
         if small != self.frame:
-            pixels = cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
-        if small != (self.height, self.width):
-            pixels = cv2.resize(pixels, (self.width, self.height), interpolation=cv2.INTER_LINEAR)
-        inner[:] = pixels
+            pixels = cv2.resize(pixels, small[::-1], dst=None if grows else inner, interpolation=cv2.INTER_AREA)
+        if grows:
+            cv2.resize(pixels, (self.width, self.height), dst=inner, interpolation=cv2.INTER_LINEAR)
 
     def lay_back(self, array: np.ndarray, smooth: bool) -> np.ndarray:
         """A `(h, w) uint8` map of the network input as `(H, W) uint8` of the frame.

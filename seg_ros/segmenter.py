@@ -19,9 +19,8 @@ import torch
 
 from seg_ros import weights
 from seg_ros.agreement import agreement, street_pictures
-from seg_ros.engines import Engine, open_engine
+from seg_ros.engines import Engine, engine_error, open_engine
 from seg_ros.engines.cuda import Step
-from seg_ros.errors import EngineError
 from seg_ros.geometry import MODES, Fit
 from seg_ros.models.graph import make_graph
 from seg_ros.pasting import paste
@@ -174,7 +173,4 @@ class Segmenter:
         try:
             yield
         except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):  # the latter: pinned memory
-                raise EngineError(f"out of memory at {self.input_size}: {error}") from error
-            fatal = "CUDA error" in str(error)  # sticky: the CUDA context is lost
-            raise EngineError(f"{self.engine.name} failed: {error}", fatal=fatal) from error
+            raise engine_error(f"{self.engine.name} at {self.input_size}", error) from error

@@ -34,7 +34,7 @@ class Plain(nn.Module):
         """`pixels`: `(N, H, W, 3)` uint8, on the device of the network."""
         if self.graph.task == "instances":
             return self.graph(pixels) if self.model is self.graph.model else self.model(list(_floats(pixels)))
-        images = _floats(pixels) * self.graph.normalise.scale * 255.0 + self.graph.normalise.shift
+        images = _floats(pixels) * (255.0 * self.graph.normalise.scale) + self.graph.normalise.shift
         confidence, label = F.softmax(self.model(images)["out"], dim=1).max(dim=1)
         return label.to(torch.uint8), (confidence * 255.0 + 0.5).to(torch.uint8)
 

@@ -27,9 +27,9 @@ import torch
 
 from seg_ros.cli.baselines import Plain, torchvision_twin
 from seg_ros.cli.chart import bar_chart
-from seg_ros.cli.common import Subject, add_subjects, one_line_errors, subjects
+from seg_ros.cli.common import Subject, add_subjects, one_line_errors, print_table, subjects
 from seg_ros.cli.roofs import Roofs, measure_roofs, work
-from seg_ros.engines import DEVICES, ENGINES, PRECISIONS, best_device, open_engine
+from seg_ros.engines import ENGINES, PRECISIONS, best_device, best_precision, open_engine
 from seg_ros.engines.cuda import Step
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError
@@ -135,9 +135,10 @@ def rows(cases: list[Case], roofs: Roofs, seconds: float) -> list[dict]:
     times = measure(runs, seconds)
     p50 = {case: float(np.percentile(values, 50)) for case, values in times.items()}
     of = {case.engine: p50[case] for case in runs if case.engine in (PLAIN, TORCHVISION)}
+    done = {case.precision: work(case.subject.graph, case.shape, case.precision) for case in runs}
     table = []
     for case in runs:
-        gflop, megabytes = work(case.subject.graph, case.shape, case.precision)
+        gflop, megabytes = done[case.precision]
         batch, height, width = case.shape
         table.append({
             "model": case.subject.name, "engine": case.engine, "device": case.device, "precision": case.precision,
@@ -161,28 +162,25 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--engine", nargs="+", choices=tuple(ENGINES), default=list(ENGINES), help="default: all that work here")
     add("--precision", nargs="+", choices=PRECISIONS, help="default: those that the device is made for")
-    add("--device", choices=("auto", *DEVICES), default="auto")
     add("--batch", nargs="+", type=int, default=[1], help="pictures at a time")
-    add("--size", type=int, nargs=2, metavar=("H", "W"), help="network input (default: the weights' own, or 480 640)")
     add("--seconds", type=float, default=3.0, help="of measuring each row")
-    add("--threads", type=int, default=0, help="on the CPU (default: one per core)")
     add("--chart", metavar="PNG", help="also draw bars")
     args = parser.parse_args(arguments)
     set_threads(args.threads)
     device = best_device() if args.device == "auto" else args.device
-    precisions = args.precision or ["fp32", "fp16" if device == "cuda" else "bf16"]
+    chosen = subjects(args)
+    best = [best_precision(device, subject.graph) for subject in chosen]
+    precisions = args.precision or list(dict.fromkeys(["fp32", *best]))
     roofs = measure_roofs(device, list(dict.fromkeys(["fp32", *precisions])))
     print(f"this machine: {roofs}", flush=True)
     table = []
-    for subject in subjects(args):
+    for subject in chosen:
         for batch in args.batch:
             shape = (batch, *(args.size or subject.size))
             cases = [Case(subject, name, device, "fp32", shape) for name in (PLAIN, TORCHVISION)]
             cases += [Case(subject, name, device, p, shape) for name in args.engine for p in precisions]
             table += rows(cases, roofs, args.seconds)
-    print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")
-    for row in table:
-        print("| " + " | ".join("" if row[c] is None else str(row[c]) for c in COLUMNS) + " |")
+    print_table(table, COLUMNS)
     if args.chart:
         cv2.imwrite(args.chart, bar_chart(table))
     print(json.dumps(table), flush=True)

@@ -7,12 +7,13 @@ import dataclasses
 import functools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from seg_ros import weights
+from seg_ros.engines import DEVICES
 from seg_ros.errors import EngineError, WeightsError
 from seg_ros.models import MODELS
 from seg_ros.models.graph import InstanceGraph, SemanticGraph, make_graph
@@ -52,11 +53,16 @@ class Subject:
 
 
 def add_subjects(parser: argparse.ArgumentParser) -> None:
-    """`--weights` or `--model` with `--arguments`, for `subjects`."""
+    """`--weights` or `--model` with `--arguments`, for `subjects`; and `--size`, `--device`, `--threads`."""
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--weights", nargs="+", help="files, or bare names of shipped weights")
     what.add_argument("--model", choices=sorted(MODELS), help="an untrained network, with --arguments")
     parser.add_argument("--arguments", nargs="+", default=[], metavar="NAME=VALUE", help="of the model")
+    size = "network input (default: the weights' own, or 480 640)"
+    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help=size)
+    parser.add_argument("--device", choices=("auto", *DEVICES), default="auto")
+    threads = "on the CPU, as the node's parameter (default: one per core)"
+    parser.add_argument("--threads", type=int, default=0, help=threads)
 
 
 def subjects(args: argparse.Namespace) -> list[Subject]:
@@ -64,6 +70,13 @@ def subjects(args: argparse.Namespace) -> list[Subject]:
     if args.model:
         return [Subject.untrained(args.model, args.arguments)]
     return [Subject.shipped(path) for path in args.weights]
+
+
+def print_table(rows: list[dict], columns: Sequence[str]) -> None:
+    """The rows as a Markdown table; where a value is None its cell is empty."""
+    print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
+    for row in rows:
+        print("| " + " | ".join("" if row[c] is None else str(row[c]) for c in columns) + " |")
 
 
 def one_line_errors(main: Callable) -> Callable:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from seg_ros.agreement import agreement, street_pictures
 from seg_ros.cli.common import Subject, add_subjects, one_line_errors, subjects
-from seg_ros.engines import DEVICES, ENGINES, PRECISIONS, open_engine
+from seg_ros.engines import ENGINES, PRECISIONS, open_engine
 from seg_ros.engines.threads import set_threads
 
 
@@ -53,10 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--engine", default="auto", choices=("auto", *ENGINES))
     add("--precision", default="auto", choices=("auto", *PRECISIONS), help="of weights and features")
-    add("--device", default="auto", choices=("auto", *DEVICES))
-    add("--size", type=int, nargs=2, metavar=("H", "W"), help="network input (default: the weights' own, or 480 640)")
     add("--batch", type=int, default=1, help="pictures at a time")
-    add("--threads", type=int, default=0, help="on the CPU, as the node's parameter (default: one per core)")
     add("--cache-dir", help="default: $XDG_CACHE_HOME/seg_ros, or ~/.cache/seg_ros")
     args = parser.parse_args(arguments)
     if args.batch < 1:

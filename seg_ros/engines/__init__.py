@@ -83,7 +83,7 @@ def open_engine(
     device = best_device() if device == "auto" else device
     if device == "cuda" and not torch.cuda.is_available():
         raise EngineError("device 'cuda': PyTorch sees no GPU here; use 'cpu', or install a CUDA build of PyTorch")
-    precision = _precision(device, graph) if precision == "auto" else precision
+    precision = best_precision(device, graph) if precision == "auto" else precision
     if device == "cpu" and precision == "bf16" and narrow_strides(graph):
         raise EngineError(
             "precision 'bf16': the network has 1x1 convolutions with a stride and fewer than 16 channels, for which "
@@ -92,18 +92,17 @@ def open_engine(
     keep_freed_memory()
     graph = at_precision(graph, precision).to(device)
     example = torch.zeros(*shape, 3, dtype=torch.uint8, device=device)
+    shared = {
+        "weights": weights,
+        "graph": cache.graph_source(),
+        "shape": shape,
+        "precision": precision,
+        **cache.machine(device),
+    }
     refused: dict[str, str] = {}
     for candidate in ENGINES if name == "auto" else [name]:
         try:
-            key = {
-                "engine": candidate,
-                "weights": weights,
-                "graph": cache.graph_source(),
-                "shape": shape,
-                "precision": precision,
-                **cache.machine(device),
-                **ENGINES[candidate].versions(),
-            }
+            key = {"engine": candidate, **shared, **ENGINES[candidate].versions()}
             artefact = cache.Artefact(directory or cache.default_directory(), key)
             run = torch.inference_mode()(ENGINES[candidate].build(graph, example, artefact))
             _warm_up(candidate, run, example)
@@ -125,9 +124,16 @@ def _warm_up(name: str, run: Callable, example: Tensor) -> None:
         if example.is_cuda:
             torch.cuda.synchronize()
     except RuntimeError as error:
-        fatal = "CUDA error" in str(error)  # sticky: no other engine of this process can run either
-        raise EngineError(f"engine {name} fails on its first frame: {error}", fatal=fatal) from error
+        raise engine_error(f"{name} on its first frame", error) from error
     log.info("engine %s: warmed up in %.2f s", name, time.monotonic() - start)
+
+
+def engine_error(what: str, error: RuntimeError) -> EngineError:
+    """What PyTorch raises when a graph runs, as an EngineError; `what` failed."""
+    if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):  # the latter: pinned memory
+        return EngineError(f"out of memory, {what}: {error}")
+    fatal = "CUDA error" in str(error)  # sticky: the CUDA context is lost, for every engine of this process
+    return EngineError(f"{what} failed: {error}", fatal=fatal)
 
 
 def _check(what: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -140,7 +146,7 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _precision(device: str, graph: nn.Module) -> str:
+def best_precision(device: str, graph: nn.Module) -> str:
     """What the device multiplies fastest: half the bytes, and on most of them more than twice the operations."""
     if device == "cuda":
         return "fp16"
