@@ -23,7 +23,6 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
 from seg_ros.ros import messages
 from seg_ros.ros.interrupt import interrupt_once, until_shutdown
@@ -55,17 +54,17 @@ class Camera(Node):
         if picture is None:
             self.finished = True
             return
-        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._args.frame_id)
+        source = divmod(self.get_clock().now().nanoseconds, 10**9), self._args.frame_id
         # Truth first: whoever compares has it before the result that is made from the picture.
         if picture.label is not None and self._label.get_subscription_count():
-            self._label.publish(messages.image(header, picture.label, "mono8"))
+            self._label.publish(messages.serialized_image(*source, picture.label, "mono8"))
         if picture.instance is not None and self._instance.get_subscription_count():
-            self._instance.publish(messages.image(header, picture.instance, "16UC1"))
+            self._instance.publish(messages.serialized_image(*source, picture.instance, "16UC1"))
         conversion = _FROM_BGR[self._args.encoding]
         encoded = picture.image if conversion is None else cv2.cvtColor(picture.image, conversion)
-        self._image.publish(messages.image(header, encoded, self._args.encoding))
+        self._image.publish(messages.serialized_image(*source, encoded, self._args.encoding))
         if self._compressed is not None and self._compressed.get_subscription_count():
-            self._compressed.publish(messages.compressed(header, picture.image, quality=90))
+            self._compressed.publish(messages.serialized_jpeg(*source, picture.image, quality=90))
 
 
 def main(args: list[str] | None = None) -> None:

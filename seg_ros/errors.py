@@ -21,9 +21,12 @@ class EngineError(Exception):
     """An engine cannot be built or cannot run.
 
     `fatal` means that the device is lost for this process: only a restart heals it. Otherwise the failure
-    cost one batch (out of memory, say) or one engine (`auto` then takes the next).
+    cost one batch (out of memory, say) or one engine (`auto` then takes the next). `reason` is the short, stable
+    word under which `/diagnostics` counts the frames that it cost: `memory` (there is too little), `not_finite` (NaN
+    or Inf came out of the network), else `engine`.
     """
 
-    def __init__(self, message: str, fatal: bool = False) -> None:
+    def __init__(self, message: str, fatal: bool = False, reason: str = "engine") -> None:
         super().__init__(message)
         self.fatal = fatal
+        self.reason = reason

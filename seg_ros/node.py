@@ -1,15 +1,15 @@
-"""The segmentation node: a camera topic in, label images out, as a managed (life-cycle) node.
+"""The segmentation node: camera topics in, label images out, as a managed (life-cycle) node.
 
-It owns the life cycle and the topics; the mathematics is the segmenter's, on a thread of its own, so that
-services are answered while a frame is inferred.
+It owns the life cycle and the topics; the mathematics is the segmenter's, on the pipeline's thread, so that services
+are answered while a frame is inferred.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -18,40 +18,50 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import CompressedImage, Image
+from rclpy.parameter import Parameter
+from std_srvs.srv import SetBool
 
 from seg_ros.engines.threads import set_threads
-from seg_ros.errors import EngineError, FrameError, WeightsError
-from seg_ros.ros.diagnostics import ERROR, Health, diagnostics
-from seg_ros.ros.image_io import decode_compressed, decode_image
+from seg_ros.errors import EngineError, WeightsError
+from seg_ros.pipeline import Pipeline
+from seg_ros.ros.diagnostics import ERROR, OK, array, status
 from seg_ros.ros.interrupt import interrupt_once, until_shutdown
-from seg_ros.ros.logs import RosLogs, reported
-from seg_ros.ros.outputs import Outcome, Publishers
-from seg_ros.ros.parameters import ParameterServer
-from seg_ros.ros.qos import match_publisher
-from seg_ros.scheduler import NewestFirst, Statistics
+from seg_ros.ros.logs import RosLogs, reported, survived
+from seg_ros.ros.outputs import LabelInfo
+from seg_ros.ros.parameters import Parameters, ParameterServer
+from seg_ros.ros.stream import Stream, camera_names
 from seg_ros.segmenter import Segmenter
+
+_FOLLOW = 0.1
+"""Seconds between looks at who publishes and who subscribes."""
 
 
 class SegmentationNode(LifecycleNode):
-    """See the module. Started as `ros2 run seg_ros node`, or by `segment.launch.py`."""
+    """See the module. Started as `ros2 run seg_ros node`, or by `segment.launch.py`.
+
+    Attributes:
+        exit_code: of the process: 1 once only a new process can go on.
+        problem: what the last transition or callback failed with; empty if it did not.
+        streams: one for each camera, while configured.
+        pipeline: with the inference thread, while active.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__("segmentation", **options)
         self.exit_code = 0
-        self._parameter_server = ParameterServer(self)
-        self._statistics = Statistics()
-        self._health = Health()
-        self._segmenter: Segmenter | None = None
-        self._worker: NewestFirst | None = None
-        self._camera: Any = None
-        self._outputs: Publishers | None = None
-        self._logged: dict[str, float] = {}
         self.problem = ""
+        self.streams: list[Stream] = []
+        self.pipeline: Pipeline | None = None
+        self._parameter_server = ParameterServer(self)
+        self._segmenter: Segmenter | None = None
+        self._label_info: LabelInfo | None = None
+        self._settings = Parameters()
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        self.create_service(SetBool, "~/enable", self._enable)
         # Steady, so that a simulated clock that stands still stops neither diagnostics nor start.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0, self._every_second, clock=steady)
+        self.create_timer(1.0, self._diagnose, clock=steady)
+        self.create_timer(_FOLLOW, self._follow, clock=steady)
         self.add_post_set_parameters_callback(self._take_live_parameters)
         if self.get_parameter("autostart").value:
             self._autostart = self.create_timer(0.0, self._start, clock=steady)
@@ -66,9 +76,10 @@ class SegmentationNode(LifecycleNode):
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads weights, builds or loads the engine, warms it up, makes the output topics."""
-        start = time.monotonic()
+        start, self.problem = time.monotonic(), ""
         try:
             p = self._parameter_server.read()
+            topics = p.topics()
             set_threads(p.threads)
             segmenter = Segmenter.open(
                 p.weights,
@@ -77,6 +88,7 @@ class SegmentationNode(LifecycleNode):
                 architecture=p.model,
                 mode=p.resize_mode,
                 cache_dir=Path(p.cache_dir).expanduser() if p.cache_dir else None,
+                batch=p.batch,
             )
             classes = segmenter.manifest.classes
             if segmenter.task == "instances":
@@ -86,11 +98,12 @@ class SegmentationNode(LifecycleNode):
             self.problem = f"configure failed: {error}"
             self.get_logger().error(self.problem)
             return TransitionCallbackReturn.FAILURE
-        self.problem = ""
-        self._statistics = Statistics()
         self._settings, self._segmenter = p, segmenter
-        self._outputs = Publishers(self, segmenter.task, classes)
-        self._outputs.tell_classes(p)
+        names = camera_names(topics) if len(topics) > 1 else [""]
+        for topic, name in zip(topics, names, strict=True):
+            self.streams.append(Stream(self, topic, name, segmenter.task, self._take, self._failed))
+        self._label_info = LabelInfo(self, segmenter.task, classes)
+        self._label_info.tell(p)
         self._parameter_server.locked = True
         height, width = segmenter.input_size
         self.get_logger().info(
@@ -101,22 +114,15 @@ class SegmentationNode(LifecycleNode):
 
     @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Starts the inference thread and subscribes to the camera."""
-        # The number of OpenMP threads belongs to the thread that starts them, so the worker sets it for itself.
-        threads = self._settings.threads
-        self._worker = NewestFirst(
-            self._segment,
-            dropped=lambda: self._statistics.drop("stale"),
-            failed=self._failed,
-            begin=lambda: set_threads(threads),
-        )
-        self._subscribe()
+        """Starts the inference thread; cameras are subscribed to as soon as somebody wants their outputs."""
+        self.problem = ""
+        self.pipeline = Pipeline(self, self._segmenter, lambda: self._settings, self._end)
         return super().on_activate(state)
 
     @reported
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribes and waits for the frame in work."""
-        self._release_camera()
+        self._stop()
         self.get_logger().info("deactivated")
         return super().on_deactivate(state)
 
@@ -139,120 +145,97 @@ class SegmentationNode(LifecycleNode):
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
-    def release(self, timeout: float | None = None) -> None:
-        """Ends the inference thread and frees engine and output topics."""
-        self._release_camera(timeout)
-        if self._outputs is not None:
-            self._outputs.destroy()
-        self._outputs = self._segmenter = None
+    def release(self, timeout: float | None = None) -> bool:
+        """Ends the inference thread and frees engine and output topics.
+
+        Returns False if the frame in work did not end within `timeout` s; its thread still runs then.
+        """
+        ended = self._stop(timeout)
+        for stream in self.streams:
+            stream.destroy()
+        if self._label_info is not None:
+            self._label_info.destroy()
+        self.streams, self._segmenter, self._label_info = [], None, None
         self._parameter_server.locked, self._parameter_server.classes = False, None
+        return ended
 
-    def _release_camera(self, timeout: float | None = None) -> None:
-        if self._camera is not None:
-            self.destroy_subscription(self._camera)
-            self._camera = None
-        if self._worker is not None:
-            if not self._worker.stop(timeout):
-                self.get_logger().error(f"the frame in work did not end within {timeout} s")
-            self._worker = None
+    def _stop(self, timeout: float | None = None) -> bool:
+        for stream in self.streams:
+            stream.release()
+        pipeline, self.pipeline = self.pipeline, None
+        return pipeline is None or pipeline.stop(timeout)
 
-    def _take_live_parameters(self, _: list) -> None:
-        if self._segmenter is not None:
-            self._settings = self._parameter_server.read()
-            self._outputs.tell_classes(self._settings)
+    def _end(self) -> None:
+        self.exit_code = 1
+        self.context.try_shutdown()
 
-    # Camera
+    # Cameras
 
-    def _subscribe(self) -> None:
-        topic = self.resolve_topic_name(self._settings.input_topic)
-        kind = CompressedImage if topic.endswith("/compressed") else Image
-        self._qos = match_publisher(self, topic)
-        self._camera = self.create_subscription(kind, topic, self._on_image, self._qos)
-        self.get_logger().info(f"subscribed to {topic}, {self._qos.reliability.name.lower().replace('_', ' ')}")
+    def _take(self, stream: Stream, message: bytes) -> None:
+        if self.pipeline is not None:
+            self.pipeline.put(stream, message)
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
-        self._statistics.arrived()
-        if self._outputs.wanted():
-            self._worker.put(message)
-        else:
-            self._statistics.drop("no_subscriber")
+    def _failed(self, stream: Stream, error: Exception) -> None:
+        if self.pipeline is not None:
+            self.pipeline.failed(stream, error)
 
-    # Inference thread
-
-    def _segment(self, message: Image | CompressedImage) -> None:
-        start = time.perf_counter()
-        frame = decode_compressed(message) if isinstance(message, CompressedImage) else decode_image(message)
-        decoded = time.perf_counter()
-        settings, classes = self._settings, self._segmenter.manifest.classes
-        objects = self._segmenter.task == "instances"
-        result = self._segmenter(frame, settings.selection(classes)) if objects else self._segmenter(frame)
-        segmented = time.perf_counter()
-        self._outputs.publish(Outcome(frame, result, classes, settings))
-        sec, nanosec = frame.stamp
-        self._statistics.published(
-            {
-                "decode": 1e3 * (decoded - start),
-                **self._segmenter.stages,
-                "publish": 1e3 * (time.perf_counter() - segmented),
-                "age": 1e-6 * (self.get_clock().now().nanoseconds - (sec * 10**9 + nanosec)),
-            },
-            objects_capped=result.capped if objects else 0,
-        )
-
-    def _failed(self, error: Exception) -> None:
-        if not self.context.ok():  # shutting down: the graph went away under the frame in work
+    @survived
+    def _follow(self) -> None:
+        if self.pipeline is None:
             return
-        if isinstance(error, FrameError):
-            self._statistics.drop(error.reason)
-            self._log_slowly(error.reason, f"frame dropped: {error}")
-        elif isinstance(error, EngineError):
-            self._statistics.drop("engine")
-            self._log_slowly("engine", f"frame dropped: {error}")
-            if error.fatal:  # only a new process heals this; a respawn gives one
-                self.exit_code = 1
-                self.context.try_shutdown()
-        else:
-            self._statistics.drop("internal")
-            self._log_slowly("internal", f"frame dropped: {error!r}", error)
+        for stream in self.streams:
+            stream.follow(self._settings)
+        looks = [(stream, stream.look(self._settings, self.pipeline.watchdog)) for stream in self.streams]
+        if any([stream.health.watch(look) for stream, look in looks]):
+            self._diagnose()  # at once
 
-    def _log_slowly(self, kind: str, text: str, error: Exception | None = None) -> None:
-        """Logs at most once a second for each kind; with the traceback of `error` if given."""
-        now = time.monotonic()
-        if now - self._logged.get(kind, -1.0) >= 1.0:
-            self._logged[kind] = now
-            self.get_logger().error("".join([text, "\n", *traceback.format_exception(error)]) if error else text)
+    # Live parameters
+
+    @survived
+    def _take_live_parameters(self, _: list) -> None:
+        if self._label_info is not None:  # not while configure declares those of the outputs' quality of service
+            self._settings = self._parameter_server.read()
+            self._label_info.tell(self._settings)
+            self._follow()
+
+    def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        result = self.set_parameters([Parameter("enabled", value=request.data)])[0]
+        response.success = result.successful
+        response.message = result.reason or ("enabled" if request.data else "disabled")
+        return response
 
     # Once a second
 
-    def _every_second(self) -> None:
-        active = self._camera is not None
-        if active and match_publisher(self, self._camera.topic_name) != self._qos:
-            self.destroy_subscription(self._camera)
-            self._subscribe()
-        topic = self._camera.topic_name if active else ""
-        snapshot = self._statistics.snapshot()
-        level, message, rates = self._health.judge(time.monotonic(), active, snapshot, topic)
-        if self.problem:
-            level, message = ERROR, self.problem
+    @survived
+    def _diagnose(self) -> None:
         engine = self._segmenter.engine if self._segmenter else None
-        values = {
-            **snapshot,
-            **rates,
-            "topic": topic,
+        about = {
             "engine": engine.name if engine else "none",
             "device": engine.device if engine else "",
             "precision": engine.precision if engine else "",
             "refused": engine.refused if engine else {},
         }
-        now = self.get_clock().now().to_msg()
-        self._diagnostics.publish(diagnostics(now, self.get_fully_qualified_name(), level, message, values))
+        name, watchdog = self.get_fully_qualified_name(), self.pipeline.watchdog if self.pipeline else None
+        statuses = []
+        for stream in self.streams:
+            look = stream.look(self._settings, watchdog)
+            level, message, rates = stream.health.judge(look)
+            if self.problem:
+                level, message = ERROR, self.problem
+            values = {**look.counts, **rates, **stream.statistics.timings(), "topic": stream.topic, **about}
+            statuses.append(status(f"{name}: {stream.name or 'segmentation'}", level, message, values))
+        if not statuses:
+            level, message = (ERROR, self.problem) if self.problem else (OK, "unconfigured")
+            statuses.append(status(f"{name}: segmentation", level, message, about))
+        self._diagnostics.publish(array(self.get_clock().now().to_msg(), statuses))
 
 
 def main(args: list[str] | None = None) -> None:
-    """Runs the node until it is shut down. Exits 0 on SIGINT and SIGTERM, 1 on a fatal device error."""
+    """Runs the node until it is shut down. Exits 0 on SIGINT and SIGTERM, 1 when only a new process can go on."""
     interrupt_once()
     rclpy.init(args=args)
     node = None
+    ended = True
     try:
         with until_shutdown():
             node = SegmentationNode()
@@ -263,9 +246,15 @@ def main(args: list[str] | None = None) -> None:
             executor.spin()
     finally:
         if node is not None:
-            node.release(timeout=2.0)
+            ended = node.release(timeout=2.0)
         rclpy.try_shutdown()
-    sys.exit(node.exit_code if node is not None else 0)
+    status = node.exit_code if node is not None else 0
+    if not ended:
+        # Taking the interpreter down under a thread that is inside a native library may crash.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -36,15 +36,21 @@ def send(camera, message, received):
     wait_for(lambda: received or (camera.publish(message), time.sleep(0.1))[0])
 
 
+def before_each_frame(node, action):
+    """Makes the active node do something, such as sleep or raise, before each frame; None: nothing any more."""
+    segmenter = node._segmenter
+    node.pipeline.segmenter = Before(segmenter, action) if action else segmenter
+
+
 class Before:
     """A segmenter that does something, such as sleep or raise, before each frame."""
 
     def __init__(self, segmenter, action):
         self._segmenter, self._action = segmenter, action
 
-    def __call__(self, *arguments):
+    def segment(self, *arguments):
         self._action()
-        return self._segmenter(*arguments)
+        return self._segmenter.segment(*arguments)
 
     def __getattr__(self, name):
         return getattr(self._segmenter, name)
@@ -62,9 +68,15 @@ class Objects:
         self.stages = {}
         self.selections = []
 
-    def __call__(self, frame, selection):
+    def batches(self, frames):
+        return (slice(i, i + 1) for i in range(len(frames)))
+
+    def fit_to(self, frame):
+        pass
+
+    def segment(self, frames, selection):
         self.selections.append(selection)
-        return found((frame.height, frame.width), capped=2)
+        return [found((frame.height, frame.width), capped=2) for frame in frames]
 
 
 def fail(error):

@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 
 from seg_ros.errors import EngineError
 from test.conftest import wait_for
-from test.nodes import Before, active, fail, picture, send, state
+from test.nodes import active, before_each_frame, fail, picture, send, state
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_nothing_is_published_while_inactive(serving):
 def test_deactivate_waits_for_the_frame_in_work(serving):
     node, camera, _labels = serving
     started = threading.Event()
-    node._segmenter = Before(node._segmenter, lambda: (started.set(), time.sleep(1.0)))
+    before_each_frame(node, lambda: (started.set(), time.sleep(1.0)))
     camera.publish(picture(2))
     assert started.wait(5)
     node.trigger_deactivate()
@@ -93,7 +93,7 @@ def test_deactivate_waits_for_the_frame_in_work(serving):
 def test_what_a_transition_raises_is_reported(start, graph, monkeypatch):
     node = start(autostart=False)
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-    monkeypatch.setattr(node, "_subscribe", lambda: 1 / 0)
+    monkeypatch.setattr("seg_ros.node.Pipeline", lambda *_: 1 / 0)
     node.trigger_activate()
     statuses = graph.collect(DiagnosticArray, "/diagnostics")
     wait_for(lambda: statuses and statuses[-1].status[0].level == DiagnosticStatus.ERROR)
@@ -104,7 +104,7 @@ def test_threads_hold_on_the_inference_thread(start, graph):
     node = start(threads=1)
     active(node)
     seen = []
-    node._segmenter = Before(node._segmenter, lambda: seen.append(torch.get_num_threads()))
+    before_each_frame(node, lambda: seen.append(torch.get_num_threads()))
     camera = graph.publisher(Image, "/eye/image")
     labels = graph.collect(Image, "/segmentation/label")
     send(camera, picture(), labels)
@@ -113,7 +113,7 @@ def test_threads_hold_on_the_inference_thread(start, graph):
 
 def test_a_fatal_error_ends_the_process_with_a_failure(serving):
     node, camera, _labels = serving
-    node._segmenter = Before(node._segmenter, fail(EngineError("device lost", fatal=True)))
+    before_each_frame(node, fail(EngineError("device lost", fatal=True)))
     camera.publish(picture())
     wait_for(lambda: not node.context.ok())
     assert node.exit_code == 1

@@ -19,7 +19,7 @@ from seg_ros.ros import messages
 from seg_ros.ros.image_io import decode_compressed
 from seg_ros.ros.outputs import OUTPUTS
 from test.conftest import wait_for
-from test.nodes import Before, active, fail, picture, send
+from test.nodes import active, before_each_frame, fail, picture, send
 
 
 def test_label_has_size_and_header_of_the_image(start, graph):
@@ -43,7 +43,7 @@ def test_every_output(start, graph):
     camera = graph.publisher(Image, "/eye/image")
     rows = {name: row.message for name, row in OUTPUTS.items() if "semantic" in row.tasks}
     received = {name: graph.collect(kind, f"/segmentation/{name}") for name, kind in rows.items()}
-    wait_for(lambda: len(node._outputs.wanted()) == len(rows))
+    wait_for(lambda: len(node.streams[0].outputs.wanted()) == len(rows))
     message = picture()
     send(camera, message, received["label"])
     wait_for(lambda: all(received.values()))
@@ -65,7 +65,7 @@ def test_compressed_camera(start, graph):
     camera = graph.publisher(CompressedImage, "/eye/image/compressed")
     labels = graph.collect(Image, "/segmentation/label")
     header = Header(frame_id="eye")
-    send(camera, messages.compressed(header, np.zeros((40, 50, 3), np.uint8)), labels)
+    send(camera, messages.serialized_jpeg((0, 0), "eye", np.zeros((40, 50, 3), np.uint8)), labels)
     assert (labels[0].height, labels[0].width, labels[0].header) == (40, 50, header)
 
 
@@ -73,10 +73,15 @@ def test_nobody_listens_nothing_is_inferred(start, graph):
     node = start()
     active(node)
     camera = graph.publisher(Image, "/eye/image")
-    wait_for(lambda: (camera.publish(picture()), time.sleep(0.05), node._statistics.frames_in >= 5)[2])
-    snapshot = node._statistics.snapshot()
-    assert snapshot["frames_out"] == 0
-    assert snapshot["dropped"] == {"no_subscriber": snapshot["frames_in"]}
+    for _ in range(10):
+        camera.publish(picture())
+        time.sleep(0.05)
+    assert node.streams[0].statistics.frames_in == 0
+    assert camera.get_subscription_count() == 0  # not even received
+    labels = graph.collect(Image, "/segmentation/label")
+    send(camera, picture(), labels)
+    graph.client.destroy_subscription(next(s for s in graph.client.subscriptions if s.topic.endswith("label")))
+    wait_for(lambda: camera.get_subscription_count() == 0)
 
 
 def broken(**fields):
@@ -100,7 +105,7 @@ def test_a_bad_frame_costs_that_frame(serving, reason):
     time.sleep(0.3)  # what send repeated is through
     labels.clear()
     camera.publish(BAD[reason])
-    wait_for(lambda: node._statistics.snapshot()["dropped"].get(reason) == 1)
+    wait_for(lambda: node.streams[0].statistics.dropped.get(reason) == 1)
     assert not labels
     camera.publish(picture(2))
     wait_for(lambda: labels)
@@ -151,7 +156,7 @@ def test_live_parameter_acts_on_the_next_frame(start, graph):
 
 def test_overload_drops_the_stale_and_keeps_the_newest(serving):
     node, camera, labels = serving
-    node._segmenter = Before(node._segmenter, lambda: time.sleep(0.3))
+    before_each_frame(node, lambda: time.sleep(0.3))
     time.sleep(0.3)
     labels.clear()
     for stamp in range(10, 40):
@@ -161,7 +166,7 @@ def test_overload_drops_the_stale_and_keeps_the_newest(serving):
     assert len(labels) <= 5
     stamps = [label.header.stamp.sec for label in labels]
     assert stamps == sorted(stamps)
-    assert node._statistics.snapshot()["dropped"]["stale"] >= 20
+    assert node.streams[0].statistics.dropped["stale"] >= 20
 
 
 @pytest.mark.parametrize("reliable", [True, False])
@@ -172,19 +177,18 @@ def test_follows_the_quality_of_service_of_the_camera(start, graph, reliable):
     labels = graph.collect(Image, "/segmentation/label")
     send(camera, picture(), labels)
     expected = "RELIABLE" if reliable else "BEST_EFFORT"
-    wait_for(lambda: node._qos.reliability.name == expected)
+    wait_for(lambda: node.streams[0]._qos.reliability.name == expected)
     labels.clear()
     send(camera, picture(2), labels)
 
 
 def test_a_failing_engine_costs_the_frame_and_is_reported(serving):
     node, camera, labels = serving
-    works = node._segmenter
     for error, reason in ((EngineError("no memory"), "engine"), (KeyError("a bug"), "internal")):
-        node._segmenter = Before(works, fail(error))
+        before_each_frame(node, fail(error))
         camera.publish(picture())
-        wait_for(lambda reason=reason: node._statistics.snapshot()["dropped"].get(reason) == 1)
-    node._segmenter = works
+        wait_for(lambda reason=reason: node.streams[0].statistics.dropped.get(reason) == 1)
+    before_each_frame(node, None)
     labels.clear()
     send(camera, picture(5), labels)
 

@@ -33,7 +33,7 @@ def test_every_output_of_an_instance_network(objects, start, graph):
     active(node)
     camera = graph.publisher(Image, "/eye/image")
     received = {name: graph.collect(row.message, f"/segmentation/{name}") for name, row in OUTPUTS.items()}
-    wait_for(lambda: len(node._outputs.wanted()) == len(OUTPUTS))
+    wait_for(lambda: len(node.streams[0].outputs.wanted()) == len(OUTPUTS))
     message = picture()
     send(camera, message, received["instances"])
     wait_for(lambda: all(received.values()))
@@ -106,7 +106,7 @@ def test_a_real_network_from_objects_to_labels_and_back(start, graph, small_weig
     instances = graph.collect(InstanceMaskArray, "/segmentation/instances")
     ids = graph.collect(Image, "/segmentation/instance_ids")
     labels = graph.collect(Image, "/segmentation/label")
-    wait_for(lambda: len(node._outputs.wanted()) == 3)
+    wait_for(lambda: len(node.streams[0].outputs.wanted()) == 3)
     for size in ((48, 72), (47, 71), (5, 300)):
         del instances[:], ids[:], labels[:]
         send(camera, picture(size[0], size), instances)
@@ -133,6 +133,6 @@ def test_a_real_network_from_objects_to_labels_and_back(start, graph, small_weig
         send(camera, picture(9), labels)
 
     switch(small_weights)
-    assert "instances" not in node._outputs.wanted()
+    assert "instances" not in node.streams[0].outputs.wanted()
     switch(small_instance_weights)
-    wait_for(lambda: "instances" in node._outputs.wanted())
+    wait_for(lambda: "instances" in node.streams[0].outputs.wanted())

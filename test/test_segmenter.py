@@ -105,11 +105,11 @@ class Step:
 
     made = ()
 
-    def __init__(self, run, fit, bgr, task):
+    def __init__(self, run, fit, bgr, task, count):
         Step.made += ((fit, bgr, task),)
-        self.staging = np.zeros((1, *fit.frame, 3), np.uint8)
+        self.staging = np.zeros((count, *fit.frame, 3), np.uint8)
         self.order = (2, 1) if bgr else (0, 1)
-        self.results = np.zeros((2, 1, *fit.frame), np.uint8)
+        self.results = np.zeros((2, count, *fit.frame), np.uint8)
 
     def run(self):
         for result, channel in zip(self.results, self.order, strict=True):
@@ -127,7 +127,7 @@ def on_gpu(small_weights, monkeypatch):
 
 def test_on_a_gpu_the_frame_goes_through_the_step(on_gpu):
     segmenter = on_gpu("stretch")
-    wide = np.random.default_rng(0).integers(0, 256, (48, 70, 3), np.uint8)
+    wide = np.random.default_rng(0).integers(1, 255, (48, 70, 3), np.uint8)  # label 255 is an error
     frame = Frame(wide[:, :60])
     first = segmenter(frame)
     assert np.array_equal(first.label, frame.pixels[..., 0])

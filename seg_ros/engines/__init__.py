@@ -131,7 +131,7 @@ def _warm_up(name: str, run: Callable, example: Tensor) -> None:
 def engine_error(what: str, error: RuntimeError) -> EngineError:
     """What PyTorch raises when a graph runs, as an EngineError; `what` failed."""
     if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):  # the latter: pinned memory
-        return EngineError(f"out of memory, {what}: {error}")
+        return EngineError(f"out of memory, {what}: {error}", reason="memory")
     fatal = "CUDA error" in str(error)  # sticky: the CUDA context is lost, for every engine of this process
     return EngineError(f"{what} failed: {error}", fatal=fatal)
 

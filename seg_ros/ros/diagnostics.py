@@ -2,75 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
+_HARMLESS = frozenset({"stale", "rate", "no_subscriber", "transport"})
+"""Reasons for a drop that say nothing bad about the frame; losses in transport are judged by their share."""
+_FAILURES = frozenset({"engine", "memory", "not_finite", "internal"})
+"""Reasons for a drop that are not the camera's fault."""
+_MANY_LOST = 0.05
+_LONG = 1.0
+"""Seconds of work on one frame after which it is worth a word."""
 
-def diagnostics(stamp: Time, node: str, level: bytes, message: str, values: dict) -> DiagnosticArray:
-    """One status, named `<node>: segmentation`.
+
+def status(name: str, level: bytes, message: str, values: dict) -> DiagnosticStatus:
+    """One status.
 
     Args:
         level: `OK`, `WARN` or `ERROR`.
         values: scalars by name; a nested dict becomes one value a key, as `name/key`.
     """
     flat = {}
-    for name, value in values.items():
+    for key, value in values.items():
         if isinstance(value, dict):
-            flat |= {f"{name}/{key}": v for key, v in value.items()}
+            flat |= {f"{key}/{k}": v for k, v in value.items()}
         else:
-            flat[name] = value
-    status = DiagnosticStatus(level=level, name=f"{node}: segmentation", message=message, hardware_id="seg_ros")
-    status.values = [KeyValue(key=key, value=f"{v:.2f}" if isinstance(v, float) else str(v)) for key, v in flat.items()]
-    array = DiagnosticArray(status=[status])
-    array.header.stamp = stamp
-    return array
+            flat[key] = value
+    texts = [KeyValue(key=key, value=f"{v:.2f}" if isinstance(v, float) else str(v)) for key, v in flat.items()]
+    return DiagnosticStatus(level=level, name=name, message=message, hardware_id="seg_ros", values=texts)
+
+
+def array(stamp: Time, statuses: Sequence[DiagnosticStatus]) -> DiagnosticArray:
+    """The message for `/diagnostics`."""
+    message = DiagnosticArray(status=list(statuses))
+    message.header.stamp = stamp
+    return message
+
+
+class Look(NamedTuple):
+    """At one camera, now.
+
+    Attributes:
+        now: seconds of a monotonic clock.
+        state: "inactive", "disabled", "idle" (nobody wants its outputs, so it is not subscribed to) or "segmenting".
+        topic: of the camera.
+        published: whether anybody publishes it.
+        counts: of its `Statistics`.
+        busy, limit: seconds that the frame in work has taken, and may take.
+    """
+
+    now: float
+    state: str
+    topic: str
+    published: bool
+    counts: dict
+    busy: float = 0.0
+    limit: float = 0.0
 
 
 class Health:
-    """Turns successive snapshots of the statistics into a level, a message and rates.
+    """Turns successive looks at a camera into a level, a message and rates.
 
     Args:
-        silence: seconds without a frame after which an active node is in error.
+        patience: seconds without a frame after which an active camera is in error; of a camera that is slower than
+            that, three of its periods.
     """
 
-    def __init__(self, silence: float = 2.0) -> None:
-        self._silence = silence
-        self._last: dict | None = None
-        self._last_time = 0.0
-        self._last_frame = 0.0
+    def __init__(self, patience: float = 1.5) -> None:
+        self._patience = patience
+        self._last: Look | None = None
+        self._seen = -1
+        self._alive = 0.0
+        self.silent = False
 
-    def judge(self, now: float, active: bool, snapshot: dict, topic: str) -> tuple[bytes, str, dict]:
-        """Level, message and `{"rate_in": Hz, "rate_out": Hz}` since the last call.
+    def watch(self, look: Look) -> bool:
+        """Says whether silence has begun or ended since the last call; made often, so that it is told soon."""
+        counted = look.counts["frames_in"]
+        if counted != self._seen or (look.state != "segmenting" and (look.state != "idle" or look.published)):
+            self._seen, self._alive = counted, look.now
+        before, self.silent = self.silent, look.now - self._alive > max(self._patience, 3 * look.counts["period"])
+        return self.silent != before
 
-        Args:
-            now: seconds of a monotonic clock.
-            snapshot: of `Statistics`.
-        """
-        if not active or self._last is None:
-            self._last, self._last_time, self._last_frame = snapshot, now, now
-            return OK, "inactive" if not active else "starting", {"rate_in": 0.0, "rate_out": 0.0}
-        seconds = max(now - self._last_time, 1e-6)
-        new_in = snapshot["frames_in"] - self._last["frames_in"]
-        rates = {
-            "rate_in": new_in / seconds,
-            "rate_out": (snapshot["frames_out"] - self._last["frames_out"]) / seconds,
-        }
-        before = self._last["dropped"]
-        lost = {reason: n - before.get(reason, 0) for reason, n in snapshot["dropped"].items()}
-        bad = {r: n for r, n in lost.items() if n and r not in ("stale", "no_subscriber")}
-        if new_in:
-            self._last_frame = now
-        self._last, self._last_time = snapshot, now
-        if now - self._last_frame > self._silence:
-            return ERROR, f"no frame on {topic} for {now - self._last_frame:.0f} s", rates
-        if bad.keys() & {"engine", "internal"}:
-            return ERROR, "segmentation failed: " + _counts(bad), rates
+    def judge(self, look: Look) -> tuple[bytes, str, dict]:
+        """Level, message and `{"rate_in": Hz, "rate_out": Hz}` since the last call."""
+        self.watch(look)
+        last, self._last = self._last or look, look
+        seconds = max(look.now - last.now, 1e-6)
+        new_in, new_out = (look.counts[key] - last.counts[key] for key in ("frames_in", "frames_out"))
+        rates = {"rate_in": new_in / seconds, "rate_out": new_out / seconds}
+        level, message = self._verdict(look, new_in, new_out, *(_new(look, last, key) for key in ("dropped", "noted")))
+        return level, message, rates
+
+    def _verdict(
+        self, look: Look, new_in: int, new_out: int, dropped: dict[str, int], noted: dict[str, int]
+    ) -> tuple[bytes, str]:
+        if look.busy > _LONG:
+            return ERROR, f"the frame in work has taken {look.busy:.0f} s; at {look.limit:g} s the process ends"
+        if self.silent:
+            nobody = "" if look.published else ": nobody publishes it"
+            return ERROR, f"no frame on {look.topic} for {look.now - self._alive:.0f} s{nobody}"
+        bad = {reason: n for reason, n in dropped.items() if reason not in _HARMLESS}
+        if bad.keys() & _FAILURES:
+            return ERROR, "segmentation failed: " + _counts(bad)
         if bad:
-            return WARN, "bad frames: " + _counts(bad), rates
-        idle = new_in and lost.get("no_subscriber") == new_in
-        return OK, "idle: no subscriber" if idle else "segmenting", rates
+            return (WARN, "bad frames: " + _counts(bad)) if new_out else (ERROR, "only bad frames: " + _counts(bad))
+        if dropped.get("transport", 0) > _MANY_LOST * new_in:
+            share = f"{dropped['transport']} of {new_in} frames"
+            return WARN, f"{share} were lost between camera and node: see docs/transport.md"
+        if noted:
+            return WARN, "odd stamps: " + _counts(noted)
+        return OK, "idle: no subscriber" if look.state == "idle" else look.state
+
+
+def _new(look: Look, last: Look, key: str) -> dict[str, int]:
+    """Counts since the last look, by reason."""
+    before = last.counts[key]
+    return {reason: n - before.get(reason, 0) for reason, n in look.counts[key].items() if n > before.get(reason, 0)}
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -1,7 +1,7 @@
 """Camera message -> `Frame`: a view where the encoding allows one, a single conversion where not.
 
 Every check of what a camera sends lives here. A message that fails one raises `FrameError` before its pixels
-are touched, with one of these reasons: "size", "encoding", "step", "truncated", "corrupt".
+are touched, with one of these reasons: "cdr", "size", "encoding", "step", "truncated", "corrupt".
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
 from seg_ros.errors import FrameError
 from seg_ros.results import Frame
+from seg_ros.ros.cdr import OtherLayoutError, RawCompressed, RawImage, read_compressed, read_image
 from seg_ros.ros.encodings import ENCODINGS, is_measurement
 
 MAX_SIDE = 16384
@@ -23,6 +25,27 @@ MAX_SIDE = 16384
 
 MAX_COMPRESSED_PIXELS = 64 * 2**20
 """Largest compressed image that is decoded: a few kilobytes can declare any size."""
+
+
+def decode_serialized(message: bytes, kind: type) -> Frame:
+    """What a raw subscription to a topic of `kind`, `Image` or `CompressedImage`, gives, as a frame.
+
+    The fields are read in place; only a message in another layout than classic CDR, or in an encoding that only
+    cv_bridge may know, is read by rclpy.
+
+    Raises:
+        FrameError: as `decode_image` and `decode_compressed`; "cdr" if the message ends before its fields do.
+    """
+    try:
+        if kind is CompressedImage:
+            return _decode_compressed(read_compressed(message))
+        fields = read_image(message)
+        if fields.encoding in ENCODINGS:
+            return _decode_image(fields)
+    except OtherLayoutError:
+        pass  # the middleware may know it
+    decode = decode_compressed if kind is CompressedImage else decode_image
+    return decode(_deserialize(message, kind))
 
 
 def decode_image(msg: Image) -> Frame:
@@ -33,11 +56,11 @@ def decode_image(msg: Image) -> Frame:
     Raises:
         FrameError: the message is malformed or its encoding carries no picture.
     """
-    if msg.encoding in ENCODINGS:
-        array, bgr = pixels(msg.height, msg.width, msg.encoding, bool(msg.is_bigendian), msg.step, msg.data)
-    else:
-        array, bgr = _by_cv_bridge(msg), True
-    return _frame(msg, array, bgr)
+    stamp, frame_id = (msg.header.stamp.sec, msg.header.stamp.nanosec), msg.header.frame_id
+    if msg.encoding not in ENCODINGS:
+        return Frame(_by_cv_bridge(msg), True, stamp, frame_id)
+    layout = msg.height, msg.width, msg.encoding, bool(msg.is_bigendian), msg.step
+    return _decode_image(RawImage(stamp, frame_id, *layout, msg.data))
 
 
 def decode_compressed(msg: CompressedImage) -> Frame:
@@ -46,9 +69,8 @@ def decode_compressed(msg: CompressedImage) -> Frame:
     Raises:
         FrameError: not JPEG or PNG, a depth image, too large by its own header, or damaged.
     """
-    if "compressedDepth" in msg.format or is_measurement(msg.format.partition(";")[0].strip()):
-        raise FrameError("encoding", f"format '{msg.format}' is a depth image: give the topic of the colour image")
-    return _frame(msg, decode_stream(msg.data), True)
+    stamp = msg.header.stamp.sec, msg.header.stamp.nanosec
+    return _decode_compressed(RawCompressed(stamp, msg.header.frame_id, msg.format, msg.data))
 
 
 def pixels(height: int, width: int, encoding: str, is_bigendian: bool, step: int, data: Any) -> tuple[np.ndarray, bool]:
@@ -118,9 +140,23 @@ def decode_stream(data: Any) -> np.ndarray:
     return array
 
 
-def _frame(msg: Image | CompressedImage, array: np.ndarray, bgr: bool) -> Frame:
-    stamp = msg.header.stamp
-    return Frame(array, bgr, (stamp.sec, stamp.nanosec), msg.header.frame_id)
+def _decode_image(fields: RawImage) -> Frame:
+    _, _, *layout, data = fields
+    return Frame(*pixels(*layout, data), fields.stamp, fields.frame_id)
+
+
+def _decode_compressed(fields: RawCompressed) -> Frame:
+    form = fields.format
+    if "compressedDepth" in form or is_measurement(form.partition(";")[0].strip()):
+        raise FrameError("encoding", f"format '{form}' is a depth image: give the topic of the colour image")
+    return Frame(decode_stream(fields.data), True, fields.stamp, fields.frame_id)
+
+
+def _deserialize(message: bytes, kind: type) -> Image | CompressedImage:
+    try:
+        return deserialize_message(message, kind)
+    except Exception as error:  # rclpy's own, which is no subclass of anything, and those of its type support
+        raise FrameError("cdr", f"the middleware cannot read this {kind.__name__}: {error}") from error
 
 
 def _view(data: Any, shape: tuple[int, ...], step: int) -> np.ndarray:

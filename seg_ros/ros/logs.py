@@ -24,6 +24,21 @@ def reported(callback: Callable) -> Callable:
     return wrapper
 
 
+def survived(callback: Callable) -> Callable:
+    """A timer's or parameter's callback whose errors are logged and kept as `node.problem`, but do not end the node."""
+
+    @functools.wraps(callback)
+    def wrapper(node: Any, *args: Any) -> None:
+        try:
+            callback(node, *args)
+        except Exception as error:
+            if node.context.ok():  # else the graph went away under it
+                node.problem = f"{callback.__name__} failed: {error!r}"
+                node.get_logger().error(f"{callback.__name__} failed: {traceback.format_exc()}")
+
+    return wrapper
+
+
 class RosLogs(logging.Handler):
     """Passes records on to an rclpy logger at the same level."""
 

@@ -8,11 +8,12 @@ import math
 import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
+from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from seg_ros.classes import ClassMap
 from seg_ros.results import Frame, Instances
+from seg_ros.ros.cdr import Stamp, write_compressed, write_image
 from seg_ros_msgs.msg import InstanceMask, InstanceMaskArray
 
 try:
@@ -26,7 +27,7 @@ _PIXELS = {"mono8": ("u1", ()), "rgb8": ("u1", (3,)), "bgr8": ("u1", (3,)), "16U
 
 def header(frame: Frame) -> Header:
     """The header of what is computed from `frame`: the source's own stamp and frame_id."""
-    return _header(frame.stamp, frame.frame_id)
+    return Header(stamp=Time(sec=frame.stamp[0], nanosec=frame.stamp[1]), frame_id=frame.frame_id)
 
 
 def image(header: Header, pixels: np.ndarray, encoding: str) -> Image:
@@ -38,28 +39,32 @@ def image(header: Header, pixels: np.ndarray, encoding: str) -> Image:
     Raises:
         ValueError: `pixels` is not what `encoding` says.
     """
-    if encoding not in _PIXELS:
-        raise ValueError(f"expected one of the encodings {', '.join(_PIXELS)}, got '{encoding}'")
-    dtype, pixel = np.dtype(_PIXELS[encoding][0]), _PIXELS[encoding][1]
-    if pixels.ndim < 2 or pixels.shape[2:] != pixel or pixels.dtype.newbyteorder("<") != dtype:
-        shape = ", ".join(("H", "W", *map(str, pixel)))
-        raise ValueError(f"{encoding} needs ({shape}) {dtype}, got {pixels.shape} {pixels.dtype}")
-    pixels = np.ascontiguousarray(pixels, dtype)
+    pixels = _checked(pixels, encoding)
     height, width = pixels.shape[:2]
-    step = width * math.prod(pixel) * dtype.itemsize  # the stride of a single row may be of the array it was cut from
+    step = width * math.prod(pixels.shape[2:]) * pixels.itemsize  # strides may be of the array it was cut from
     msg = Image(header=header, height=height, width=width, encoding=encoding, is_bigendian=0, step=step)
-    msg.data = _bytes(pixels)  # as an argument of Image() it would be copied once more
+    # One memcpy. rclpy takes an array('B') as it is, anything else value by value (147 ms at VGA); as an argument of
+    # Image() it would be copied once more.
+    data = array.array("B")
+    data.frombytes(pixels.reshape(-1).view(np.uint8))
+    msg.data = data
     return msg
 
 
-def compressed(header: Header, bgr: np.ndarray, quality: int = 80) -> CompressedImage:
-    """`(H, W, 3) uint8` BGR as JPEG of `quality` 0..100, with the `format` that image_transport writes."""
+def serialized_image(stamp: Stamp, frame_id: str, pixels: np.ndarray, encoding: str) -> bytes:
+    """What `image` gives, as it travels: a publisher takes it as it is. Arguments and errors are those of `image`."""
+    return write_image(stamp, frame_id, _checked(pixels, encoding), encoding)
+
+
+def serialized_jpeg(stamp: Stamp, frame_id: str, bgr: np.ndarray, quality: int = 80) -> bytes:
+    """A serialised `CompressedImage`: `(H, W, 3) uint8` BGR as JPEG of `quality` 0..100.
+
+    Its `format` is what image_transport writes.
+    """
     ok, stream = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
         raise ValueError(f"OpenCV cannot encode {bgr.shape} {bgr.dtype} as JPEG")
-    msg = CompressedImage(header=header, format="bgr8; jpeg compressed bgr8")
-    msg.data = _bytes(stream)
-    return msg
+    return write_compressed(stamp, frame_id, "bgr8; jpeg compressed bgr8", stream.reshape(-1))
 
 
 def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceMaskArray:
@@ -100,12 +105,12 @@ def label_info(header: Header, classes: ClassMap, threshold: float = 0.0) -> vis
     return vision.LabelInfo(header=header, class_map=class_map, threshold=threshold)
 
 
-def _header(stamp: tuple[int, int], frame_id: str) -> Header:
-    return Header(stamp=Time(sec=stamp[0], nanosec=stamp[1]), frame_id=frame_id)
-
-
-def _bytes(contiguous: np.ndarray) -> array.array:
-    """One memcpy. rclpy takes an `array('B')` as it is, anything else value by value (147 ms at VGA)."""
-    data = array.array("B")
-    data.frombytes(contiguous.reshape(-1).view(np.uint8))
-    return data
+def _checked(pixels: np.ndarray, encoding: str) -> np.ndarray:
+    """Contiguous and little-endian, if it is what `encoding` says."""
+    if encoding not in _PIXELS:
+        raise ValueError(f"expected one of the encodings {', '.join(_PIXELS)}, got '{encoding}'")
+    dtype, pixel = np.dtype(_PIXELS[encoding][0]), _PIXELS[encoding][1]
+    if pixels.ndim < 2 or pixels.shape[2:] != pixel or pixels.dtype.newbyteorder("<") != dtype:
+        shape = ", ".join(("H", "W", *map(str, pixel)))
+        raise ValueError(f"{encoding} needs ({shape}) {dtype}, got {pixels.shape} {pixels.dtype}")
+    return np.ascontiguousarray(pixels, dtype)

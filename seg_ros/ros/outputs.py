@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -27,8 +28,19 @@ class Outcome:
     def __init__(
         self, frame: Frame, result: SemanticMap | Instances, classes: ClassMap, parameters: Parameters
     ) -> None:
-        self.header = messages.header(frame)
         self.frame, self.result, self.classes, self.parameters = frame, result, classes, parameters
+
+    @functools.cached_property
+    def header(self) -> Header:
+        return messages.header(self.frame)
+
+    def image(self, pixels: np.ndarray, encoding: str) -> bytes:
+        """A serialised image with the frame's own stamp and frame_id."""
+        return messages.serialized_image(self.frame.stamp, self.frame.frame_id, pixels, encoding)
+
+    def jpeg(self, bgr: np.ndarray) -> bytes:
+        """A serialised compressed image with the frame's own stamp and frame_id."""
+        return messages.serialized_jpeg(self.frame.stamp, self.frame.frame_id, bgr, self.parameters.jpeg_quality)
 
     @functools.cached_property
     def semantic(self) -> SemanticMap:
@@ -44,7 +56,7 @@ class Outcome:
 
 
 class Output(NamedTuple):
-    """A topic's message type, what fills it, and the segmenter's tasks that have it."""
+    """A topic's message type, what fills it (a message, or one serialised), and the segmenter's tasks that have it."""
 
     message: type
     fill: Callable[[Outcome], Any]
@@ -54,19 +66,15 @@ class Output(NamedTuple):
 _OBJECTS = ("instances",)
 
 OUTPUTS: dict[str, Output] = {
-    "label": Output(Image, lambda o: messages.image(o.header, o.semantic.label, "mono8")),
-    "confidence": Output(Image, lambda o: messages.image(o.header, o.semantic.confidence, "mono8")),
-    "color": Output(
-        Image, lambda o: messages.image(o.header, overlay.colorize(o.semantic.label, o.classes.palette()), "rgb8")
-    ),
-    "overlay": Output(Image, lambda o: messages.image(o.header, o.overlay, "bgr8")),
-    "overlay/compressed": Output(
-        CompressedImage, lambda o: messages.compressed(o.header, o.overlay, o.parameters.jpeg_quality)
-    ),
+    "label": Output(Image, lambda o: o.image(o.semantic.label, "mono8")),
+    "confidence": Output(Image, lambda o: o.image(o.semantic.confidence, "mono8")),
+    "color": Output(Image, lambda o: o.image(overlay.colorize(o.semantic.label, o.classes.palette()), "rgb8")),
+    "overlay": Output(Image, lambda o: o.image(o.overlay, "bgr8")),
+    "overlay/compressed": Output(CompressedImage, lambda o: o.jpeg(o.overlay)),
     "instances": Output(InstanceMaskArray, lambda o: messages.instances(o.header, o.result, o.classes), _OBJECTS),
-    "instance_ids": Output(Image, lambda o: messages.image(o.header, o.result.ids(), "16UC1"), _OBJECTS),
+    "instance_ids": Output(Image, lambda o: o.image(o.result.ids(), "16UC1"), _OBJECTS),
 }
-"""By topic below the node's name. A topic without subscriber is not filled."""
+"""By topic below the node's name, or the camera's where there are several. One without subscriber is not filled."""
 
 if messages.vision is not None:
     OUTPUTS["detections"] = Output(
@@ -75,43 +83,62 @@ if messages.vision is not None:
 
 
 class Publishers:
-    """The output topics of a configured node: the table's rows for its task, and `~/label_info`."""
+    """The output topics of one camera: the table's rows for the node's task.
 
-    def __init__(self, node: LifecycleNode, task: str, classes: ClassMap) -> None:
-        self._node, self._task, self._classes = node, task, classes
-        self._outputs = {
-            name: node.create_lifecycle_publisher(row.message, f"~/{name}", output_qos())
+    Args:
+        camera: name that the topics are below; empty: they are the node's own.
+    """
+
+    def __init__(self, node: LifecycleNode, task: str, camera: str = "") -> None:
+        self._node = node
+        above = f"~/{camera}/" if camera else "~/"
+        self._publishers = {
+            name: node.create_lifecycle_publisher(
+                row.message,
+                above + name,
+                output_qos(),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
             for name, row in OUTPUTS.items()
             if task in row.tasks
         }
-        self._info = None
-        if messages.vision is not None:
-            # Not a life-cycle publisher: those publish in the active state only, and this is said at configure.
-            latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-            self._info = node.create_publisher(messages.vision.LabelInfo, "~/label_info", latched)
-        else:
-            node.get_logger().info("vision_msgs is not installed: no ~/label_info, no ~/detections", once=True)
-
-    def tell_classes(self, parameters: Parameters) -> None:
-        """Publishes `~/label_info`, latched: whoever subscribes later has it too."""
-        if self._info is not None:
-            header = Header(stamp=self._node.get_clock().now().to_msg())
-            threshold = parameters.score_threshold if self._task == "instances" else 0.0
-            self._info.publish(messages.label_info(header, self._classes, threshold))
 
     def wanted(self) -> list[str]:
         """The topics that somebody subscribes to."""
-        return [name for name, publisher in self._outputs.items() if publisher.get_subscription_count()]
+        return [name for name, publisher in self._publishers.items() if publisher.get_subscription_count()]
 
     def publish(self, outcome: Outcome) -> None:
         """Fills and publishes the wanted topics."""
         for name in self.wanted():
-            self._outputs[name].publish(OUTPUTS[name].fill(outcome))
+            self._publishers[name].publish(OUTPUTS[name].fill(outcome))
 
     def destroy(self) -> None:
         """Takes the topics off the graph."""
-        for publisher in self._outputs.values():
+        for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
-        if self._info is not None:
-            self._node.destroy_publisher(self._info)
-        self._outputs, self._info = {}, None
+        self._publishers = {}
+
+
+class LabelInfo:
+    """`~/label_info`, latched: class id -> name, for whoever subscribes now or later. Needs vision_msgs."""
+
+    def __init__(self, node: LifecycleNode, task: str, classes: ClassMap) -> None:
+        self._node, self._task, self._classes = node, task, classes
+        self._publisher = None
+        if messages.vision is not None:
+            # Not a life-cycle publisher: those publish in the active state only, and this is said at configure.
+            latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+            self._publisher = node.create_publisher(messages.vision.LabelInfo, "~/label_info", latched)
+        else:
+            node.get_logger().info("vision_msgs is not installed: no ~/label_info, no ~/detections", once=True)
+
+    def tell(self, parameters: Parameters) -> None:
+        if self._publisher is not None:
+            header = Header(stamp=self._node.get_clock().now().to_msg())
+            threshold = parameters.score_threshold if self._task == "instances" else 0.0
+            self._publisher.publish(messages.label_info(header, self._classes, threshold))
+
+    def destroy(self) -> None:
+        if self._publisher is not None:
+            self._node.destroy_publisher(self._publisher)
+            self._publisher = None

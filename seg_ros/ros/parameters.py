@@ -60,8 +60,32 @@ class Parameters:
     threads: int = _parameter(
         0, "threads of the engine on the CPU; 0 is one per core", minimum=0, maximum=256, fixed=True
     )
+    batch: int = _parameter(
+        1, "most frames of one inference, of as many cameras; what is no full batch goes one by one",
+        minimum=1, maximum=64, fixed=True,
+    )  # fmt: skip
+    watchdog: float = _parameter(
+        5.0, "seconds that one inference may take; then the process ends, for a respawn to heal", minimum=0.5,
+        maximum=3600.0, fixed=True,
+    )  # fmt: skip
     input_topic: str = _parameter(
         "image", "camera topic; a CompressedImage topic ends in /compressed", topic=True, fixed=True
+    )
+    input_topics: tuple[str, ...] = _parameter(
+        ("",), "topics of several cameras, in place of input_topic; [''] is none", topic=True, fixed=True
+    )
+    input_reliability: str = _parameter(
+        "auto",
+        "quality of service that the camera is subscribed to with; auto follows its publisher",
+        choices=("auto", "reliable", "best_effort"),
+        fixed=True,
+    )
+    enabled: bool = _parameter(True, "false: cameras are unsubscribed from, at once; ~/enable sets it, too")
+    max_rate: float = _parameter(
+        0.0, "most frames of a camera in a second, the others are dropped; 0 is all", minimum=0.0, maximum=1000.0
+    )
+    max_frame_age: float = _parameter(
+        0.0, "seconds since its stamp after which a frame is dropped; 0 is any age", minimum=0.0, maximum=3600.0
     )
     overlay_alpha: float = _parameter(
         0.5, "opacity of the labels in the overlay; 0 shows the camera only", minimum=0.0, maximum=1.0
@@ -75,6 +99,17 @@ class Parameters:
     max_detections: int = _parameter(
         100, "most objects of a frame, the best scored" + _INSTANCES, minimum=1, maximum=65535
     )
+
+    def topics(self) -> list[str]:
+        """Of all cameras.
+
+        Raises:
+            ValueError: a topic is there twice.
+        """
+        several = [topic for topic in self.input_topics if topic]
+        if len(set(several)) < len(several):
+            raise ValueError(f"parameter 'input_topics': got {several}, allowed: each topic once")
+        return several or [self.input_topic]
 
     def selection(self, classes: ClassMap) -> Selection:
         """Which objects count, for a network that finds the things among `classes`.
@@ -148,7 +183,11 @@ class ParameterServer:
             return f"parameter '{field.name}' takes effect at configure: clean up the node first, then set it"
         if isinstance(field.default, tuple):
             right = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
-            return self._refuse_names(value) if right else _not_allowed(field, value)
+            if right and rules.get("topic"):
+                right = all(_is_topic(topic) for topic in value if topic)
+            elif right:
+                return self._refuse_names(value)
+            return "" if right else _not_allowed(field, value)
         right = type(value) is type(field.default)
         if right and "choices" in rules:
             right = value in rules["choices"]
@@ -183,7 +222,8 @@ def _allowed(field: dataclasses.Field) -> str:
     if "choices" in rules:
         return "one of " + ", ".join(repr(c) for c in rules["choices"])
     if "topic" in rules:
-        return "a topic name: letters, digits, _ and /"
+        which = "a list of topic names" if isinstance(field.default, tuple) else "a topic name"
+        return f"{which}: letters, digits, _ and /"
     if isinstance(field.default, tuple):
         return "a list of class names"
     kind = type(field.default).__name__

@@ -16,13 +16,15 @@ def camera_qos(reliable: bool) -> QoSProfile:
     return _newest(ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT)
 
 
-def match_publisher(node: Node, topic: str) -> QoSProfile:
-    """The subscription that hears every publisher `topic` has now.
+def match_publisher(node: Node, topic: str, reliability: str = "auto") -> QoSProfile:
+    """The subscription that hears every publisher `topic` has now, unless `reliability` says which to take.
 
     A reliable subscription gets nothing from a best-effort publisher; a best-effort one hears both kinds.
     Reliable is worth having, because a large image is many packets and losing one loses the frame; so it is
     asked for where every publisher offers it. With no publisher yet, best effort will match whatever comes.
     """
+    if reliability != "auto":
+        return camera_qos(reliable=reliability == "reliable")
     publishers = node.get_publishers_info_by_topic(topic)
     kinds = {publisher.qos_profile.reliability for publisher in publishers}
     return camera_qos(reliable=kinds == {ReliabilityPolicy.RELIABLE})
