@@ -44,9 +44,10 @@ class Statistics:
 
     def lost(self, count: int) -> None:
         """Counts frames that were sent and never arrived, as dropped by `transport`."""
-        with self._lock:
-            self.frames_in += count
-            self.dropped["transport"] += count
+        if count:
+            with self._lock:
+                self.frames_in += count
+                self.dropped["transport"] += count
 
     def drop(self, reason: str) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from std_msgs.msg import Header
 
 from seg_ros.classes import CAMVID
 from seg_ros.engines import Engine
+from seg_ros.results import SemanticMap
 from seg_ros.ros import messages
 from test.conftest import wait_for
 from test.objects import found
@@ -56,23 +58,53 @@ class Before:
         return getattr(self._segmenter, name)
 
 
-class Objects:
-    """In place of a segmenter of instances: always finds `test.objects.found`, and two too many."""
+class Sender:
+    """A camera that sends at a rate, from a thread of its own, until it is stopped."""
 
-    task = "instances"
+    def __init__(self, camera, message, rate=30.0):
+        self._camera, self._message, self._period = camera, message, 1.0 / rate
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._stop.wait(self._period):
+            self._camera.publish(self._message)
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join()
+
+
+class Nothing:
+    """In place of a segmenter: class 0 everywhere, at once."""
+
+    task = "semantic"
     manifest = SimpleNamespace(classes=CAMVID)
     engine = Engine("none", "fp32", "cpu", None, {})
     input_size = (64, 96)
 
     def __init__(self):
         self.stages = {}
-        self.selections = []
 
     def batches(self, frames):
         return (slice(i, i + 1) for i in range(len(frames)))
 
     def fit_to(self, frame):
         pass
+
+    def segment(self, frames, selection):
+        return [SemanticMap(*np.zeros((2, frame.height, frame.width), np.uint8)) for frame in frames]
+
+
+class Objects(Nothing):
+    """In place of a segmenter of instances: always finds `test.objects.found`, and two too many."""
+
+    task = "instances"
+
+    def __init__(self):
+        super().__init__()
+        self.selections = []
 
     def segment(self, frames, selection):
         self.selections.append(selection)

@@ -108,13 +108,16 @@ class Health:
         bad = {reason: n for reason, n in dropped.items() if reason not in _HARMLESS}
         if bad.keys() & _FAILURES:
             return ERROR, "segmentation failed: " + _counts(bad)
-        if bad:
-            return (WARN, "bad frames: " + _counts(bad)) if new_out else (ERROR, "only bad frames: " + _counts(bad))
+        if bad and not new_out:
+            return ERROR, "only bad frames: " + _counts(bad)
+        warnings = ["bad frames: " + _counts(bad)] if bad else []
         if dropped.get("transport", 0) > _MANY_LOST * new_in:
             share = f"{dropped['transport']} of {new_in} frames"
-            return WARN, f"{share} were lost between camera and node: see docs/transport.md"
+            warnings.append(f"{share} were lost between camera and node: see docs/transport.md")
         if noted:
-            return WARN, "odd stamps: " + _counts(noted)
+            warnings.append("odd stamps: " + _counts(noted))
+        if warnings:
+            return WARN, "; ".join(warnings)
         return OK, "idle: no subscriber" if look.state == "idle" else look.state
 
 

@@ -23,8 +23,8 @@ from seg_ros.ros.encodings import ENCODINGS, is_measurement
 MAX_SIDE = 16384
 """Largest height and width taken for a real image, in pixels."""
 
-MAX_COMPRESSED_PIXELS = 64 * 2**20
-"""Largest compressed image that is decoded: a few kilobytes can declare any size."""
+MAX_COMPRESSED_PIXELS = 36 * 2**20
+"""Largest compressed image that is decoded, 8K with some room: a few kilobytes can declare any size."""
 
 
 def decode_serialized(message: bytes, kind: type) -> Frame:
