@@ -8,6 +8,8 @@ of times the arithmetic, and on tensor cores (half, TF32) no longer exact.
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from seg_ros.geometry import GREY, Fit
 class DeviceFit:
     """Lays frames in and maps back on a device as a `Fit` does on the CPU.
 
-    Labels come out equal; pixels and confidence within 1, because OpenCV interpolates uint8 with weights of 11 bits.
+    Labels come out equal; pixels and confidence within 1, because on the CPU weights and sums between are rounded.
 
     Args:
         fit: where a frame lies in the network input.
@@ -31,7 +33,7 @@ class DeviceFit:
         self._fit = fit
         self._bgr = bgr
         inner = fit.height, fit.width
-        self._in = [_Axis(*_inwards(n, m), device) for n, m in zip(fit.frame, inner, strict=True)]
+        self._in = [_Axis(*_weighted(n, m), device) for n, m in zip(fit.frame, inner, strict=True)]
         self._back = [_Axis(*_linear(n, m), device) for n, m in zip(inner, fit.frame, strict=True)]
         self._nearest = [_nearest(n, m).to(device) for n, m in zip(inner, fit.frame, strict=True)]
 
@@ -65,7 +67,7 @@ class DeviceFit:
         if (self._fit.height, self._fit.width) == self._fit.frame:
             return array
         rows, columns = axes
-        # Conversion to uint8 cuts off. Halves upwards is what OpenCV does where it halves both sides.
+        # Conversion to uint8 cuts off.
         return columns(rows(array, 0), 1).add_(0.5).to(torch.uint8)
 
 
@@ -92,21 +94,18 @@ class _Axis:
         return total
 
 
-def _inwards(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places and weights from `n` to `m` pixels as `Fit.lay_in`: shrinking averages, growing interpolates."""
-    return _linear(n, m) if m > n else _area(n, m)
+def _weighted(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places and weights from `n` to `m` pixels, as PyTorch's antialiased bilinear interpolation.
 
-
-def _area(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """As cv2.INTER_AREA: the mean over the `n / m` pixels that a place covers, those at its ends in part.
-
-    In units of 1 / m pixel, where all borders are whole numbers.
+    A triangle around the centre of each place of the result: one pixel to each side where it grows, `n / m` where it
+    shrinks. Parts of it outside the source are cut off, and the others make up for them.
     """
-    start, end = n * np.arange(m), n * np.arange(1, m + 1)
-    taps = (-(-end // m) - start // m).max()
-    place = start // m + np.arange(taps)[:, None]
-    covered = np.minimum((place + 1) * m, end) - np.maximum(place * m, start)
-    return np.minimum(place, n - 1), np.maximum(covered, 0) / n
+    reach = max(n / m, 1.0)
+    centre = (np.arange(m) + 0.5) * n / m - 0.5
+    place = np.floor(centre - reach).astype(np.int64) + np.arange(2 * math.ceil(reach) + 2)[:, None]
+    weight = np.maximum(1 - np.abs(place - centre) / reach, 0) * ((place >= 0) & (place < n))
+    used = weight.any(axis=1)
+    return np.clip(place, 0, n - 1)[used], (weight / weight.sum(axis=0))[used]
 
 
 def _linear(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:

@@ -30,10 +30,13 @@ from seg_ros.ros.logs import RosLogs, reported, survived
 from seg_ros.ros.outputs import LabelInfo
 from seg_ros.ros.parameters import Parameters, ParameterServer
 from seg_ros.ros.stream import Stream, camera_names
+from seg_ros.ros.transport import shortfall
 from seg_ros.segmenter import Segmenter
 
 _FOLLOW = 0.1
 """Seconds between looks at who publishes and who subscribes."""
+_USUAL_IMAGE = 1920 * 1080 * 3
+"""Bytes that the middleware must carry, until a camera shows how large its images are."""
 
 
 class SegmentationNode(LifecycleNode):
@@ -56,6 +59,7 @@ class SegmentationNode(LifecycleNode):
         self._segmenter: Segmenter | None = None
         self._label_info: LabelInfo | None = None
         self._settings = Parameters()
+        self._carried = 0
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self.create_service(SetBool, "~/enable", self._enable)
         # Steady, so that a simulated clock that stands still stops neither diagnostics nor start.
@@ -116,6 +120,7 @@ class SegmentationNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts the inference thread; cameras are subscribed to as soon as somebody wants their outputs."""
         self.problem = ""
+        self._check_transport(_USUAL_IMAGE)
         self.pipeline = Pipeline(self, self._segmenter, lambda: self._settings, self._end)
         return super().on_activate(state)
 
@@ -185,9 +190,17 @@ class SegmentationNode(LifecycleNode):
             return
         for stream in self.streams:
             stream.follow(self._settings)
+        self._check_transport(max(stream.largest for stream in self.streams))
         looks = [(stream, stream.look(self._settings, self.pipeline.watchdog)) for stream in self.streams]
         if any([stream.health.watch(look) for stream, look in looks]):
             self._diagnose()  # at once
+
+    def _check_transport(self, needed: int) -> None:
+        """Warns, once for each larger size, when the middleware may lose images of `needed` bytes."""
+        if needed > self._carried:
+            self._carried = needed
+            if why := shortfall(needed):
+                self.get_logger().warning(why)
 
     # Live parameters
 

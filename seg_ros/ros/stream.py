@@ -58,6 +58,9 @@ class Stream:
         task: of the network, for the outputs.
         take: gets this stream and a serialised message; called for each frame that is not dropped at once.
         failed: gets this stream and what went wrong with a message.
+
+    Attributes:
+        largest: bytes of the largest message so far.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Stream:
         self.kind = CompressedImage if self.topic.endswith("/compressed") else Image
         self.statistics, self.health = Statistics(), Health()
         self.outputs = Publishers(node, task, name)
+        self.largest = 0
         self._subscription: Any = None
         self._qos: QoSProfile | None = None
         self._last: tuple[bytes | None, int] = (None, 0)
@@ -129,6 +133,7 @@ class Stream:
     def _on_message(self, message: bytes, info: dict) -> None:
         try:
             self.statistics.arrived()
+            self.largest = max(self.largest, len(message))
             self.statistics.lost(self._missing(info))
             if self._pace.admits(time.monotonic(), self._max_rate):
                 self._take(self, message)
