@@ -10,6 +10,8 @@ from torch import Tensor
 _LARGEST_GROWTH = math.log(1000.0 / 16)
 """Bound on the predicted logarithm of a growth, as in Detectron and torchvision."""
 
+ENDLESS = 1e30
+"""More than all numbers together that a network says of an image."""
 _BLOCK = 128
 _CHAIN = 24
 
@@ -55,12 +57,26 @@ def decode(deltas: Tensor, anchors: Tensor, weights: tuple[float, float, float, 
 
 
 def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """`boxes` `(..., 4)` cut to an image of `(height, width)`."""
+    """`boxes` `(..., 4)` cut to an image of `(height, width)`; a coordinate that is NaN becomes 0."""
     height, width = size
     x0, y0, x1, y1 = boxes.unbind(-1)
-    x0, x1 = x0.clamp(0, width), x1.clamp(0, width)
-    y0, y1 = y0.clamp(0, height), y1.clamp(0, height)
+    x0, x1 = bounded(x0, width), bounded(x1, width)
+    y0, y1 = bounded(y0, height), bounded(y1, height)
     return torch.stack((x0, y0, x1, y1), dim=-1)
+
+
+def bounded(values: Tensor, largest: float | Tensor) -> Tensor:
+    """`values` cut to 0..`largest`, and 0 where they are NaN: `clamp` keeps a NaN, which is no index and no place."""
+    return torch.where(values > 0.0, values, 0.0).clamp(max=largest)
+
+
+def finite(*outputs: Tensor) -> Tensor:
+    """`(N,)` bool: whether all numbers that `outputs`, `(N, ...)` each, hold of an image are finite.
+
+    By their sum, which is not if one of them is not.
+    """
+    total = sum(output.float().sum(dim=tuple(range(1, output.ndim))) for output in outputs)
+    return total.abs() < ENDLESS
 
 
 def take(values: Tensor, index: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class SemanticGraph(nn.Module):
         """`pixels`: `(N, H, W, 3)` uint8 RGB. Returns label and confidence, each `(N, H, W)` uint8.
 
         Confidence is the soft-max probability of the label, 0..255. Where the logits are not finite the
-        confidence is 0 and the label is 255.
+        confidence is 0 and the label is 255 (`label_and_confidence` says what counts as finite).
         """
         logits, size = self.model.coarse(self.normalise(pixels))
         height, width = pixels.shape[1:3]
@@ -81,7 +81,8 @@ class InstanceGraph(nn.Module):
 
         Returns, for D detections of each image in descending score:
             boxes `(N, D, 4)` float32 in pixels of the input; scores `(N, D)` float32 0..1, 0 in empty slots, which
-            come last; class ids `(N, D)` int32; masks `(N, D, 28, 28)` float32, probability 0..1 over the box.
+            come last, -1 in all slots where the network's numbers are not finite; class ids `(N, D)` int32; masks
+            `(N, D, 28, 28)` float32, probability 0..1 over the box.
         """
         found = self.model(self.normalise(pixels))
         masks = found["mask_logits"].float().sigmoid()

@@ -27,13 +27,12 @@ def label_and_confidence(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor,
         size: `(H, W)` that they are stretched to, as `F.interpolate(align_corners=False)` does.
 
     Returns:
-        Label and confidence, `(N, H, W)` uint8 each. Confidence is the probability, 0..255. Where the logits are not
-        finite the confidence is 0 and the label is 255.
+        Label and confidence, `(N, H, W)` uint8 each. Confidence is the probability, 0..255. Where a logit is NaN
+        or Inf, or all are -Inf, the confidence is 0 and the label is 255; and so where upsampling meets a single -Inf.
     """
     coarse = tuple(logits.shape[-2:])
-    logits = (
-        logits.float().contiguous()
-    )  # planes: neighbours of a class lie side by side, whatever the convolutions use
+    # Planes: neighbours of a class lie side by side, whatever the convolutions use.
+    logits = logits.float().contiguous()
     factor = size[0] // coarse[0]
     if logits.shape[1] <= _UNROLLED and (coarse[0] * factor, coarse[1] * factor) == size and factor > 1:
         label, confidence = _judge(_phases(logits, factor))

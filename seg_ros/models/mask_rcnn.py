@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seg_ros.models.boxes import clip, decode, greedy_nms, take
+from seg_ros.models.boxes import clip, decode, finite, greedy_nms, take
 from seg_ros.models.fpn import FPN, conv
 from seg_ros.models.resnet import ResNet
 from seg_ros.models.roi_align import roi_align
@@ -146,19 +146,22 @@ class MaskRCNN(nn.Module):
             For D detections of each image in descending score:
             `boxes` `(N, D, 4)` in pixels, `scores` `(N, D)` 0..1, `things` `(N, D)` class 1..T,
             `mask_logits` `(N, D, 28, 28)` over the box. An empty slot has score 0 and class 0; they come last.
+            Where the network's numbers for an image are not finite, all its scores are -1.
         """
         size = images.shape[-2:]
         levels, padded = self.features(images)
         logits, deltas = self.rpn.head(levels)
-        boxes, valid = self.rpn(logits, deltas, self.rpn.anchors(levels, padded), size)
-        class_logits, box_deltas = self.classify(levels, boxes, padded)
-        shape = (*boxes.shape[:2], -1)
-        boxes, scores, things = self._detect(class_logits.view(shape), box_deltas.view(*shape, 4), boxes, valid, size)
+        proposals, valid = self.rpn(logits, deltas, self.rpn.anchors(levels, padded), size)
+        class_logits, box_deltas = self.classify(levels, proposals, padded)
+        shape = (*proposals.shape[:2], -1)
+        class_logits, box_deltas = class_logits.view(shape), box_deltas.view(*shape, 4)
+        boxes, scores, things = self._detect(class_logits, box_deltas, proposals, valid, size)
         mask_logits = self.masks(levels, boxes, padded)
         own = take(mask_logits, things.view(-1, 1))  # of T+1 masks the one of the class
+        sound = finite(proposals, class_logits, box_deltas, mask_logits.unflatten(0, things.shape))
         return {
             "boxes": boxes,
-            "scores": scores,
+            "scores": torch.where(sound.unsqueeze(1), scores, -1.0),
             "things": things,
             "mask_logits": own.view(*things.shape, *own.shape[-2:]),
         }

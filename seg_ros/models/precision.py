@@ -8,15 +8,29 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from seg_ros.errors import EngineError
+
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """Types of weights and features by precision. Boxes, scores and soft-max stay float32 in every one."""
 
 
 def at_precision(graph: nn.Module, precision: str) -> nn.Module:
-    """A copy of `graph` that computes the same in `precision`, one of `DTYPES`; `graph` is in eval mode."""
+    """A copy of `graph` that computes the same in `precision`, one of `DTYPES`; `graph` is in eval mode.
+
+    Raises:
+        EngineError: with the reason `not_finite`, if there are NaN or Inf among the weights in that precision. What
+            comes out of the network need not show them: a ReLU that is fused into its convolution makes 0 of NaN.
+    """
     graph = copy.deepcopy(graph)
     fold_batch_norm(graph.model)
     graph.model.to(DTYPES[precision])  # not the normalisation before it
+    for name, weight in graph.model.state_dict().items():
+        if not weight.isfinite().all():
+            raise EngineError(
+                f"precision {precision!r}: expected finite weights, got NaN or Inf in {name}; try 'fp32', and if that "
+                f"is no better other weights: these are damaged, or their training diverged",
+                reason="not_finite",
+            )
     return graph.to(memory_format=torch.channels_last)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seg_ros.models.boxes import area
+from seg_ros.models.boxes import area, bounded
 
 _SAMPLES = 2
 """Sampling points of a bin in each direction, as in torchvision's detectors."""
@@ -43,9 +43,8 @@ def roi_align(
     finest = round(image_size[0] / sizes[0][0])
     scales = torch.tensor([1.0 / (finest * 2**i) for i in range(len(sizes))], device=device)
 
-    boxes = boxes.nan_to_num()  # of a network gone bad: a NaN would become an index somewhere outside
     level = torch.floor(2 + torch.log2(area(boxes).sqrt() / canonical) + 1e-6)
-    level = level.clamp(0, len(features) - 1).long()  # (N, R); an empty box (log of 0) goes to the finest
+    level = bounded(level, len(features) - 1).long()  # (N, R); an empty box (log of 0) goes to the finest
     height, width = heights[level], widths[level]
     corners = boxes * scales[level].unsqueeze(-1)
     x0, y0, x1, y1 = corners.unbind(-1)
@@ -68,7 +67,8 @@ def roi_align(
 def _samples(start: Tensor, length: Tensor, size: Tensor, bins: int) -> tuple[Tensor, Tensor]:
     """Where a bin is sampled along one axis: feature indices and weights, `(N, R, bins, 2 * _SAMPLES)` each.
 
-    Points more than one feature outside count nothing; those closer take the border, as in the original.
+    Points more than one feature outside count nothing, nor do those that are NaN; those closer take the border, as in
+    the original.
     """
     steps = torch.arange(bins * _SAMPLES, device=start.device, dtype=start.dtype)
     # In this order of operations, so that rounding agrees with torchvision's kernel.
@@ -77,7 +77,7 @@ def _samples(start: Tensor, length: Tensor, size: Tensor, bins: int) -> tuple[Te
     points = start.unsqueeze(-1) + torch.floor(steps / _SAMPLES) * step + within * step / _SAMPLES
     last = (size - 1).unsqueeze(-1)
     inside = (points >= -1.0) & (points <= size.unsqueeze(-1))
-    points = torch.minimum(points.clamp(min=0.0), last.to(points.dtype))
+    points = bounded(points, last.to(points.dtype))
     low = points.floor().long()
     high = torch.minimum(low + 1, last)
     fraction = points - low

@@ -5,10 +5,12 @@ Ren, He, Girshick, Sun: Faster R-CNN, NeurIPS 2015. Parameter names and numbers 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
-from seg_ros.models.boxes import clip, decode, greedy_nms, take
+from seg_ros.models.boxes import ENDLESS, clip, decode, finite, greedy_nms, take
 from seg_ros.models.fpn import conv
 
 _RATIOS = (0.5, 1.0, 2.0)
@@ -79,21 +81,26 @@ class RPN(nn.Module):
             size: `(height, width)` that proposals are cut to.
 
         Returns:
-            Boxes `(N, P, 4)` and whether they are valid, `(N, P)` bool; the invalid ones come last.
+            Boxes `(N, P, 4)` and whether they are valid, `(N, P)` bool; the invalid ones come last. Boxes of an image
+            are NaN where logits or deltas of its candidates are not finite.
         """
-        boxes, scores = [], []
+        best, chosen, places, scores = [], [], [], []
         for level_logits, level_deltas, level_anchors in zip(logits, deltas, anchors, strict=True):
             count = min(self.proposals, level_logits.shape[1])
-            best, index = level_logits.topk(count)
-            chosen = decode(take(level_deltas, index), level_anchors[index], DELTA_WEIGHTS)
+            # A NaN has no place in an order: it is taken for the largest, so that it is among the candidates.
+            logit, index = torch.where(level_logits < ENDLESS, level_logits, ENDLESS).topk(count)
             pad = (0, self.proposals - count)  # all levels in one shape, for one suppression
-            boxes.append(nn.functional.pad(clip(chosen, size), (0, 0, *pad)))
-            scores.append(nn.functional.pad(best.sigmoid(), pad, value=-1.0))
-        box, score = torch.stack(boxes, dim=1), torch.stack(scores, dim=1)  # (N, L, K, 4), (N, L, K)
+            best.append(nn.functional.pad(logit, pad))
+            chosen.append(nn.functional.pad(take(level_deltas, index), (0, 0, *pad)))
+            places.append(nn.functional.pad(level_anchors[index], (0, 0, *pad)))
+            scores.append(nn.functional.pad(logit.sigmoid(), pad, value=-1.0))
+        delta, score = torch.stack(chosen, dim=1), torch.stack(scores, dim=1)  # (N, L, K, 4), (N, L, K)
+        box = clip(decode(delta, torch.stack(places, dim=1), DELTA_WEIGHTS), size)
         valid = (score >= 0.0) & large(box, _SMALLEST)
         keep = greedy_nms(box.flatten(0, 1), valid.flatten(0, 1), _NMS_THRESHOLD).view_as(valid)
-        best, index = torch.where(keep, score, -1.0).flatten(1).topk(min(self.proposals, score[0].numel()))
-        return take(box.flatten(1, 2), index), best >= 0.0
+        score, index = torch.where(keep, score, -1.0).flatten(1).topk(min(self.proposals, score[0].numel()))
+        sound = finite(torch.stack(best, dim=1), delta)
+        return torch.where(sound.view(-1, 1, 1), take(box.flatten(1, 2), index), math.nan), score >= 0.0
 
 
 def large(boxes: Tensor, smallest: float) -> Tensor:

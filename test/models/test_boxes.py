@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seg_ros.models.boxes import clip, decode, encode, greedy_nms, iou
+from seg_ros.models.boxes import clip, decode, encode, finite, greedy_nms, iou
 
 WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 
@@ -67,6 +67,20 @@ def test_clip():
     boxes = torch.tensor([[-5.0, -6, 700, 500], [10, 20, 30, 40], [-9, -9, -1, -1], [650, 490, 660, 495]])
     expected = torch.tensor([[0.0, 0, 640, 480], [10, 20, 30, 40], [0, 0, 0, 0], [640, 480, 640, 480]])
     assert torch.equal(clip(boxes, (480, 640)), expected)
+
+
+def test_what_is_no_number_is_clipped_as_well():
+    nan, inf = float("nan"), float("inf")
+    boxes = torch.tensor([[nan, nan, nan, nan], [-inf, 5, inf, inf], [1, nan, 3, 4]])
+    assert torch.equal(clip(boxes, (480, 640)), torch.tensor([[0.0, 0, 0, 0], [0, 5, 640, 480], [1, 0, 3, 4]]))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_one_number_that_is_not_finite_is_found(bad):
+    one, other = torch.randn(3, 5, 4), torch.full((3, 1000), 6e4).half()  # whose sum is no float16
+    assert finite(one, other).tolist() == [True, True, True]
+    one[1, 4, 0] = other[0, 999] = bad
+    assert finite(one, other).tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7])

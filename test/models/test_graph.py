@@ -120,13 +120,23 @@ def test_a_sure_background_leaves_empty_slots():
     assert (class_ids == UNLABELLED).all()
 
 
-def test_a_picture_of_nan_has_no_objects(tiny):
+def test_a_picture_of_nan_has_no_objects_and_says_so(tiny):
     # A NaN must not become an index either: on a GPU that is fatal to the process.
     for pixels in (torch.full((1, 3, 64, 96), float("nan")), torch.full((1, 3, 64, 96), 3e38)):
         with torch.no_grad():
             found = tiny.model(pixels)
-        assert not found["scores"].any()
+        assert (found["scores"] == -1.0).all()
         assert not found["things"].any()
+
+
+def test_of_a_batch_only_the_picture_of_nan_is_marked(tiny):
+    images = tiny.normalise(pictures(3))
+    images[1] = float("nan")
+    with torch.no_grad():
+        scores = tiny.model(images)["scores"]
+    assert (scores[1] == -1.0).all()
+    assert (scores[[0, 2]] >= 0.0).all()
+    assert (scores[[0, 2]] > 0.05).any()
 
 
 def test_a_batch_is_its_pictures_one_by_one(tiny):

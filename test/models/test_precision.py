@@ -1,9 +1,12 @@
 """What engines make of a graph before they compile it."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
+from seg_ros.errors import EngineError
 from seg_ros.models import INSTANCE_MODELS, MODELS
 from seg_ros.models.graph import make_graph
 from seg_ros.models.precision import at_precision, fold_batch_norm, narrow_strides
@@ -54,6 +57,20 @@ def test_half_precision_is_of_weights_and_features_only(name, arguments, precisi
     pixels = torch.randint(0, 256, (1, 64, 96, 3), dtype=torch.uint8)
     with torch.no_grad():
         assert [t.dtype for t in half(pixels)] == [t.dtype for t in graph(pixels)]
+
+
+@pytest.mark.parametrize(
+    ("precision", "number"), [("fp32", math.nan), ("bf16", math.inf), ("fp16", -math.inf), ("fp16", 1e5)]
+)
+def test_weights_that_are_not_finite_are_refused(precision, number):
+    graph = make_graph(trained(*CASES[0]), (0.5,) * 3, (0.25,) * 3, ())
+    with torch.no_grad():
+        list(graph.model.parameters())[-1][0] = number
+    with pytest.raises(EngineError, match=f"precision '{precision}': expected finite weights, got NaN or Inf in") as e:
+        at_precision(graph, precision)
+    assert e.value.reason == "not_finite"
+    if math.isfinite(number):
+        at_precision(graph, "fp32")
 
 
 def test_coordinates_keep_their_digits_in_half_precision():

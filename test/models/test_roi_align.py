@@ -136,5 +136,16 @@ def test_half_precision_features():
     assert (half - full).abs().max() < 0.05
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 3e38])
+def test_no_box_is_an_index_outside(bad):
+    good = torch.tensor([3.0, 4, 50, 40])
+    boxes = good.repeat(1, 6, 1)
+    boxes[0, range(1, 5), range(4)] = bad
+    boxes[0, 5] = bad
+    found = roi_align(pyramid(1), boxes, IMAGE, 7, CANONICAL)
+    assert torch.equal(found[:1], roi_align(pyramid(1), boxes[:, :1], IMAGE, 7, CANONICAL))
+    assert found.shape == (6, 3, 7, 7)
+
+
 def test_no_boxes():
     assert roi_align(pyramid(1), torch.zeros(1, 0, 4), IMAGE, 7, CANONICAL).shape == (0, 3, 7, 7)
