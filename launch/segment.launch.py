@@ -2,6 +2,7 @@
 
     ros2 launch seg_ros segment.launch.py --show-args
     ros2 launch seg_ros segment.launch.py camera:=true rviz:=true
+    ros2 launch seg_ros segment.launch.py input_topics:='[/front/image_raw, /rear/image_raw]'
 
 The node brings itself to active (its parameter `autostart`), also after a respawn. What counts for a parameter: the
 argument of that name if it is given, then `params_file`, then the node's default.
@@ -10,6 +11,7 @@ argument of that name if it is given, then `params_file`, then the node's defaul
 import os
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
@@ -20,7 +22,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 CONFIG = Path(get_package_share_directory("seg_ros"), "config")
 CAMERA_TOPIC = "/camera/image_raw"
-PARAMETERS = ("weights", "model", "engine", "input_topic")
+ENGINES = ("auto", "tensorrt", "inductor", "eager")
+PARAMETERS = ("weights", "model", "engine", "input_topic", "input_topics")
 """The node's parameters that are arguments too. Empty is not given: an explicit default would override params_file."""
 
 
@@ -37,12 +40,18 @@ def arguments() -> list[DeclareLaunchArgument]:
             "else as in params_file",
         ),
         argument("model", "", "architecture that the weights must have; empty: as in params_file"),
-        argument("engine", "", "what runs the network; empty: as in params_file", "", "auto", "inductor", "eager"),
+        argument("engine", "", "what runs the network; empty: as in params_file", "", *ENGINES),
         argument(
             "input_topic",
             "",
             "camera topic, relative to namespace without a leading /; a CompressedImage topic ends in /compressed; "
             f"empty: as in params_file, where the name 'image' stands for {CAMERA_TOPIC}",
+        ),
+        argument(
+            "input_topics",
+            "",
+            "topics of several cameras in place of input_topic, as a YAML list: '[/front/image_raw, /rear/image_raw]'; "
+            "outputs are below the camera's name: segmentation/front/label; empty: as in params_file",
         ),
         argument("namespace", "", "of the segmentation node and so of its topics: NAMESPACE/segmentation/label"),
         argument("camera", "false", f"publish a synthetic street camera on {CAMERA_TOPIC}", "true", "false"),
@@ -66,9 +75,24 @@ def fast_dds_profile() -> list[SetEnvironmentVariable]:
     return [SetEnvironmentVariable(name, str(CONFIG / "fastdds.xml"))]
 
 
+def topics(text: str) -> list[str]:
+    """The argument `input_topics` as a list."""
+    try:
+        given = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"input_topics: {text!r} is no YAML: {error}") from error
+    if not isinstance(given, list) or not all(isinstance(topic, str) and topic for topic in given):
+        raise ValueError(
+            f"input_topics: expected a YAML list of topics such as '[/front/image, /rear/image]', got {text!r}"
+        )
+    return given
+
+
 def nodes(context: LaunchContext) -> list[Node]:
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     given = {name: ParameterValue(value, value_type=str) for name, value in values.items() if value}
+    if values["input_topics"]:
+        given["input_topics"] = ParameterValue(topics(values["input_topics"]), value_type=list[str])
     if not values["weights"] and IfCondition(LaunchConfiguration("camera")).evaluate(context):
         given["weights"] = f"{values['model'] or 'unet'}_street"  # the default is for real roads
     topic = values["input_topic"] or CAMERA_TOPIC
@@ -79,8 +103,6 @@ def nodes(context: LaunchContext) -> list[Node]:
         package="seg_ros",
         executable="node",
         name="segmentation",
-        # Its threads sleep while they wait: when they spin, frames take several times as long beside other work.
-        additional_env={"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")},
         namespace=LaunchConfiguration("namespace"),
         parameters=[str(file), *([given] if given else [])],
         remappings=[("image", topic)],  # the default of the parameter input_topic

@@ -106,21 +106,17 @@ def _start(module: str, *arguments: str) -> subprocess.Popen:
     # Only the probe speaks on stdout, so that its JSON is the last line there.
     stdout = None if module == "probe" else sys.stderr
     command = [sys.executable, "-m", f"seg_ros.{module}", *arguments]
-    return subprocess.Popen(command, stdout=stdout, env=_environment())
+    return subprocess.Popen(command, stdout=stdout, env=environment())
 
 
-def _environment() -> dict[str, str]:
-    """Ours, with what the launch file sets as well, unless it is chosen otherwise.
-
-    A Fast DDS profile that images fit into: with the stock one they get lost. And threads that sleep while they wait:
-    when they spin, frames take several times as long beside other work.
-    """
-    environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ
+def environment() -> dict[str, str]:
+    """Ours, with a Fast DDS profile that images fit into, unless one is chosen: with the stock one they get lost."""
+    settings = dict(os.environ)
     names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
     profiles = [str(f / "fastdds.xml") for f in folders("config") if (f / "fastdds.xml").is_file()]
     if profiles and not any(os.environ.get(name) for name in names):
-        environment[names[os.environ.get("ROS_DISTRO") == "jazzy"]] = profiles[0]
-    return environment
+        settings[names[os.environ.get("ROS_DISTRO") in ("humble", "jazzy")]] = profiles[0]
+    return settings
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -8,12 +8,13 @@ import warnings
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch import Tensor
 
 MODES = ("stretch", "letterbox", "native")
 """stretch: the frame fills the input, whatever its aspect. letterbox: the aspect is kept, the rest is grey.
 native: the input takes the frame's own size."""
 
+_resize_antialiased = torch.ops.aten._upsample_bilinear2d_aa.out
 # A frame is a view into its message, which PyTorch shall only read.
 warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
 
@@ -65,9 +66,12 @@ class Fit:
             return
         # Antialiased: what shrinks is averaged by a triangle, so that thin things survive; what grows is interpolated.
         # OpenCV's INTER_AREA takes six times as long from 1080p to VGA, and averages nothing if the other side grows.
-        planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
-        laid = F.interpolate(planes, size=(self.height, self.width), mode="bilinear", antialias=True)
-        np.copyto(inner, laid[0].permute(1, 2, 0).numpy())
+        # F.interpolate would give planes, which takes as long again to put in order. Out is taken as if it had no gaps.
+        laid = inner if inner.flags.c_contiguous else np.empty_like(inner)
+        source, out = (_channels_first(array) for array in (np.ascontiguousarray(pixels), laid))
+        _resize_antialiased(source, [self.height, self.width], False, None, None, out=out)
+        if laid is not inner:
+            np.copyto(inner, laid)
 
     def lay_back(self, array: np.ndarray, smooth: bool) -> np.ndarray:
         """A `(h, w) uint8` map of the network input as `(H, W) uint8` of the frame.
@@ -90,3 +94,8 @@ class Fit:
 
     def _inner(self, array: np.ndarray) -> np.ndarray:
         return array[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def _channels_first(array: np.ndarray) -> Tensor:
+    """`(H, W, 3)` as `(1, 3, H, W)`, without a copy."""
+    return torch.from_numpy(array).permute(2, 0, 1)[None]

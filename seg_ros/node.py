@@ -83,7 +83,8 @@ class SegmentationNode(LifecycleNode):
         start, self.problem = time.monotonic(), ""
         try:
             p = self._parameter_server.read()
-            topics = p.topics()
+            topics = [self.resolve_topic_name(topic) for topic in p.topics()]
+            names = camera_names(topics) if len(topics) > 1 else [""]
             set_threads(p.threads)
             segmenter = Segmenter.open(
                 p.weights,
@@ -103,7 +104,6 @@ class SegmentationNode(LifecycleNode):
             self.get_logger().error(self.problem)
             return TransitionCallbackReturn.FAILURE
         self._settings, self._segmenter = p, segmenter
-        names = camera_names(topics) if len(topics) > 1 else [""]
         for topic, name in zip(topics, names, strict=True):
             self.streams.append(Stream(self, topic, name, segmenter.task, self._take, self._failed))
         self._label_info = LabelInfo(self, segmenter.task, classes)

@@ -8,6 +8,7 @@ result.label, result.confidence
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import time
 from collections import OrderedDict
@@ -179,8 +180,7 @@ class Segmenter:
             elif gpu:
                 result = SemanticMap(*(output.copy() for output in own))  # the next frame writes into the step's own
             else:
-                label, confidence = own
-                result = SemanticMap(fit.lay_back(label, smooth=False), fit.lay_back(confidence, smooth=True))
+                result = _LaidBack(fit, *own)
             results.append(result)
         end = time.perf_counter()
         self.stages = {"resize": staged - start, "infer": inferred - staged, "restore": end - inferred}
@@ -243,3 +243,14 @@ class Segmenter:
             yield
         except RuntimeError as error:
             raise engine_error(f"{self.engine.name} at {self.input_size}", error) from error
+
+
+class _LaidBack(SemanticMap):
+    """A map at the frame's size. Its confidence, which nobody may want, is laid back when it is asked for."""
+
+    def __init__(self, fit: Fit, label: np.ndarray, confidence: np.ndarray) -> None:
+        vars(self).update(label=fit.lay_back(label, smooth=False), _fit=fit, _confidence=confidence)
+
+    @functools.cached_property
+    def confidence(self) -> np.ndarray:
+        return self._fit.lay_back(self._confidence, smooth=True)

@@ -3,14 +3,16 @@
 import itertools
 from argparse import Namespace
 
+import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from seg_ros.camera import Camera
+from seg_ros.ros.image_io import decode_compressed
 from seg_ros.ros.qos import camera_qos
 from seg_ros.sources import Picture
 from test.conftest import wait_for
@@ -24,15 +26,15 @@ IDS = np.arange(600, dtype=np.uint16).reshape(20, 30) * 100
 def publishing(graph):
     """Starts a camera of one picture, over and over."""
 
-    def publishing(*picture):
+    def publishing(*picture, encoding="bgr8", compressed=False):
         args = Namespace(
             namespace="/eye",
             frame_id="eye",
             source="a test",
             rate=30.0,
-            encoding="bgr8",
+            encoding=encoding,
             qos="reliable",
-            compressed=False,
+            compressed=compressed,
         )
         return graph.add(Camera(itertools.repeat(Picture(*picture)), args))
 
@@ -55,6 +57,28 @@ def test_truth_has_the_header_of_the_picture(publishing, graph):
     assert (image.encoding, bytes(image.data)) == ("bgr8", IMAGE.tobytes())
     assert (label.encoding, bytes(label.data)) == ("mono8", LABEL.tobytes())
     assert (ids.encoding, bytes(ids.data)) == ("16UC1", IDS.tobytes())
+
+
+@pytest.mark.parametrize(("encoding", "code"), [("rgb8", cv2.COLOR_BGR2RGB), ("mono8", cv2.COLOR_BGR2GRAY)])
+def test_the_picture_in_other_encodings(publishing, graph, encoding, code):
+    picture = np.random.default_rng(0).integers(0, 256, IMAGE.shape, np.uint8)
+    publishing(picture, encoding=encoding)
+    images = graph.collect(Image, "/eye/image_raw", camera_qos(True))
+    image = wait_for(lambda: images)[0]
+    expected = cv2.cvtColor(picture, code)
+    assert (image.encoding, image.height, image.width, image.step) == (encoding, 20, 30, expected[0].nbytes)
+    assert bytes(image.data) == expected.tobytes()
+    assert image.header.stamp.sec > 0
+
+
+def test_compressed_has_the_header_of_the_picture(publishing, graph):
+    publishing(IMAGE, compressed=True)
+    images = graph.collect(Image, "/eye/image_raw", camera_qos(True))
+    jpegs = graph.collect(CompressedImage, "/eye/image_raw/compressed", camera_qos(True))
+    jpeg = wait_for(lambda: [j for j in list(jpegs) if j.header in [image.header for image in list(images)]])[0]
+    assert jpeg.header.frame_id == "eye"
+    assert jpeg.header.stamp.sec > 0
+    assert np.abs(decode_compressed(jpeg).pixels.astype(int) - IMAGE).max() <= 2
 
 
 def test_where_there_is_no_truth_none_is_published(publishing, graph):

@@ -113,8 +113,8 @@ def test_arguments(segment):
 
     arguments = {a.name: a for a in segment.generate_launch_description().get_launch_arguments()}
     assert set(arguments) == {
-        "params_file", "weights", "model", "engine", "input_topic", "namespace", "camera", "rviz", "log_level",
-        "respawn",
+        "params_file", "weights", "model", "engine", "input_topic", "input_topics", "namespace", "camera", "rviz",
+        "log_level", "respawn",
     }  # fmt: skip
     for name, argument in arguments.items():
         assert len(argument.description) > 15, name
@@ -159,6 +159,25 @@ def test_weights_of_the_street(segment, monkeypatch, given, weights):
     _file, *arguments = node["parameters"]
     chosen = arguments[0].get("weights") if arguments else None
     assert getattr(chosen, "value", chosen) == weights
+
+
+@pytest.mark.parametrize(
+    ("text", "topics"),
+    [
+        ("[/front/image_raw, /rear/image_raw]", ["/front/image_raw", "/rear/image_raw"]),
+        ("['/front/image_raw']", ["/front/image_raw"]),
+        ("[]", []),
+    ],
+)
+def test_topics_are_a_yaml_list(segment, text, topics):
+    assert segment.topics(text) == topics
+
+
+@pytest.mark.parametrize("text", ["/front/image_raw", "[/front/image_raw", "[1, 2]", "['']", "{front: image}"])
+def test_topics_that_are_no_list_are_refused(segment, text):
+    with pytest.raises(ValueError, match=r"^input_topics: ") as caught:
+        segment.topics(text)
+    assert repr(text) in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", [{"engine": "warp"}, {"camera": "maybe"}, {"log_level": "loud"}])
@@ -316,8 +335,22 @@ def test_given_arguments_override_the_parameters_file(launch, remote, small_weig
     ],
 )
 def test_topic_of_the_camera(launch, graph, small_weights, given, topic):
+    from sensor_msgs.msg import Image
+
     launch(weights=small_weights, engine="eager", namespace="robot", **given)
+    graph.collect(Image, "/robot/segmentation/label")  # a camera whose frames nobody wants is not subscribed to
     wait_for(lambda: graph.client.count_subscribers(topic) == 1, 60)
+
+
+def test_several_cameras(launch, graph, remote, small_weights):
+    from sensor_msgs.msg import Image
+
+    launch(weights=small_weights, engine="eager", namespace="robot", input_topics="[/front/image, rear/image]")
+    wait_for(lambda: remote.state("/robot/segmentation") == "active", 60)
+    assert remote.values("/robot/segmentation", "input_topics") == [["/front/image", "rear/image"]]
+    for camera, topic in (("front", "/front/image"), ("rear", "/robot/rear/image")):
+        graph.collect(Image, f"/robot/segmentation/{camera}/label")
+        wait_for(lambda topic=topic: graph.client.count_subscribers(topic) == 1)
 
 
 def test_respawned_node_is_active_again(launch, remote, small_weights):

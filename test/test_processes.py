@@ -164,9 +164,9 @@ def test_camera_says_what_does_not_open(run, tmp_path):
 def test_demo_chooses_a_transport_that_images_fit_into(monkeypatch):
     for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "ROS_DISTRO"):
         monkeypatch.delenv(name, raising=False)
-    assert demo._environment()["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("config/fastdds.xml")
+    assert demo.environment()["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("config/fastdds.xml")
     monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "mine.xml")
-    assert demo._environment()["FASTDDS_DEFAULT_PROFILES_FILE"] == "mine.xml"
+    assert demo.environment()["FASTDDS_DEFAULT_PROFILES_FILE"] == "mine.xml"
 
 
 @pytest.mark.parametrize(("min_miou", "status"), [("0.0", 0), ("1.0", 1)])

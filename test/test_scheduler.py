@@ -1,107 +1,231 @@
-"""Newest frame first, and the statistics."""
+"""Newest frame first, in turn, in batches; and the statistics."""
 
 import threading
+import time
+from collections import Counter
 
 import pytest
 
+from seg_ros import scheduler
 from seg_ros.scheduler import NewestFirst, Statistics
+from test.conftest import wait_for
+
+
+class Worker:
+    """A mailbox whose work waits for `gate`, and what came of what was put in.
+
+    `raises` is an error by item; `then` what is put in while a pair of key and item is worked on.
+    """
+
+    def __init__(self, **options):
+        self.gate, self.started = threading.Event(), threading.Event()
+        self.done, self.dropped, self.failures = [], [], []
+        self.raises, self.then = {}, {}
+        self.mailbox = NewestFirst(
+            self._work, self.dropped.append, lambda items, error: self.failures.append((items, error)), **options
+        )
+
+    def _work(self, items):
+        self.started.set()
+        assert self.gate.wait(10)
+        for _, item in items:
+            if item in self.raises:
+                raise self.raises[item]
+        self.done.append(items)
+        for pair in items:
+            self.put(*self.then.get(pair, ()))
+
+    def put(self, *items):
+        for key, item in items:
+            self.mailbox.put(key, item)
+
+    def hold(self):
+        """Gives it something to work on until the gate is opened."""
+        self.put(("hold", 0))
+        assert self.started.wait(10)
 
 
 @pytest.fixture
-def gate():
-    return threading.Event()
+def worker():
+    made = []
+
+    def worker(**options):
+        made.append(Worker(**options))
+        return made[-1]
+
+    yield worker
+    for each in made:
+        each.gate.set()
+        assert each.mailbox.stop(10)
 
 
-def test_only_the_newest_waits(gate):
-    started, done, finished, dropped = threading.Event(), [], threading.Event(), []
-
-    def work(item):
-        started.set()
-        gate.wait(5)
-        done.append(item)
-        if item == 9:
-            finished.set()
-
-    worker = NewestFirst(work, lambda: dropped.append(1), pytest.fail)
-    worker.put(0)
-    assert started.wait(5)
-    for item in range(1, 10):
-        worker.put(item)
-    gate.set()
-    assert finished.wait(5)
-    assert worker.stop()
-    assert done == [0, 9]
-    assert len(dropped) == 8
+def test_only_the_newest_of_a_key_waits(worker):
+    w = worker()
+    w.hold()
+    w.put(*[("a", i) for i in range(10)], ("b", 0), ("b", 1))
+    assert Counter(w.dropped) == {"a": 9, "b": 1}
+    w.gate.set()
+    wait_for(lambda: len(w.done) == 3)
+    assert w.done[1:] == [[("a", 9)], [("b", 1)]]
+    assert len(w.dropped) == 10
 
 
-def test_what_work_raises_reaches_failed_and_the_thread_lives_on():
-    errors, seen = [], threading.Event()
-
-    def work(item):
-        if item == "bad":
-            raise ValueError(item)
-        seen.set()
-
-    failed = threading.Event()
-
-    def note(error):
-        errors.append(error)
-        failed.set()
-
-    worker = NewestFirst(work, lambda: None, note)
-    worker.put("bad")
-    assert failed.wait(5)
-    worker.put("good")
-    assert seen.wait(5)
-    assert worker.stop()
-    assert [str(e) for e in errors] == ["bad"]
+def test_keys_take_turns(worker):
+    w = worker()
+    w.hold()
+    w.put(("a", 0), ("b", 0), ("c", 0))
+    w.put(("c", 1), ("b", 1), ("a", 1))  # what replaces takes its place
+    w.then[("a", 1)] = [("a", 2)]
+    w.gate.set()
+    wait_for(lambda: len(w.done) == 5)
+    assert w.done[1:] == [[("a", 1)], [("b", 1)], [("c", 1)], [("a", 2)]]
 
 
-def test_stop_lets_the_item_in_work_finish_and_forgets_the_pending_one(gate):
-    started, done = threading.Event(), []
+def test_a_fast_key_does_not_starve_a_slow_one(worker):
+    w = worker()
+    w.hold()
+    for i in range(20):  # after every frame of either there is a new one of it, of the fast one there are three
+        w.then[("fast", i)] = [("fast", "old"), ("fast", "old"), ("fast", i + 1)]
+        w.then[("slow", i)] = [("slow", i + 1)]
+    w.put(("fast", 0), ("slow", 0))
+    w.gate.set()
+    wait_for(lambda: len(w.done) == 43)
+    assert w.done[1:] == [[(key, i)] for i in range(21) for key in ("fast", "slow")]
 
-    def work(item):
-        started.set()
-        gate.wait(5)
-        done.append(item)
 
-    dropped = []
-    worker = NewestFirst(work, lambda: dropped.append(1), pytest.fail)
-    worker.put(1)
-    assert started.wait(5)
-    worker.put(2)
-    assert not worker.stop(timeout=0.05)  # still in work
-    gate.set()
-    assert worker.stop()
-    assert done == [1]
-    assert dropped == [1]
+@pytest.mark.parametrize(("batch", "sizes"), [(1, [1, 1, 1, 1, 1]), (2, [2, 2, 1]), (4, [4, 1]), (9, [5])])
+def test_batches_are_of_different_keys(worker, batch, sizes):
+    w = worker(batch=batch)
+    w.hold()
+    for item in range(3):
+        w.put(*[(key, item) for key in "abcde"])
+    w.gate.set()
+    wait_for(lambda: sum(map(len, w.done)) == 6)
+    assert [len(items) for items in w.done[1:]] == sizes
+    assert [pair for items in w.done[1:] for pair in items] == [(key, 2) for key in "abcde"]
+    assert Counter(w.dropped) == dict.fromkeys("abcde", 2)
+
+
+def test_what_work_raises_reaches_failed_and_the_thread_lives_on(worker):
+    w = worker(batch=2)
+    w.hold()
+    w.raises["bad"] = ValueError("why")
+    w.put(("a", "bad"), ("b", "good"))
+    w.gate.set()
+    wait_for(lambda: w.failures)
+    assert w.failures == [([("a", "bad"), ("b", "good")], w.raises["bad"])]
+    w.put(("a", "good"))
+    wait_for(lambda: w.done[1:] == [[("a", "good")]])
+    assert w.dropped == []
+
+
+def test_stop_lets_what_is_in_work_finish_and_drops_all_that_is_pending(worker):
+    w = worker()
+    w.hold()
+    w.put(("a", 1), ("b", 1), ("c", 1))
+    assert not w.mailbox.stop(timeout=0.05)  # still in work
+    assert w.dropped == ["a", "b", "c"]
+    w.gate.set()
+    assert w.mailbox.stop()
+    assert w.done == [[("hold", 0)]]
+    assert w.dropped == ["a", "b", "c"]
 
 
 def test_stop_ends_an_idle_thread():
     before = threading.active_count()
-    worker = NewestFirst(lambda item: None, lambda: None, pytest.fail)
+    worker = NewestFirst(lambda items: None, lambda key: None, pytest.fail)
     assert threading.active_count() == before + 1
     assert worker.stop()
     assert threading.active_count() == before
 
 
-def test_statistics():
-    statistics = Statistics(window=100)
+def test_begin_comes_first_and_on_the_thread():
+    seen = []
+    worker = NewestFirst(
+        lambda items: seen.append(("work", threading.current_thread().name)),
+        pytest.fail,
+        pytest.fail,
+        begin=lambda: seen.append(("begin", threading.current_thread().name)),
+    )
+    worker.put("a", 1)
+    wait_for(lambda: len(seen) == 2)
+    assert worker.stop()
+    assert seen == [("begin", "inference"), ("work", "inference")]
+
+
+def test_nothing_put_in_is_lost_uncounted():
+    """Items from several threads are all worked on, or dropped."""
+    done, dropped, keys, each = Counter(), Counter(), "abcd", 500
+    worker = NewestFirst(
+        lambda items: (time.sleep(1e-4), done.update(key for key, _ in items)),
+        lambda key: dropped.update([key]),  # of one key by one thread at a time
+        pytest.fail,
+        batch=3,
+    )
+    threads = [threading.Thread(target=lambda k=k: [worker.put(k, i) for i in range(each)]) for k in keys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert worker.stop()
+    assert {key: done[key] + dropped[key] for key in keys} == dict.fromkeys(keys, each)
+
+
+NOTHING = {"frames_in": 0, "frames_out": 0, "objects_capped": 0, "dropped": {}, "noted": {}, "period": 0.0}
+
+
+def test_counts():
+    statistics = Statistics()
+    assert statistics.counts() == NOTHING
     for _ in range(5):
         statistics.arrived()
-    statistics.drop("stale")
-    statistics.drop("stale")
-    statistics.drop("step")
-    for age in range(1, 102):
-        statistics.published({"age": float(age)})
-    snapshot = statistics.snapshot()
-    assert snapshot["frames_in"] == 5
-    assert snapshot["frames_out"] == 101
-    assert snapshot["dropped"] == {"stale": 2, "step": 1}
-    assert snapshot["p50"]["age"] == pytest.approx(51.5)  # of the last 100
-    assert snapshot["p99"]["age"] == pytest.approx(100.01)
+    for reason in ("stale", "stale", "step"):
+        statistics.drop(reason)
+    for kind in ("zero_stamp", "", "zero_stamp", "future_stamp"):
+        statistics.note(kind)
+    statistics.published()
+    statistics.published(3)
+    counts = statistics.counts()
+    assert counts.pop("period") >= 0
+    assert counts == {
+        "frames_in": 5,
+        "frames_out": 2,
+        "objects_capped": 3,
+        "dropped": {"stale": 2, "step": 1},
+        "noted": {"zero_stamp": 2, "future_stamp": 1},
+    }
+    counts["dropped"]["stale"] = 99  # a copy
+    assert statistics.counts()["dropped"]["stale"] == 2
 
 
-def test_statistics_of_nothing():
-    counts = {"frames_in": 0, "frames_out": 0, "objects_capped": 0, "dropped": {}}
-    assert Statistics().snapshot() == counts | {"p50": {}, "p99": {}}
+def test_what_was_lost_on_the_way_was_sent():
+    statistics = Statistics()
+    statistics.lost(0)
+    assert statistics.counts() == NOTHING  # no reason that is 0
+    statistics.arrived()
+    statistics.lost(3)
+    assert (statistics.frames_in, statistics.counts()["dropped"]) == (4, {"transport": 3})
+
+
+def test_timings_are_of_the_last_frames_in_ms():
+    statistics = Statistics(window=100)
+    assert statistics.timings() == {"p50": {}, "p99": {}}
+    for seconds in range(1, 102):
+        statistics.took("age", 1e-3 * seconds)
+    statistics.took("age", None)  # not known
+    statistics.took("decode", None)
+    timings = statistics.timings()
+    assert timings["p50"] == {"age": pytest.approx(51.5)}  # of the last 100
+    assert timings["p99"] == {"age": pytest.approx(100.01)}
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "period"),
+    [([7.0], 0.0), ([7.0, 7.5], 0.5), ([1.0, 7.0, 7.5], 0.5), ([7.0, 7.5, 60.0], 0.5), ([1.0, 7.0, 7.5, 60.0], 0.5)],
+)
+def test_period_is_the_shorter_of_the_last_two_gaps(monkeypatch, arrivals, period):
+    statistics, clock = Statistics(), iter(arrivals)
+    monkeypatch.setattr(scheduler.time, "monotonic", lambda: next(clock))
+    for _ in arrivals:
+        statistics.arrived()
+    assert statistics.counts()["period"] == period

@@ -2,6 +2,7 @@
 
     python -m seg_ros.cli.benchmark --weights unet_street unet_camvid fcn_camvid
     python -m seg_ros.cli.benchmark --model unet --arguments classes=11 width=32 --size 544 960 --precision fp32 bf16
+    python -m seg_ros.cli.benchmark --ros    # the way of an image through ROS instead: see seg_ros.cli.round_trip
 
 Times the whole graph, pixels to labels or objects; on a GPU with upload and download. The runs take turns, so that what
 else the machine does hits all of them. Table on stdout; the last line is JSON, a list of rows. roof_share is the least
@@ -16,6 +17,7 @@ import argparse
 import copy
 import dataclasses
 import json
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -155,6 +157,12 @@ def rows(cases: list[Case], roofs: Roofs, seconds: float) -> list[dict]:
 
 @one_line_errors
 def main(arguments: list[str] | None = None) -> None:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["--ros"]:
+        from seg_ros.cli import round_trip  # it needs rclpy, the rest of this file does not
+
+        round_trip.main(arguments[1:])
+        return
     parser = argparse.ArgumentParser(
         prog="benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -92,16 +92,16 @@ class Publishers:
     def __init__(self, node: LifecycleNode, task: str, camera: str = "") -> None:
         self._node = node
         above = f"~/{camera}/" if camera else "~/"
-        self._publishers = {
-            name: node.create_lifecycle_publisher(
-                row.message,
-                above + name,
-                output_qos(),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-            for name, row in OUTPUTS.items()
-            if task in row.tasks
-        }
+        self._publishers: dict[str, Any] = {}
+        options = QoSOverridingOptions.with_default_policies()
+        try:
+            for name in (name for name, row in OUTPUTS.items() if task in row.tasks):
+                self._publishers[name] = node.create_lifecycle_publisher(
+                    OUTPUTS[name].message, above + name, output_qos(), qos_overriding_options=options
+                )
+        except Exception:  # a wrong override
+            self.destroy()
+            raise
 
     def wanted(self) -> list[str]:
         """The topics that somebody subscribes to."""

@@ -101,15 +101,8 @@ class Parameters:
     )
 
     def topics(self) -> list[str]:
-        """Of all cameras.
-
-        Raises:
-            ValueError: a topic is there twice.
-        """
-        several = [topic for topic in self.input_topics if topic]
-        if len(set(several)) < len(several):
-            raise ValueError(f"parameter 'input_topics': got {several}, allowed: each topic once")
-        return several or [self.input_topic]
+        """Of all cameras, as they were given."""
+        return [topic for topic in self.input_topics if topic] or [self.input_topic]
 
     def selection(self, classes: ClassMap) -> Selection:
         """Which objects count, for a network that finds the things among `classes`.

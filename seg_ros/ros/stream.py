@@ -23,25 +23,36 @@ def camera_names(topics: Sequence[str]) -> list[str]:
 
     It is the namespace of the camera, as image_transport lays topics out (`/front/image_raw/compressed` -> `front`);
     with as much of what is above as makes the names differ, and at last the whole topic.
+
+    Args:
+        topics: resolved.
+
+    Raises:
+        ValueError: two of them cannot be told apart.
     """
     parts = [[part for part in topic.removesuffix("/compressed").split("/") if part] for topic in topics]
     for depth in range(1, max(map(len, parts))):
         names = ["_".join(part[:-1][-depth:]) for part in parts]
         if all(names) and len(set(names)) == len(names):
             return names
-    return [topic.strip("/").replace("/", "_") for topic in topics]
+    names = [topic.strip("/").replace("/", "_") for topic in topics]
+    if len(set(names)) < len(names):
+        raise ValueError(f"parameter 'input_topics': got {list(topics)}, allowed: topics of different names")
+    return names
 
 
 class Pace:
     """Lets through so many frames a second in the long run; a frame that is half a period early still passes."""
 
     def __init__(self) -> None:
-        self._due = 0.0
+        self._rate = self._due = 0.0
 
     def admits(self, now: float, rate: float) -> bool:
         """Whether a frame at `now` (s, monotonic) passes. `rate` in Hz; 0.0 is no limit."""
         if not rate:
             return True
+        if rate != self._rate:
+            self._rate, self._due = rate, 0.0
         early = self._due - now
         if early > 0.5 / rate:
             return False
@@ -53,7 +64,7 @@ class Stream:
     """One camera. All of it runs on the executor's thread, but what the statistics and the outputs do.
 
     Args:
-        topic: of the camera; one that ends in /compressed carries `CompressedImage`.
+        topic: of the camera, resolved; one that ends in /compressed carries `CompressedImage`.
         name: that outputs and diagnostics are below; empty where the node has one camera only.
         task: of the network, for the outputs.
         take: gets this stream and a serialised message; called for each frame that is not dropped at once.
@@ -73,7 +84,7 @@ class Stream:
         failed: Callable[[Stream, Exception], None],
     ) -> None:
         self._node, self._take, self._failed = node, take, failed
-        self.topic, self.name = node.resolve_topic_name(topic), name
+        self.topic, self.name = topic, name
         self.kind = CompressedImage if self.topic.endswith("/compressed") else Image
         self.statistics, self.health = Statistics(), Health()
         self.outputs = Publishers(node, task, name)

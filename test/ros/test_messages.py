@@ -77,6 +77,8 @@ def test_big_endian_values_are_turned():
 def test_the_wrong_array_is_refused(array, encoding):
     with pytest.raises(ValueError, match=encoding):
         messages.image(messages.header(FRAME), array, encoding)
+    with pytest.raises(ValueError, match=encoding):
+        messages.serialized_image(FRAME.stamp, FRAME.frame_id, array, encoding)
 
 
 def test_a_frame_comes_back_from_its_message():
@@ -86,15 +88,29 @@ def test_a_frame_comes_back_from_its_message():
     assert (frame.bgr, frame.stamp, frame.frame_id) == (True, FRAME.stamp, FRAME.frame_id)
 
 
-def test_compressed():
+@pytest.mark.parametrize(("encoding", "dtype", "pixel", "step"), CASES)
+def test_a_serialised_image_is_the_message(encoding, dtype, pixel, step):
+    whole = values(dtype, pixel, 9, 20)
+    for array in (whole, whole[1:6, 3:10], whole[::2, ::3], whole.astype(np.dtype(dtype).newbyteorder(">"))):
+        serialized = messages.serialized_image(FRAME.stamp, FRAME.frame_id, array, encoding)
+        assert deserialize_message(serialized, Image) == messages.image(messages.header(FRAME), array, encoding)
+
+
+def test_a_serialised_jpeg():
     y, x = np.mgrid[0:40, 0:60]
     picture = np.stack([y * 4, x * 4, x + y], -1).astype(np.uint8)
-    msg = messages.compressed(messages.header(FRAME), picture, quality=90)
+
+    def jpeg(quality):
+        serialized = messages.serialized_jpeg(FRAME.stamp, FRAME.frame_id, picture, quality)
+        return deserialize_message(serialized, CompressedImage)
+
+    msg = jpeg(90)
     assert msg.format == "bgr8; jpeg compressed bgr8"
     assert msg.header == messages.header(FRAME)
-    frame = decode_compressed(deserialize_message(serialize_message(msg), CompressedImage))
-    assert np.abs(frame.pixels.astype(int) - picture).max() < 16
-    assert len(msg.data) > len(messages.compressed(messages.header(FRAME), picture, quality=20).data)
+    assert np.abs(decode_compressed(msg).pixels.astype(int) - picture).max() < 16
+    assert len(msg.data) > len(jpeg(20).data)
+    view = np.repeat(picture, 2, axis=1)[:, ::2]
+    assert messages.serialized_jpeg((1, 2), "", view) == messages.serialized_jpeg((1, 2), "", picture)
 
 
 def test_a_message_is_built_without_a_loop_over_its_bytes():
@@ -210,6 +226,13 @@ def test_match_publisher(publishers, expected):
     profile = qos.match_publisher(node(*publishers), "/camera/image_raw")
     assert profile == qos.camera_qos(reliable=expected == RELIABLE)
     assert profile.reliability == expected
+
+
+@pytest.mark.parametrize("publishers", [[], [RELIABLE], [BEST_EFFORT], [RELIABLE, BEST_EFFORT]])
+@pytest.mark.parametrize(("wish", "expected"), [("reliable", RELIABLE), ("best_effort", BEST_EFFORT)])
+def test_the_reliability_that_is_asked_for_is_taken(publishers, wish, expected):
+    profile = qos.match_publisher(node(*publishers), "/camera/image_raw", wish)
+    assert profile == qos.camera_qos(reliable=expected == RELIABLE)
 
 
 def test_profiles_keep_only_the_newest():

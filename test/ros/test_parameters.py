@@ -47,9 +47,14 @@ def test_every_parameter_is_described_and_numbers_have_ranges(start):
 
 
 def test_right_values_are_taken(start):
-    values = {"overlay_alpha": 0.25, "engine": "eager", "threads": 1, "score_threshold": 0.75, "max_detections": 9}
-    _, server = start(classes=["car", "dog"], **values)
-    assert server.read() == Parameters(classes=("car", "dog"), **values)
+    values = {
+        "overlay_alpha": 0.25, "engine": "eager", "threads": 1, "score_threshold": 0.75, "max_detections": 9,
+        "batch": 4, "watchdog": 0.5, "input_reliability": "best_effort", "enabled": False, "max_rate": 10.0,
+        "max_frame_age": 0.5,
+    }  # fmt: skip
+    lists = {"classes": ["car", "dog"], "input_topics": ["/front/image", "rear/image/compressed"]}
+    _, server = start(**lists, **values)
+    assert server.read() == Parameters(**{name: tuple(names) for name, names in lists.items()}, **values)
 
 
 WRONG = [
@@ -67,6 +72,18 @@ WRONG = [
     ("max_detections", 0, "int 1 to 65535"),
     ("classes", [8, 9], "a list of class names"),
     ("classes", "car", "a list of class names"),
+    ("batch", 0, "int 1 to 64"),
+    ("batch", 65, "int 1 to 64"),
+    ("watchdog", 0.0, "float 0.5 to 3600.0"),
+    ("watchdog", 5, "write 1.0, not 1"),
+    ("input_topics", "/front/image", "a list of topic names"),
+    ("input_topics", [1, 2], "a list of topic names"),
+    ("input_topics", ["/front/image", "bad topic"], "a list of topic names"),
+    ("input_reliability", "best effort", "'auto', 'reliable', 'best_effort'"),
+    ("enabled", "yes", "bool"),
+    ("max_rate", -1.0, "float 0.0 to 1000.0"),
+    ("max_rate", 30, "write 1.0, not 1"),
+    ("max_frame_age", 3600.5, "float 0.0 to 3600.0"),
 ]
 
 
@@ -92,6 +109,22 @@ def test_wrong_live_value_is_refused_and_the_old_one_stays(start, name, value, a
     assert server.read() == Parameters()
 
 
+FIXED = {
+    "autostart", "weights", "model", "engine", "precision", "resize_mode", "cache_dir", "threads", "batch", "watchdog",
+    "input_topic", "input_topics", "input_reliability",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Parameters), ids=lambda field: field.name)
+def test_what_needs_a_new_engine_or_subscription_is_fixed(start, field):
+    node, server = start()
+    server.locked = True
+    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    result = node.set_parameters([Parameter(field.name, value=value)])[0]
+    assert result.successful is (field.name not in FIXED)
+    assert ("clean up the node first" in result.reason) is (field.name in FIXED)
+
+
 def test_several_values_are_set_together_or_not_at_all(start):
     node, server = start()
     both = [Parameter("overlay_alpha", value=0.1), Parameter("jpeg_quality", value=500)]
@@ -109,6 +142,29 @@ def test_fixed_parameters_wait_for_cleanup(start):
     server.locked = False
     assert node.set_parameters([Parameter("weights", value="other")])[0].successful
     assert server.read() == Parameters(weights="other", overlay_alpha=0.75)
+
+
+@pytest.mark.parametrize(
+    ("given", "topics"),
+    [
+        ({}, ["image"]),
+        ({"input_topic": "/eye/image"}, ["/eye/image"]),
+        ({"input_topics": ()}, ["image"]),
+        ({"input_topics": ("", "")}, ["image"]),
+        ({"input_topics": ("/front/image",)}, ["/front/image"]),
+        ({"input_topics": ("rear/image", "", "/front/image"), "input_topic": "/eye"}, ["rear/image", "/front/image"]),
+    ],
+)
+def test_topics(given, topics):
+    assert Parameters(**given).topics() == topics
+
+
+@pytest.mark.parametrize("empty", [[], [""], Parameter("input_topics", Parameter.Type.NOT_SET)])
+def test_no_topics_are_the_one(ros, empty):
+    given = empty if isinstance(empty, Parameter) else Parameter("input_topics", value=empty)
+    node = ros.create_node("no_topics", parameter_overrides=[given])
+    assert ParameterServer(node).read().topics() == ["image"]
+    node.destroy_node()
 
 
 NO_CLASSES = {
@@ -138,7 +194,7 @@ def test_no_class_names_are_all_classes(ros, empty):
 
 def test_empty_list_in_a_parameters_file(ros, tmp_path):
     file = tmp_path / "mine.yaml"
-    file.write_text("/**:\n  ros__parameters:\n    classes: []\n")
+    file.write_text("/**:\n  ros__parameters:\n    classes: []\n    input_topics: []\n")
     node = ros.create_node("mine", cli_args=["--ros-args", "--params-file", str(file)])
     assert ParameterServer(node).read() == Parameters()
     node.destroy_node()

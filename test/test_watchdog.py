@@ -1,0 +1,76 @@
+"""The watchdog ends a process that hangs, and no other. In processes of their own: it ends them."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from seg_ros.watchdog import Watchdog
+
+HEAD = """
+import ctypes, sys, time
+from seg_ros.watchdog import Watchdog
+libc = ctypes.PyDLL(None)  # its calls keep Python's lock, as a native library may
+def inference(seconds):
+    libc.usleep(int(1e6 * seconds)) if LOCKED else time.sleep(seconds)
+"""
+BODY = """
+watchdog = Watchdog(WITHIN)
+for _ in range(3):
+    with watchdog.guard():
+        inference(TAKES)
+time.sleep(1.0)
+print("alive", flush=True)
+"""
+
+
+def run(body, locked=False, **values):
+    head = "".join(f"{name.upper()} = {value!r}\n" for name, value in {"locked": locked, **values}.items())
+    command = [sys.executable, "-c", head + HEAD + body]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_what_hangs_ends_the_process_with_all_stacks(locked):
+    start = time.monotonic()
+    result = run(BODY, locked, within=0.5, takes=40.0)
+    assert time.monotonic() - start < 30
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "Timeout" in result.stderr
+    assert "in inference" in result.stderr
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_what_is_in_time_does_not(locked):
+    result = run(BODY, locked, within=10.0, takes=0.01)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "alive\n", "")
+
+
+def test_the_end_of_the_guard_ends_the_watch():
+    result = run(BODY, within=0.9, takes=0.0)  # the process lives longer than that afterwards
+    assert (result.returncode, result.stdout, result.stderr) == (0, "alive\n", "")
+
+
+def test_an_error_ends_the_watch_too():
+    body = """
+watchdog = Watchdog(0.5)
+try:
+    with watchdog.guard():
+        raise KeyError("a bug")
+except KeyError as error:
+    print(repr(error), watchdog.busy)
+time.sleep(1.0)
+"""
+    result = run(body)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "KeyError('a bug') 0.0\n", "")
+
+
+def test_busy_counts_seconds():
+    watchdog = Watchdog(3600.0)
+    assert (watchdog.seconds, watchdog.busy) == (3600.0, 0.0)
+    start = time.monotonic()
+    with watchdog.guard():
+        time.sleep(0.05)
+        assert 0.05 <= watchdog.busy <= time.monotonic() - start
+    assert watchdog.busy == 0.0
