@@ -2,7 +2,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test soak lint clean
 
 # On one machine, other people's robots stay out of it; a TOPIC may come from another machine.
 ifeq ($(TOPIC),)
@@ -27,6 +27,9 @@ demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUT
 
 test: setup lint ## lint and the tests; ARGS= go to pytest
 	@$(env); python -m pytest test -q $(ARGS)
+
+soak: setup ## the tests of faults and long runs in their long forms, and what they measured; ARGS= go to pytest
+	@$(env); SEG_ROS_SOAK=1 python -m pytest test/faults test/test_many_cameras.py test/test_real_time.py -q -s $(ARGS)
 
 lint: setup ## ruff
 	@$(env); ruff check; ruff format --check

@@ -22,6 +22,9 @@ from seg_ros.watchdog import Watchdog
 _OUT_OF_MEMORY_LIMIT = 5
 """Frames in a row that memory may be short for, before a new process is better."""
 
+_YIELD = 1e-4
+"""Seconds that it takes a thread to wake up, about."""
+
 Message = tuple[Stream, bytes]
 """A serialised image, and the camera that it came from."""
 
@@ -60,9 +63,16 @@ class Pipeline:
     def put(self, stream: Stream, message: bytes) -> None:
         """Makes `message` the camera's pending one. Returns at once."""
         self._mailbox.put(stream, message)
+        # Lets the inference thread have Python's lock: else it waits until the executor has gone round, 0.7 ms.
+        time.sleep(_YIELD)
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Waits for the frames in work; says whether they ended within `timeout` s."""
+        """Waits for the frames in work; says whether they ended within `timeout` s.
+
+        With a timeout the process is about to end, so the watchdog lets go.
+        """
+        if timeout is not None:
+            self.watchdog.release()
         return self._mailbox.stop(timeout)
 
     def failed(self, stream: Stream, error: Exception) -> None:

@@ -21,6 +21,7 @@ class Watchdog:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._since: float | None = None
+        self._released = False
 
     @property
     def busy(self) -> float:
@@ -31,10 +32,16 @@ class Watchdog:
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
         """Around what may hang. Costs 35 us."""
-        faulthandler.dump_traceback_later(self.seconds, exit=True)
+        if not self._released:
+            faulthandler.dump_traceback_later(self.seconds, exit=True)
         self._since = time.monotonic()
         try:
             yield
         finally:
             self._since = None
             faulthandler.cancel_dump_traceback_later()
+
+    def release(self) -> None:
+        """Lets go for good: the process ends anyway, and its status shall not become that of a hang."""
+        self._released = True
+        faulthandler.cancel_dump_traceback_later()

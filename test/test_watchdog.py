@@ -74,3 +74,20 @@ def test_busy_counts_seconds():
         time.sleep(0.05)
         assert 0.05 <= watchdog.busy <= time.monotonic() - start
     assert watchdog.busy == 0.0
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_once_released_it_ends_nothing_any_more(when):
+    body = """
+watchdog = Watchdog(1.0)
+if WHEN == "before":
+    watchdog.release()
+with watchdog.guard():
+    watchdog.release()
+    inference(2.0)
+with watchdog.guard():
+    inference(2.0)
+print("alive", flush=True)
+"""
+    result = run(body, when=when)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "alive\n", "")

@@ -1,0 +1,29 @@
+"""A node with a fault, as a process of its own, and a camera that it looks at."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def faulty(ros_env, small_weights, tmp_path):
+    """Starts a `NodeProcess`: `faulty("sleep", 1.5, watchdog=60.0)`. What still runs after the test is ended."""
+    from test.faults.processes import NodeProcess
+
+    started = []
+
+    def faulty(fault, seconds=0.0, **parameters):
+        usual = {"weights": small_weights, "engine": "eager", "input_topic": "/eye/image"}
+        started.append(NodeProcess(ros_env, tmp_path / f"{len(started)}.log", fault, seconds, usual | parameters))
+        return started[-1]
+
+    yield faulty
+    for node in started:
+        node.end()
+
+
+@pytest.fixture
+def eye(graph):
+    from test.faults.processes import Eye
+
+    return Eye(graph)

@@ -1,0 +1,53 @@
+"""The node with a fault in its inference: `python -m test.faults.faulty_node FAULT SECONDS --ros-args ...`.
+
+Frames with a stamp from `TROUBLE` on meet the fault; all others are segmented as ever. So the camera chooses.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+
+import torch
+
+from seg_ros import node
+from seg_ros.engines import engine_error
+from seg_ros.segmenter import Segmenter
+
+TROUBLE = 1_000_000
+"""Seconds of a stamp."""
+
+
+def hold(seconds: float) -> None:
+    """Sleeps as a native call does that keeps Python's lock."""
+    ctypes.PyDLL(None).sleep(int(seconds))
+
+
+def out_of_memory(_: float) -> None:
+    raise engine_error("the engine", torch.OutOfMemoryError("not really"))
+
+
+def lost(_: float) -> None:
+    raise engine_error("the engine", RuntimeError("CUDA error: an illegal memory access, not really"))
+
+
+FAULTS = {"none": lambda _: None, "sleep": time.sleep, "hold": hold, "memory": out_of_memory, "lost": lost}
+
+
+def main() -> None:
+    fault, seconds = FAULTS[sys.argv[1]], float(sys.argv[2])
+    segment = Segmenter.segment
+
+    def faulty(self, frames, *arguments):
+        if any(frame.stamp[0] >= TROUBLE for frame in frames):
+            print("in trouble", file=sys.stderr, flush=True)
+            fault(seconds)
+        return segment(self, frames, *arguments)
+
+    Segmenter.segment = faulty
+    node.main(sys.argv[:1] + sys.argv[3:])
+
+
+if __name__ == "__main__":
+    main()

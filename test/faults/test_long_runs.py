@@ -1,0 +1,171 @@
+"""What only shows in the long run: wrong transitions, a hundred life cycles, as many frames as in four hours."""
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.serialization import serialize_message
+
+from seg_ros.ros.outputs import OUTPUTS
+from test.conftest import wait_for
+from test.faults.processes import SOAK, memory
+from test.nodes import Nothing, active, picture, state
+
+CYCLES, WARM_UP = (100, 100) if SOAK else (10, 10)
+FRAMES = 432_000 if SOAK else 8_000
+
+VALID = {
+    "unconfigured": {Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN},
+    "inactive": {
+        Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_CLEANUP, Transition.TRANSITION_INACTIVE_SHUTDOWN,
+    },
+    "active": {Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVE_SHUTDOWN},
+    "finalized": set(),
+}  # fmt: skip
+PATH = [
+    (Transition.TRANSITION_CONFIGURE, "inactive"),
+    (Transition.TRANSITION_ACTIVATE, "active"),
+    (Transition.TRANSITION_DEACTIVATE, "inactive"),
+    (Transition.TRANSITION_CLEANUP, "unconfigured"),
+]
+
+
+@pytest.fixture
+def ask(graph):
+    """Calls a service of the node: `ask(GetState, "get_state")`.
+
+    Until it is answered the request is repeated: one may go to a node of the test before, which the graph has not
+    forgotten yet.
+    """
+    clients = {}
+
+    def ask(kind, name, request=None):
+        if name not in clients:
+            clients[name] = graph.client.create_client(kind, f"/segmentation/{name}")
+            assert clients[name].wait_for_service(60)
+        futures, due = [], 0.0
+
+        def answers():
+            nonlocal due
+            if time.monotonic() > due:
+                futures.append(clients[name].call_async(request or kind.Request()))
+                due = time.monotonic() + 5.0
+            return [future.result() for future in futures if future.done()]
+
+        return wait_for(answers, 60)[0]
+
+    return ask
+
+
+@pytest.fixture
+def change(ask):
+    def change(transition):
+        return ask(ChangeState, "change_state", ChangeState.Request(transition=Transition(id=transition))).success
+
+    return change
+
+
+def test_transitions_that_are_not_there_are_refused_in_every_state(start, ask, change):
+    node = start(autostart=False)
+    others = {1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 20, 30, 40, 50, 60, 62, 90, 99, 255}
+    to_the_end = [*PATH[:2], (Transition.TRANSITION_ACTIVE_SHUTDOWN, "finalized")]
+    for transition, after in [(None, "unconfigured"), *to_the_end]:
+        if transition is not None:
+            assert change(transition)
+        for wrong in sorted(others - VALID[after]):
+            assert not change(wrong), f"{wrong} in {after}"
+            assert state(node) == after
+        assert ask(GetState, "get_state").current_state.label == after
+
+
+def test_memory_and_threads_stay_over_life_cycles(faulty, eye, ask, change):
+    node = faulty("none", autostart=False)
+    taken, threads = [], []
+    for _ in range(WARM_UP + CYCLES):
+        for transition, after in PATH:
+            assert change(transition)
+            if after == "active":
+                eye.answered(60)
+                threads.append(node.threads())
+        taken.append(memory(node.pid))
+    before, after = taken[WARM_UP - 1], taken[-1]
+    print(f"\n{CYCLES} cycles after {WARM_UP}: {before:.1f} MB, then {after:.1f} MB; {min(threads[WARM_UP:])} threads")
+    assert after - before < (2.0 if SOAK else 5.0)  # the heap takes a step or two of 1 to 3 MB in the first minute
+    assert min(threads[-5:]) == min(threads[WARM_UP:])  # of the least: one that ends is still counted for a moment
+
+
+class Sink:
+    """In place of a camera's publishers: fills the outputs as if somebody wanted them, and keeps nothing."""
+
+    def __init__(self):
+        self.done = threading.Event()
+
+    def wanted(self):
+        return ["label", "confidence", "overlay"]
+
+    def publish(self, outcome):
+        for name in self.wanted():
+            assert OUTPUTS[name].fill(outcome)
+        self.done.set()
+
+    def destroy(self):
+        pass
+
+
+def test_frames_without_end_leave_no_trace(start):
+    """Of mixed sizes, every 50th replaced before its turn, every 1000th broken: each is counted, none is kept."""
+    node = start()
+    active(node)
+    node.pipeline.segmenter = Nothing()
+    (stream,) = node.streams
+    stream.outputs.destroy()
+    stream.outputs = sink = Sink()
+    sizes = [(48, 72), (60, 80), (97, 131), (120, 160), (240, 320)]
+    good = [serialize_message(picture(1 + i, size)) for i, size in enumerate(sizes)]
+    broken = good[0][:200]
+    took, taken = np.ones(FRAMES), []  # ones: pages of zeros would come only with their frames, and count as growth
+    sample = FRAMES // 50
+    for i in range(FRAMES):
+        if i % sample == 0:
+            taken.append(memory(os.getpid()))
+        if i % 1000 == 999:
+            stream._on_message(broken, {})
+            wait_for(lambda: settled(stream))
+        sink.done.clear()
+        start_s = time.perf_counter()
+        stream._on_message(good[i % len(good)], {})
+        if i % 50 == 49:
+            stream._on_message(good[0], {})
+        assert sink.done.wait(20)
+        took[i] = time.perf_counter() - start_s
+    wait_for(lambda: settled(stream))
+    counts = stream.statistics.counts()
+    assert counts["frames_in"] == FRAMES + FRAMES // 50 + FRAMES // 1000
+    assert counts["frames_out"] + sum(counts["dropped"].values()) == counts["frames_in"]
+    assert sum(n for reason, n in counts["dropped"].items() if reason != "stale") == FRAMES // 1000
+
+    warm = taken[len(taken) // 5 :]
+    slope = np.polyfit(np.arange(len(warm)) * sample / 1e5, warm, 1)[0]
+    first, last = (1e3 * np.percentile(part, (50, 99)) for part in (took[: FRAMES // 5], took[-FRAMES // 5 :]))
+    print(
+        f"\n{counts}\n{FRAMES} frames: {taken[0]:.1f} MB at first, {warm[0]:.1f} MB after a fifth, {warm[-1]:.1f} MB "
+        f"at last, {slope:+.2f} MB per 100k frames; p50 and p99 of the first fifth {first.round(3)} ms, of the last "
+        f"{last.round(3)} ms"
+    )
+    if SOAK:
+        assert slope < 1.0
+        assert last[1] < 1.1 * first[1]
+    else:
+        assert warm[-1] - warm[0] < 2.0
+
+
+def settled(stream):
+    counts = stream.statistics.counts()
+    return counts["frames_out"] + sum(counts["dropped"].values()) == counts["frames_in"]
