@@ -23,6 +23,16 @@ SMALL_INSTANCE = {
 }  # fmt: skip
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "graph: has a ROS graph of its own; `make test` runs these one by one")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "ros_env" in item.fixturenames:
+            item.add_marker(pytest.mark.graph)
+
+
 @pytest.fixture(scope="session")
 def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny untrained U-Net at 64x96, as a weights file."""

@@ -70,6 +70,7 @@ def test_cameras_share_a_slow_engine_evenly(cameras):
     served = seconds_of(node, 4.0)
     for sender in senders:
         sender.stop()
+    print(f"\nframes of four cameras at 80, 20, 20 and 20 Hz in 4 s: {served}")
     assert min(served) >= 0.8 * sum(served) / 4, served
     for stream in node.streams:
         counts = stream.statistics.counts()
@@ -89,6 +90,7 @@ def test_a_silent_camera_costs_the_others_nothing(cameras):
     served = seconds_of(node, 3.0)
     for sender in senders:
         sender.stop()
+    print(f"\nin 3 s of four cameras {four} frames, of three {sum(served)}")
     assert served[3] <= 1
     assert sum(served) >= 0.9 * four
 

@@ -40,12 +40,15 @@ def test_silence_is_an_error_within_two_seconds_and_heals_within_two(serving, le
     sender = Sender(camera, picture())
     told(levels, 0.0, OK)
     sender.stop()
-    assert told(levels, time.monotonic(), ERROR) <= 2.0
+    silent = told(levels, time.monotonic(), ERROR)
+    assert silent <= 2.0
     assert "no frame on /eye/image" in levels[-1][2]
     labels.clear()
     sender, back = Sender(camera, picture(2)), time.monotonic()
-    assert told(levels, back, OK) <= 2.0
+    healed = told(levels, back, OK)
     sender.stop()
+    print(f"\na silent camera: ERROR after {silent:.2f} s, OK {healed:.2f} s after it is back")
+    assert healed <= 2.0
     assert labels
 
 
@@ -73,6 +76,7 @@ def test_a_camera_that_restarts_changed_is_served(start, graph, reliable):
     begin = time.monotonic()
     message = picture(2, (60, 101), "bgr8")
     send(second, message, labels)
+    print(f"\na camera that restarts changed: served after {time.monotonic() - begin:.2f} s")
     assert time.monotonic() - begin < 2.0
     assert (labels[-1].height, labels[-1].width, labels[-1].header) == (60, 101, message.header)
 
@@ -83,7 +87,9 @@ def test_a_failing_network_is_an_error_within_a_second_and_a_half(serving, level
     told(levels, 0.0, OK)
     before_each_frame(node, fail(EngineError("NaN or Inf", reason="not_finite")))
     begin = time.monotonic()
-    assert told(levels, begin + 0.05, ERROR) <= 1.5
+    failing = told(levels, begin + 0.05, ERROR)
+    print(f"\na failing network: ERROR after {failing:.2f} s")
+    assert failing <= 1.5
     assert "not_finite" in levels[-1][2]
     time.sleep(0.2)
     labels.clear()

@@ -98,6 +98,7 @@ def test_output_resumes_within_a_second_of_a_jump_of_the_clock(simulated, jump):
     labels.clear()
     start, after = time.monotonic(), int((100.0 + jump) * 1e9)
     send(camera, stamped(after), labels)  # the camera lives by the same clock
+    print(f"\nthe clock jumps by {jump:g} s: output resumes after {time.monotonic() - start:.2f} s")
     assert time.monotonic() - start < 1.0
     assert labels[-1].header.stamp.sec == after // 10**9
     camera.publish(stamped(after - 2 * 10**9))
