@@ -49,7 +49,8 @@ WIDTHS = {480: 640, 1080: 1920, 2160: 3840}
 
 _PIXELS_A_SECOND = 1920 * 1080 * 30
 _KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
-"""For camera and probe, whose time is in every round trip: else they take a fresh page for every 4 KB of an image."""
+"""For camera, probe and floor: else they take a fresh page for every 4 KB of an image, and that time is in every round
+trip. The node sees to it by itself; typed is as most people run it."""
 _START_LIMIT = 60.0
 """Seconds within which every camera must be answered."""
 _MARGIN = 1.0
@@ -125,7 +126,7 @@ def measure(middle: str, run: Run, seconds: float) -> Sample:
 def _started(role: str, run: Run) -> Iterator[subprocess.Popen]:
     command = [sys.executable, "-m", "seg_ros.cli.round_trip_roles", role, json.dumps(dataclasses.asdict(run))]
     local = {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    settings = local | environment() | ({} if role in MIDDLES else _KEEP_FREED_MEMORY)
+    settings = local | environment() | ({} if role in ("typed", "node") else _KEEP_FREED_MEMORY)
     # In a session of its own, so that Ctrl-C is ours alone; the end of its stdin ends it.
     process = subprocess.Popen(
         command, env=settings, text=True, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
