@@ -25,16 +25,20 @@ def reported(callback: Callable) -> Callable:
 
 
 def survived(callback: Callable) -> Callable:
-    """A timer's or parameter's callback whose errors are logged and kept as `node.problem`, but do not end the node."""
+    """A timer's or parameter's callback whose errors do not end the node: they are logged, and kept as `node.problem`
+    until it succeeds again."""
 
     @functools.wraps(callback)
     def wrapper(node: Any, *args: Any) -> None:
+        failed = f"{callback.__name__} failed: "
         try:
             callback(node, *args)
+            if node.problem.startswith(failed):
+                node.problem = ""
         except Exception as error:
             if node.context.ok():  # else the graph went away under it
-                node.problem = f"{callback.__name__} failed: {error!r}"
-                node.get_logger().error(f"{callback.__name__} failed: {traceback.format_exc()}")
+                node.problem = failed + repr(error)
+                node.get_logger().error(failed + traceback.format_exc(), throttle_duration_sec=1.0)
 
     return wrapper
 

@@ -126,3 +126,6 @@ def test_an_error_in_a_callback_reaches_diagnostics_and_the_node_lives(serving, 
     send(camera, picture(3), labels)
     monkeypatch.setattr(stream, "follow", lambda *_: 1 / 0)
     wait_for(lambda: any("_follow failed: ZeroDivisionError" in message for _, _, message in levels))
+    monkeypatch.undo()
+    begin = time.monotonic()
+    wait_for(lambda: any(t > begin + 1 and "failed" not in message for t, _, message in list(levels)))
