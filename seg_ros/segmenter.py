@@ -76,6 +76,7 @@ class Segmenter:
         self._build = build
         self._engines: OrderedDict[tuple[int, int, int], Engine] = OrderedDict()
         self._steps: OrderedDict[tuple[Fit, bool, int], Step] = OrderedDict()
+        self._staging = np.empty(0, np.uint8)  # kept: new memory would be cold
         for count in {self.batch, 1}:
             self._prepare((count, *input_size))
 
@@ -198,12 +199,14 @@ class Segmenter:
 
     def _stage(self, frames: Sequence[Frame], fits: Sequence[Fit]) -> Callable[[], list[np.ndarray]]:
         """Lays the frames in; what it returns gives the graph's tensors."""
-        staging = np.empty((len(frames), *self.input_size, 3), np.uint8)
-        for frame, fit, pixels in zip(frames, fits, staging, strict=True):
+        shape = (len(frames), *self.input_size, 3)
+        if self._staging.shape != shape:
+            self._staging = np.empty(shape, np.uint8)
+        for frame, fit, pixels in zip(frames, fits, self._staging, strict=True):
             fit.lay_in(frame.pixels, pixels)
             if frame.bgr:
                 cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
-        return lambda: [output.numpy() for output in self.engine.run(torch.from_numpy(staging))]
+        return lambda: [output.numpy() for output in self.engine.run(torch.from_numpy(self._staging))]
 
     def _stage_on_gpu(self, frames: Sequence[Frame], fit: Fit) -> Callable[[], tuple[np.ndarray, ...]]:
         """Copies the frames to where the GPU fetches them; what it returns is the whole step."""
