@@ -1,10 +1,8 @@
 """Overload, idleness, and the parameters that act at once."""
 
-import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
+from seg_ros.cli.common import cpu_seconds
 from seg_ros.ros import messages
 from test.conftest import wait_for
 from test.nodes import Sender, before_each_frame, picture, send
@@ -63,12 +62,6 @@ def test_under_overload_the_newest_is_published_and_every_drop_is_counted(servin
     assert after["dropped"]["stale"] > before["dropped"].get("stale", 0)
 
 
-def used(pid):
-    """Seconds of processor time that a process has taken."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_with_nobody_listening_a_camera_costs_next_to_nothing(ros_env, graph, small_weights):
     camera = graph.publisher(Image, "/eye/image", reliable=False)
     pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
@@ -81,9 +74,9 @@ def test_with_nobody_listening_a_camera_costs_next_to_nothing(ros_env, graph, sm
         wait_for(lambda: labels, 60)
         graph.client.destroy_subscription(next(s for s in graph.client.subscriptions if s.topic.endswith("label")))
         time.sleep(2.0)
-        before, begin = used(node.pid), time.monotonic()
+        before, begin = cpu_seconds(node.pid), time.monotonic()
         time.sleep(5.0)
-        share = (used(node.pid) - before) / (time.monotonic() - begin)
+        share = (cpu_seconds(node.pid) - before) / (time.monotonic() - begin)
     finally:
         sender.stop()
         node.terminate()

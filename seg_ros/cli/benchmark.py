@@ -21,7 +21,6 @@ import sys
 import time
 from collections.abc import Callable
 from multiprocessing import get_context
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -29,7 +28,7 @@ import torch
 
 from seg_ros.cli.baselines import Plain, torchvision_twin
 from seg_ros.cli.chart import bar_chart
-from seg_ros.cli.common import Subject, add_subjects, one_line_errors, print_table, subjects
+from seg_ros.cli.common import Subject, add_subjects, one_line_errors, peak_megabytes, print_table, subjects
 from seg_ros.cli.roofs import Roofs, measure_roofs, work
 from seg_ros.engines import ENGINES, PRECISIONS, best_device, best_precision, open_engine
 from seg_ros.engines.cuda import Step
@@ -99,7 +98,7 @@ def measure(runs: dict[Case, Callable], seconds: float) -> dict[Case, np.ndarray
     return {case: np.array(values) for case, values in times.items()}
 
 
-def peak_megabytes(case: Case) -> float:
+def case_megabytes(case: Case) -> float:
     """The largest size of a process that opens `case`, compiled before, and runs it."""
     context = get_context("spawn")  # a fork would start with the size of this one
     ours, theirs = context.Pipe(duplex=False)
@@ -122,8 +121,7 @@ def _report_peak(case: Case, threads: int, pipe: object) -> None:
     if case.device == "cuda":
         pipe.send(torch.cuda.max_memory_allocated() / 1e6)
     else:
-        status = Path("/proc/self/status").read_text().splitlines()
-        pipe.send(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e3)
+        pipe.send(peak_megabytes())
 
 
 def rows(cases: list[Case], roofs: Roofs, seconds: float) -> list[dict]:
@@ -146,7 +144,7 @@ def rows(cases: list[Case], roofs: Roofs, seconds: float) -> list[dict]:
             "model": case.subject.name, "engine": case.engine, "device": case.device, "precision": case.precision,
             "batch": batch, "height": height, "width": width,
             "p50_ms": round(p50[case], 2), "p99_ms": round(float(np.percentile(times[case], 99)), 2),
-            "fps": round(1e3 * batch / p50[case], 1), "peak_mb": round(peak_megabytes(case)),
+            "fps": round(1e3 * batch / p50[case], 1), "peak_mb": round(case_megabytes(case)),
             "gflop": round(gflop, 2),
             "roof_share": round(roofs.milliseconds(case.precision, gflop, megabytes) / p50[case], 3),
             "vs_eager": round(of[PLAIN] / p50[case], 2),

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,6 +78,18 @@ def print_table(rows: list[dict], columns: Sequence[str]) -> None:
     print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
     for row in rows:
         print("| " + " | ".join("" if row[c] is None else str(row[c]) for c in columns) + " |")
+
+
+def peak_megabytes(process: int | str = "self") -> float:
+    """The largest size so far of a process, by its number."""
+    status = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e3
+
+
+def cpu_seconds(process: int | str = "self") -> float:
+    """User and system time so far of all threads of a process, by its number."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def one_line_errors(main: Callable) -> Callable:

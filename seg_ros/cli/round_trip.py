@@ -32,11 +32,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from seg_ros.cli.common import one_line_errors, print_table
+from seg_ros.cli.common import cpu_seconds, one_line_errors, peak_megabytes, print_table
 from seg_ros.cli.round_trip_roles import Run
 from seg_ros.demo import environment
 from seg_ros.errors import EngineError
@@ -115,11 +114,11 @@ def measure(middle: str, run: Run, seconds: float) -> Sample:
     with _started(middle, run) as answering, _started("probe", run) as probe, _started("camera", run) as camera:
         _wait_until_answered(middle, probe, (answering, probe, camera))
         time.sleep(_MARGIN)
-        begin, cpu = time.time_ns(), _cpu_seconds(answering)
+        begin, cpu = time.time_ns(), cpu_seconds(answering.pid)
         time.sleep(seconds)
-        end, cpu = time.time_ns(), _cpu_seconds(answering) - cpu
+        end, cpu = time.time_ns(), cpu_seconds(answering.pid) - cpu
         time.sleep(_MARGIN)
-        return Sample.of((begin, end), _report(camera), _report(probe), cpu, _peak_megabytes(answering))
+        return Sample.of((begin, end), _report(camera), _report(probe), cpu, peak_megabytes(answering.pid))
 
 
 @contextlib.contextmanager
@@ -157,17 +156,6 @@ def _wait_until_answered(middle: str, probe: subprocess.Popen, processes: Sequen
 def _report(process: subprocess.Popen) -> list:
     """What a process says when it ends."""
     return json.loads(process.communicate(timeout=30)[0].splitlines()[-1])
-
-
-def _cpu_seconds(process: subprocess.Popen) -> float:
-    """User and system time so far, of all threads."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _peak_megabytes(process: subprocess.Popen) -> float:
-    status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e3
 
 
 def _rate(height: int, cameras: int) -> float:

@@ -1,6 +1,5 @@
 """Whatever a camera sends costs that frame and no more: one counted drop, a word in the log, the next frame served."""
 
-import os
 import struct
 import time
 import tracemalloc
@@ -17,9 +16,10 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from seg_ros.ros.encodings import ENCODINGS
 from test.conftest import wait_for
+from test.faults.processes import SOAK
 from test.nodes import Nothing, active, picture, send
 
-MUTATIONS = 100_000 if os.environ.get("SEG_ROS_SOAK") else 10_000
+MUTATIONS = 100_000 if SOAK else 10_000
 
 
 def broken(**fields):

@@ -18,6 +18,7 @@ from std_srvs.srv import SetBool
 from seg_ros.engines.cache import default_directory
 from test.conftest import wait_for
 from test.faults.processes import SOAK, Eye
+from test.nodes import Sender
 
 HANG = 5.0 if SOAK else 3.0
 KILLS = 20 if SOAK else 3
@@ -119,24 +120,11 @@ def test_it_comes_back_after_every_kill_and_leaves_little_behind(faulty, eye):
     assert max(starts[1:]) < 10.0 * node.load
 
 
-class Busy:
-    """Sends frames at 30 Hz until it is left."""
+class Camera:
+    """The eye as a publisher: its messages are whether they meet the fault."""
 
-    def __init__(self, eye: Eye, trouble: bool) -> None:
-        self._eye, self._trouble = eye, trouble
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def _run(self):
-        while not self._stop.wait(1 / 30):
-            self._eye.send(self._trouble)
-
-    def __enter__(self):
-        self._thread.start()
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()
+    def __init__(self, eye: Eye) -> None:
+        self.publish = eye.send
 
 
 def alpha(value):
@@ -166,7 +154,8 @@ QUESTIONS = {
 def test_services_are_answered_while_frames_are_in_work(faulty, eye, fault, seconds, parameters):
     node = faulty(fault, seconds, **parameters)
     eye.opens(node)
-    with Busy(eye, trouble=True):
+    sender = Sender(Camera(eye), True)
+    try:
         for name, (kind, request) in QUESTIONS.items():
             client = eye.client.create_client(kind, f"/segmentation/{name}")
             assert client.wait_for_service(20)
@@ -174,6 +163,8 @@ def test_services_are_answered_while_frames_are_in_work(faulty, eye, fault, seco
             print(f"\n{name}: median {1e3 * statistics.median(took):.1f} ms, longest {1e3 * max(took):.1f} ms", end="")
             assert statistics.median(took) < 0.1
             assert max(took) < 0.1 * node.load + 0.3 * (not SOAK)  # a loaded machine may hiccup
+    finally:
+        sender.stop()
 
 
 def timed(client, request):
