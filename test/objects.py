@@ -1,10 +1,10 @@
-"""Objects as a network would find them, made by hand."""
+"""Frames of noise, and objects as a network would find them, made by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from seg_ros.results import Instances
+from seg_ros.results import Frame, Instances
 
 CAR, PEDESTRIAN, BICYCLIST = 8, 9, 10
 
@@ -27,3 +27,8 @@ def nothing(size=(48, 72)) -> Instances:
     return Instances(
         size, np.zeros(0, np.uint8), np.zeros(0, np.float32), none.astype(np.float32), none.astype(np.int32), ()
     )
+
+
+def noise(size, bgr=False, seed=0):
+    """A frame of noise."""
+    return Frame(np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8), bgr)
