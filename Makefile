@@ -26,7 +26,7 @@ setup: ## make .venv ready: torch, ROS 2 (the sourced one, or wheels) and the me
 	@scripts/setup.sh
 
 demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUTH= MODEL= WEIGHTS= ENGINE= MIN_MIOU= MIN_AP50= ARGS=
-	@$(env); python -m seg_ros.demo $(demo_flags) $(ARGS)
+	@$(env); python -m seg_ros.cli.demo $(demo_flags) $(ARGS)
 
 test: setup lint ## lint and the tests; ARGS= go to pytest
 	@$(env); python -m pytest test -q -m 'not graph' -n auto --maxprocesses 4 --dist worksteal $(ARGS) $(none_is_fine)

@@ -40,12 +40,11 @@ setup(
     ],
     entry_points={
         "console_scripts": [
-            "node = seg_ros.node:main",
-            "camera = seg_ros.camera:main",
-            "probe = seg_ros.probe:main",
-            "demo = seg_ros.demo:main",
+            "node = seg_ros.ros.node:main",
+            "camera = seg_ros.ros.camera:main",
+            "probe = seg_ros.ros.probe:main",
+            "demo = seg_ros.cli.demo:main",
             "train = seg_ros.cli.train:main",
-            "ablate = seg_ros.cli.ablate:main",
             "benchmark = seg_ros.cli.benchmark:main",
             "compile = seg_ros.cli.compile:main",
             "convert = seg_ros.cli.convert:main",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seg_ros.engines import Engine
+from seg_ros.engines.opening import Engine
 from seg_ros.geometry import Fit
 from seg_ros.pasting import paste
 from seg_ros.results import Selection, SemanticMap

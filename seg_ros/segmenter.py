@@ -22,7 +22,7 @@ import torch
 from seg_ros import weights
 from seg_ros.agreement import agreement, street_pictures
 from seg_ros.classes import UNLABELLED
-from seg_ros.engines import Engine, engine_error, open_engine
+from seg_ros.engines.opening import Engine, engine_error, open_engine
 from seg_ros.engines.cuda import Step
 from seg_ros.errors import EngineError
 from seg_ros.geometry import MODES, Fit

@@ -38,7 +38,7 @@ def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny untrained U-Net at 64x96, as a weights file."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    model = MODELS["unet"](**SMALL)
+    model = MODELS["unet"].build(**SMALL)
     weights.save(path, model.state_dict(), weights.Manifest("unet", SMALL, CAMVID, (64, 96), licence="test"))
     return path
 
@@ -48,7 +48,7 @@ def small_instance_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny untrained Mask R-CNN at 64x96, as a weights file."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "small_instance.safetensors"
-    model = MODELS["mask_rcnn"](**SMALL_INSTANCE)
+    model = MODELS["mask_rcnn"].build(**SMALL_INSTANCE)
     manifest = weights.Manifest("mask_rcnn", SMALL_INSTANCE, CAMVID, (64, 96), licence="test")
     weights.save(path, model.state_dict(), manifest)
     return path
@@ -149,7 +149,7 @@ def start(graph, small_weights):
     """Starts a segmentation node with small weights on the eager engine; overrides by keyword."""
     from rclpy.parameter import Parameter
 
-    from seg_ros.node import SegmentationNode
+    from seg_ros.ros.node import SegmentationNode
 
     def start(**overrides):
         values = {"weights": str(small_weights), "engine": "eager", "input_topic": "/eye/image"} | overrides

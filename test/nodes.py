@@ -10,7 +10,7 @@ import numpy as np
 from std_msgs.msg import Header
 
 from seg_ros.classes import CAMVID
-from seg_ros.engines import Engine
+from seg_ros.engines.opening import Engine
 from seg_ros.results import SemanticMap
 from seg_ros.ros import messages
 from test.conftest import wait_for

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seg_ros.agreement import Agreement, agreement, street_pictures
-from seg_ros.engines import Engine
+from seg_ros.engines.opening import Engine
 from seg_ros.models.graph import make_graph
 from seg_ros.weights import load_model
 

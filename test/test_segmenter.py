@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seg_ros.engines import Engine
+from seg_ros.engines.opening import Engine
 from seg_ros.errors import EngineError
 from seg_ros.geometry import MODES
 from seg_ros.results import Frame

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seg_ros.engines import Engine
+from seg_ros.engines.opening import Engine
 from seg_ros.results import Selection
 from seg_ros.segmenter import Segmenter
 from seg_ros.weights import load

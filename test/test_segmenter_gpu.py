@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from seg_ros import segmenter as module
-from seg_ros.engines import Engine
+from seg_ros.engines.opening import Engine
 from seg_ros.errors import EngineError
 from seg_ros.geometry import MODES, Fit
 from seg_ros.results import Frame

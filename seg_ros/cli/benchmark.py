@@ -2,7 +2,7 @@
 
     python -m seg_ros.cli.benchmark --weights unet_street unet_camvid fcn_camvid
     python -m seg_ros.cli.benchmark --model unet --arguments classes=11 width=32 --size 544 960 --precision fp32 bf16
-    python -m seg_ros.cli.benchmark --ros    # the way of an image through ROS instead: see seg_ros.cli.round_trip
+    python -m seg_ros.cli.benchmark --ros    # the way of an image through ROS instead: see benchmarks.round_trip
 
 Times the whole graph, pixels to labels or objects; on a GPU with upload and download. The runs take turns, so that what
 else the machine does hits all of them. Table on stdout; the last line is JSON, a list of rows. roof_share is the least
@@ -26,11 +26,12 @@ import cv2
 import numpy as np
 import torch
 
-from seg_ros.cli.baselines import Plain, torchvision_twin
-from seg_ros.cli.chart import bar_chart
+from benchmarks.baselines import Plain, torchvision_twin
+from benchmarks.chart import bar_chart
 from seg_ros.cli.common import Subject, add_subjects, one_line_errors, peak_megabytes, print_table, subjects
-from seg_ros.cli.roofs import Roofs, measure_roofs, work
-from seg_ros.engines import ENGINES, PRECISIONS, best_device, best_precision, open_engine
+from benchmarks.roofs import Roofs, measure_roofs, work
+from seg_ros.engines import ENGINES, PRECISIONS
+from seg_ros.engines.opening import best_device, best_precision, open_engine
 from seg_ros.engines.cuda import Step
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError

@@ -127,7 +127,4 @@ def build(architecture: str, arguments: dict) -> torch.nn.Module:
     Raises:
         ValueError: if it refuses its arguments.
     """
-    try:
-        return MODELS[architecture](**arguments)
-    except TypeError as error:
-        raise ValueError(f"{architecture} refuses the arguments {arguments}: {error}") from error
+    return MODELS[architecture].build(**arguments)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from seg_ros.agreement import agreement, street_pictures
 from seg_ros.cli.common import Subject, add_subjects, one_line_errors, subjects
-from seg_ros.engines import ENGINES, PRECISIONS, open_engine
+from seg_ros.engines import ENGINES, PRECISIONS
+from seg_ros.engines.opening import open_engine
 from seg_ros.engines.threads import set_threads
 
 

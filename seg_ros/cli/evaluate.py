@@ -24,7 +24,8 @@ from tqdm import tqdm
 from seg_ros.classes import ClassMap
 from seg_ros.cli.common import one_line_errors
 from seg_ros.engines import PRECISIONS
-from seg_ros.models import INSTANCE_MODELS
+from seg_ros.manifest import Manifest, find
+from seg_ros.models import INSTANCES
 from seg_ros.models.graph import make_graph
 from seg_ros.models.precision import at_precision
 from seg_ros.training.datasets import render_street
@@ -32,8 +33,8 @@ from seg_ros.training.evaluate import contact_sheet, evaluate
 from seg_ros.training.evaluate_instances import contact_sheet as instance_sheet
 from seg_ros.training.evaluate_instances import evaluate_instances
 from seg_ros.training.instances import refuse_objects
-from seg_ros.training.metrics import Confusion
-from seg_ros.weights import Manifest, find, load_model
+from seg_ros.metrics.confusion import Confusion
+from seg_ros.weights import load_model
 
 STREET_TEST = range(20000, 20040)
 """Seeds that neither training nor the choice of the best epoch has seen."""
@@ -47,7 +48,7 @@ def report(weights: Path | str, data: Path, output: Path, precision: str = "fp32
     ).model
     output.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    report_task = _report_objects if manifest.architecture in INSTANCE_MODELS else _report_labels
+    report_task = _report_objects if manifest.task == INSTANCES else _report_labels
     figures = report_task(model, manifest, data, output, device)
     print(json.dumps(figures), flush=True)
     return figures

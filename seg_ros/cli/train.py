@@ -22,12 +22,12 @@ from tqdm import tqdm
 from seg_ros.classes import ClassMap
 from seg_ros.cli.common import argument, build, one_line_errors
 from seg_ros.cli.evaluate import report
-from seg_ros.models import INSTANCE_MODELS, MODELS
+from seg_ros.models import INSTANCES, MODELS
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes, render_street
 from seg_ros.training.instances import default_classes, refuse_objects
 from seg_ros.training.train import Recipe, Trainer, start_from
-from seg_ros.weights import Manifest
+from seg_ros.manifest import Manifest
 
 # Seeds below 10000 are for training, 10000.. for choosing the best epoch; the demo and the tests use 20000..
 STREET_TRAIN = range(0, 600)
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
         render_street(data / "train", STREET_TRAIN, 4, progress=lambda s: tqdm(s, desc="render train"))
         render_street(data / "val", STREET_VAL, 3, progress=lambda s: tqdm(s, desc="render val"))
     classes = _classes(data, args.model, args.classes or ("camvid" if args.data == "street" else ""))
-    name, count = ("things", len(classes.things)) if args.model in INSTANCE_MODELS else ("classes", len(classes))
+    name, count = ("things", len(classes.things)) if MODELS[args.model].task == INSTANCES else ("classes", len(classes))
     shape = {name: count} | dict(argument(text) for text in args.arguments)
     if shape[name] != count:
         raise ValueError(f"expected {name}={count} as in the class map, got {name}={shape[name]}; leave it out")
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _classes(data: Path, model: str, given: str) -> ClassMap:
     """The classes file that is given, else the one beside `train/` and `val/`, else what annotations of objects say."""
-    if model not in INSTANCE_MODELS:
+    if MODELS[model].task != INSTANCES:
         refuse_objects(data / "train")
     elif not given and not (data / "classes.json").is_file():
         return default_classes(data / "train")

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seg_ros.device_fit import DeviceFit
+from seg_ros.device_resize import DeviceFit
 from seg_ros.errors import EngineError
 from seg_ros.geometry import Fit
 

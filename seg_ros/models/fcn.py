@@ -27,6 +27,8 @@ class FCN(nn.Module):
         ValueError: for another stride or depth.
     """
 
+    task = "semantic"
+
     def __init__(self, classes: int, depth: int = 18, width: float = 1.0, finest: int = 8) -> None:
         super().__init__()
         strides = (4, 8, 16, 32)
@@ -61,6 +63,8 @@ class TorchvisionFCN(nn.Module):
         depth: 50 or 101.
         aux: whether there is an auxiliary head; published weights have one.
     """
+
+    task = "semantic"
 
     def __init__(self, classes: int, depth: int = 50, aux: bool = True) -> None:
         super().__init__()

@@ -110,6 +110,8 @@ class MaskRCNN(nn.Module):
         ValueError: if a number is below 1.
     """
 
+    task = "instances"
+
     def __init__(
         self,
         things: int,
@@ -204,3 +206,8 @@ class MaskRCNN(nn.Module):
         best, order = torch.where(keep, score, 0.0).topk(min(self.detections, candidates))
         thing = torch.where(best > 0.0, take(thing, order), 0)
         return take(box, order), best, thing
+
+
+def mask_rcnn(**arguments: object) -> MaskRCNN:
+    """Mask R-CNN over a ResNet, by the numbers of a weights manifest."""
+    return MaskRCNN(**arguments)

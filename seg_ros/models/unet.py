@@ -52,6 +52,8 @@ class UNet(nn.Module):
         ValueError: if an argument is below 1.
     """
 
+    task = "semantic"
+
     def __init__(self, classes: int, width: int = 64, depth: int = 4, stem: bool = False) -> None:
         super().__init__()
         if min(classes, width, depth) < 1:

@@ -14,7 +14,7 @@ from seg_ros.ros.diagnostics import Health, Look
 from seg_ros.ros.outputs import Publishers
 from seg_ros.ros.parameters import Parameters
 from seg_ros.ros.qos import match_publisher
-from seg_ros.scheduler import Statistics
+from seg_ros.mailbox import Statistics
 from seg_ros.watchdog import Watchdog
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from seg_ros.classes import UNLABELLED
-from seg_ros.training.truth import Truth
+from seg_ros.metrics.truth import Truth
 
 
 @dataclasses.dataclass(frozen=True)

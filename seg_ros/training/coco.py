@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 
 from seg_ros.classes import ClassMap
 from seg_ros.training.pictures import annotated, coordinates, listed_pictures, read_rgb
-from seg_ros.training.truth import Truth
+from seg_ros.metrics.truth import Truth
 
 FILE = "annotations.json"
 _EXPECTED = (

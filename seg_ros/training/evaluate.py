@@ -14,7 +14,7 @@ from seg_ros import overlay
 from seg_ros.models.graph import SemanticGraph
 from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
 from seg_ros.training.datasets import pairs, read_sample
-from seg_ros.training.metrics import Confusion
+from seg_ros.metrics.confusion import Confusion
 from seg_ros.weights import Manifest
 
 

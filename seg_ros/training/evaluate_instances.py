@@ -15,10 +15,10 @@ from seg_ros.geometry import Fit
 from seg_ros.models.graph import make_graph
 from seg_ros.pasting import paste
 from seg_ros.results import Frame, Instances, Selection
-from seg_ros.training.average_precision import AveragePrecision
+from seg_ros.metrics.average_precision import AveragePrecision
 from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
 from seg_ros.training.instances import InstancePictures
-from seg_ros.training.truth import Truth
+from seg_ros.metrics.truth import Truth
 from seg_ros.weights import Manifest
 
 EVERYTHING = Selection(score_threshold=0.0, max_detections=65535)

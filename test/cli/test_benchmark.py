@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from seg_ros.cli import benchmark
-from seg_ros.cli.baselines import Plain, import_torchvision, torchvision_twin
-from seg_ros.cli.chart import bar_chart
+from benchmarks.baselines import Plain, import_torchvision, torchvision_twin
+from benchmarks.chart import bar_chart
 from seg_ros.cli.common import Subject
-from seg_ros.cli.roofs import Roofs, measure_roofs, work
+from benchmarks.roofs import Roofs, measure_roofs, work
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from seg_ros.engines import Engine, open_engine
+from seg_ros.engines.opening import Engine, open_engine
 from seg_ros.engines.cuda import Step
 from seg_ros.errors import EngineError
 from seg_ros.geometry import Fit

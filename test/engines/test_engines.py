@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from seg_ros.engines import ENGINES, cache, inductor, open_engine
+from seg_ros.engines import ENGINES, cache, inductor
+from seg_ros.engines.opening import open_engine
 from seg_ros.engines.library import Library
 from seg_ros.errors import EngineError
 from seg_ros.models import MODELS

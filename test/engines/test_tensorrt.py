@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from seg_ros.engines import ENGINES, cache, open_engine, tensorrt
+from seg_ros.engines import ENGINES, cache, tensorrt
+from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
 from seg_ros.models import MODELS, boxes
 from seg_ros.models.graph import make_graph

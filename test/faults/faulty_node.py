@@ -12,7 +12,7 @@ import time
 import torch
 
 from seg_ros import node
-from seg_ros.engines import engine_error
+from seg_ros.engines.opening import engine_error
 from seg_ros.segmenter import Segmenter
 
 TROUBLE = 1_000_000

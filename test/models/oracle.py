@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from seg_ros.cli.baselines import import_torchvision
+from benchmarks.baselines import import_torchvision
 
 
 @functools.cache

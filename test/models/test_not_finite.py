@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from seg_ros.classes import CAMVID
-from seg_ros.engines import open_engine
+from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
 from seg_ros.models import boxes, roi_align
 from seg_ros.models.graph import InstanceGraph, SemanticGraph

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from seg_ros.training.augment import Augment
-from seg_ros.training.truth import MIN_PIXELS, Truth
+from seg_ros.metrics.truth import MIN_PIXELS, Truth
 
 
 def picture():

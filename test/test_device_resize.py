@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from seg_ros.device_fit import DeviceFit
+from seg_ros.device_resize import DeviceFit
 from seg_ros.geometry import Fit
 from seg_ros.scenes import Street
 

@@ -30,12 +30,12 @@ from rclpy.qos import QoSProfile
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CompressedImage, Image
 
-from seg_ros import weights
 from seg_ros.errors import WeightsError
-from seg_ros.models import INSTANCE_MODELS
+from seg_ros.manifest import read_manifest
 from seg_ros.results import Frame
 from seg_ros.ros.image_io import decode_compressed, decode_image
-from seg_ros.ros.interrupt import interrupt_once, until_shutdown
+from seg_ros.ros.interrupt import until_shutdown
+from seg_ros.runtime import interrupt_once
 from seg_ros.ros.judges import JUDGES, LabelJudge, ObjectJudge
 from seg_ros.ros.qos import camera_qos
 
@@ -256,15 +256,14 @@ def main(args: list[str] | None = None) -> None:
     add("--output", type=Path, default=Path("demo"), help="folder of the picture")
     parsed = parser.parse_args(remove_ros_args(args=sys.argv if args is None else args)[1:])
     try:
-        manifest = weights.load(parsed.weights)[0]
+        manifest = read_manifest(parsed.weights)
     except WeightsError as error:
         parser.exit(1, f"probe: {error}\n")
     interrupt_once()
     rclpy.init(args=args)
     status = 130  # what a shell says of Ctrl-C
     with until_shutdown():
-        task = "instances" if manifest.architecture in INSTANCE_MODELS else "semantic"
-        probe = Probe(parsed, JUDGES[task](manifest.classes))
+        probe = Probe(parsed, JUDGES[manifest.task](manifest.classes))
         status = finish(probe, watch(probe, parsed), parsed)
     rclpy.try_shutdown()
     sys.exit(status)

@@ -5,7 +5,7 @@ import pytest
 
 from seg_ros.classes import CAMVID
 from seg_ros.scenes import Street
-from seg_ros.training.truth import MIN_PIXELS, Truth
+from seg_ros.metrics.truth import MIN_PIXELS, Truth
 
 
 def test_objects_of_two_images():

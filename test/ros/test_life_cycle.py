@@ -93,7 +93,7 @@ def test_deactivate_waits_for_the_frame_in_work(serving):
 def test_what_a_transition_raises_is_reported(start, graph, monkeypatch):
     node = start(autostart=False)
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-    monkeypatch.setattr("seg_ros.node.Pipeline", lambda *_: 1 / 0)
+    monkeypatch.setattr("seg_ros.ros.node.Pipeline", lambda *_: 1 / 0)
     node.trigger_activate()
     statuses = graph.collect(DiagnosticArray, "/diagnostics")
     wait_for(lambda: statuses and statuses[-1].status[0].level == DiagnosticStatus.ERROR)

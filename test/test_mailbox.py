@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from seg_ros import scheduler
-from seg_ros.scheduler import NewestFirst, Statistics
+from seg_ros.mailbox import NewestFirst, Statistics
 from test.conftest import wait_for
 
 

@@ -310,7 +310,7 @@ def test_launch_segments_the_camera_and_leaves_nothing_behind(launch, graph, rem
     label = labels[0]
     assert (label.header.frame_id, label.height, label.width) == ("camera_optical_frame", 480, 640)
     assert interrupted(process) == 0
-    wait_for(lambda: not children(process, "seg_ros.node") + children(process, "seg_ros.camera"))
+    wait_for(lambda: not children(process, "seg_ros.ros.node") + children(process, "seg_ros.ros.camera"))
 
 
 def test_given_arguments_override_the_parameters_file(launch, remote, small_weights, tmp_path):
@@ -356,9 +356,9 @@ def test_several_cameras(launch, graph, remote, small_weights):
 def test_respawned_node_is_active_again(launch, remote, small_weights):
     process = launch(weights=small_weights, engine="eager", respawn="true")
     wait_for(lambda: remote.state("/segmentation") == "active", 60)
-    (before,) = children(process, "seg_ros.node")
+    (before,) = children(process, "seg_ros.ros.node")
     os.kill(before, signal.SIGKILL)
-    (after,) = wait_for(lambda: [i for i in children(process, "seg_ros.node") if i != before], 60)
+    (after,) = wait_for(lambda: [i for i in children(process, "seg_ros.ros.node") if i != before], 60)
     assert after != before
     wait_for(lambda: remote.state("/segmentation") == "active", 60)
     assert interrupted(process) == 0

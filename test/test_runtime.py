@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import resource, sys, torch
-from seg_ros.engines.memory import keep_freed_memory
+from seg_ros.runtime import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 def frame():

@@ -25,7 +25,8 @@ from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CompressedImage, Image
 
 from seg_ros.ros import messages
-from seg_ros.ros.interrupt import interrupt_once, until_shutdown
+from seg_ros.ros.interrupt import until_shutdown
+from seg_ros.runtime import interrupt_once
 from seg_ros.sources import Picture, open_source
 
 _FROM_BGR = {"bgr8": None, "rgb8": cv2.COLOR_BGR2RGB, "mono8": cv2.COLOR_BGR2GRAY}

@@ -11,7 +11,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from sensor_msgs.msg import CompressedImage, Image
 
-from seg_ros.camera import Camera
+from seg_ros.ros.camera import Camera
 from seg_ros.ros.image_io import decode_compressed
 from seg_ros.ros.qos import camera_qos
 from seg_ros.sources import Picture

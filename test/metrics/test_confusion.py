@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seg_ros.classes import ClassMap
-from seg_ros.training.metrics import Confusion
+from seg_ros.metrics.confusion import Confusion
 
 CLASSES = ClassMap(("a", "b", "c"), ((0, 0, 0),) * 3)
 

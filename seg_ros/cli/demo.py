@@ -17,9 +17,9 @@ import subprocess
 import sys
 import time
 
-from seg_ros import weights
 from seg_ros.errors import WeightsError
-from seg_ros.models import INSTANCE_MODELS
+from seg_ros.manifest import read_manifest
+from seg_ros.models import INSTANCES, MODELS
 from seg_ros.share import folders
 
 _SCORE_THRESHOLD = 0.05
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     synthetic = not (args.images or args.video or args.topic)
     model = args.model or "unet"
-    name = args.weights or f"{model}_{'street' if synthetic or model in INSTANCE_MODELS else 'camvid'}"
+    name = args.weights or f"{model}_{'street' if synthetic or MODELS[model].task == INSTANCES else 'camvid'}"
     objects = _finds_objects(name)
     min_miou = args.min_miou if args.min_miou is not None else (0.75 if synthetic else 0.5)
     min_ap50 = args.min_ap50 if args.min_ap50 is not None else (0.4 if synthetic else 0.2)
@@ -97,7 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _finds_objects(name: str) -> bool:
     try:
-        return weights.load(name)[0].architecture in INSTANCE_MODELS
+        return read_manifest(name).task == INSTANCES
     except WeightsError:
         return False  # the node says what is wrong with them
 

@@ -15,7 +15,7 @@ from seg_ros.ros.outputs import Outcome
 from seg_ros.ros.parameters import Parameters
 from seg_ros.ros.stamps import age, check_age, oddity
 from seg_ros.ros.stream import Stream
-from seg_ros.scheduler import NewestFirst
+from seg_ros.mailbox import NewestFirst
 from seg_ros.segmenter import Segmenter
 from seg_ros.watchdog import Watchdog
 

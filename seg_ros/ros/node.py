@@ -23,9 +23,10 @@ from std_srvs.srv import SetBool
 
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError, WeightsError
-from seg_ros.pipeline import Pipeline
+from seg_ros.ros.worker import Pipeline
 from seg_ros.ros.diagnostics import ERROR, OK, array, status
-from seg_ros.ros.interrupt import interrupt_once, until_shutdown
+from seg_ros.ros.interrupt import until_shutdown
+from seg_ros.runtime import interrupt_once
 from seg_ros.ros.logs import RosLogs, reported, survived
 from seg_ros.ros.outputs import LabelInfo
 from seg_ros.ros.parameters import Parameters, ParameterServer

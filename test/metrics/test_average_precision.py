@@ -5,8 +5,8 @@ import pytest
 
 from seg_ros.classes import ClassMap
 from seg_ros.results import Instances
-from seg_ros.training.average_precision import AveragePrecision
-from seg_ros.training.truth import Truth
+from seg_ros.metrics.average_precision import AveragePrecision
+from seg_ros.metrics.truth import Truth
 
 SIZE = (60, 80)
 CLASSES = ClassMap(("road", "car", "person"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)), frozenset({1, 2}))

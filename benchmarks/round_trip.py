@@ -36,8 +36,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from seg_ros.cli.common import cpu_seconds, one_line_errors, peak_megabytes, print_table
-from seg_ros.cli.round_trip_roles import Run
-from seg_ros.demo import environment
+from benchmarks.round_trip_roles import Run
+from seg_ros.cli.demo import environment
 from seg_ros.errors import EngineError
 
 COLUMNS = ("middle", "height", "width", "cameras", "hz", "p50_ms", "p99_ms", "loss", "cpu_ms_per_frame", "peak_mb",
@@ -123,7 +123,7 @@ def measure(middle: str, run: Run, seconds: float) -> Sample:
 
 @contextlib.contextmanager
 def _started(role: str, run: Run) -> Iterator[subprocess.Popen]:
-    command = [sys.executable, "-m", "seg_ros.cli.round_trip_roles", role, json.dumps(dataclasses.asdict(run))]
+    command = [sys.executable, "-m", "benchmarks.round_trip_roles", role, json.dumps(dataclasses.asdict(run))]
     local = {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     settings = local | environment() | ({} if role in ("typed", "node") else _KEEP_FREED_MEMORY)
     # In a session of its own, so that Ctrl-C is ours alone; the end of its stdin ends it.

@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from seg_ros.cli import benchmark, round_trip
-from seg_ros.cli.round_trip import Sample, rows
-from seg_ros.cli.round_trip_roles import Run
+from benchmarks.round_trip import Sample, rows
+from benchmarks.round_trip_roles import Run
 from seg_ros.errors import EngineError
 
 MS = 10**6

@@ -30,10 +30,11 @@ import torch
 from torch import Tensor
 
 from seg_ros import weights
-from seg_ros.cli.baselines import Plain
+from benchmarks.baselines import Plain
 from seg_ros.cli.common import one_line_errors, print_table
 from seg_ros.cli.evaluate import STREET_TEST
-from seg_ros.engines import Engine, inductor, open_engine
+from seg_ros.engines import inductor
+from seg_ros.engines.opening import Engine, open_engine
 from seg_ros.engines.cache import Artefact
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError
@@ -42,7 +43,7 @@ from seg_ros.models.precision import at_precision
 from seg_ros.results import Frame
 from seg_ros.segmenter import Segmenter
 from seg_ros.training.datasets import pairs, read_sample, render_street
-from seg_ros.training.metrics import Confusion
+from seg_ros.metrics.confusion import Confusion
 
 PLAIN = ("pytorch", "fp32")
 RUNS = [PLAIN, *((r, p) for r in ("inductor", "openvino", "onnxruntime") for p in ("fp32", "bf16", "int8"))]

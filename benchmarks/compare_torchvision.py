@@ -25,7 +25,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the oracle among the tests
 
 from seg_ros.cli.common import one_line_errors, print_table
-from seg_ros.engines import open_engine
+from seg_ros.engines.opening import open_engine
 from seg_ros.models.graph import make_graph
 from seg_ros.models.mask_rcnn import MaskRCNN
 

@@ -12,7 +12,7 @@ from pycocotools.cocoeval import COCOeval
 
 from seg_ros.classes import ClassMap
 from seg_ros.results import Instances
-from seg_ros.training.truth import Truth
+from seg_ros.metrics.truth import Truth
 
 
 class AveragePrecision:

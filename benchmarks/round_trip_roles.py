@@ -1,6 +1,6 @@
-"""The processes of `seg_ros.cli.round_trip`: a camera, three middles that answer it, and a probe.
+"""The processes of `benchmarks.round_trip`: a camera, three middles that answer it, and a probe.
 
-    python -m seg_ros.cli.round_trip_roles ROLE RUN    # RUN: the fields of `Run` as JSON
+    python -m benchmarks.round_trip_roles ROLE RUN    # RUN: the fields of `Run` as JSON
 
 Each works until its stdin ends, so that none outlives the benchmark.
 """
@@ -139,13 +139,11 @@ def node(run: Run) -> None:
 
     from seg_ros import node as executable
     from seg_ros.classes import CAMVID
-    from seg_ros.engines import Engine
-    from seg_ros.engines.memory import keep_freed_memory
+    from seg_ros.engines.opening import Engine
     from seg_ros.segmenter import Segmenter
     from seg_ros.weights import Manifest
 
     def build(shape: tuple[int, int, int]) -> Engine:
-        keep_freed_memory()  # as whoever opens a real one does
         outputs = tuple(torch.full(shape, value, dtype=torch.uint8) for value in (_CLASS, 200))
         return Engine("none", "fp32", "cpu", lambda _: outputs, {})
 

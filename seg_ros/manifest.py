@@ -1,0 +1,116 @@
+"""What is known of a set of weights, and where they are; read without PyTorch.
+
+A weights file is safetensors whose header carries the manifest: eight bytes that say how long the header is, the header
+as JSON, and the tensors (https://huggingface.co/docs/safetensors).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from seg_ros.classes import ClassMap
+from seg_ros.errors import WeightsError
+from seg_ros.models import MODELS
+from seg_ros.share import folders
+
+KEY = "seg_ros"
+"""Of the manifest in the header's metadata."""
+_LARGEST_HEADER = 100 * 2**20
+"""Bytes; more the format does not allow."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What is known of a set of weights.
+
+    Attributes:
+        architecture: name in `seg_ros.models.MODELS`.
+        arguments: its constructor's arguments.
+        classes: names, colours and things of the class ids.
+        input_size: `(height, width)` in pixels of the network input it was trained for.
+        mean, std: per RGB channel, of pixel values scaled to 0..1.
+        dataset: what it was trained on.
+        score: figures on held-out data, such as `{"miou": 0.85}`.
+        licence: terms of use of the weights.
+    """
+
+    architecture: str
+    arguments: dict
+    classes: ClassMap
+    input_size: tuple[int, int]
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.25, 0.25, 0.25)
+    dataset: str = ""
+    score: dict = dataclasses.field(default_factory=dict)
+    licence: str = ""
+
+    @property
+    def task(self) -> str:
+        """What the network is for, one of `seg_ros.models.TASKS`."""
+        return MODELS[self.architecture].task
+
+    def to_json(self) -> str:
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return json.dumps(fields | {"classes": self.classes.to_dict()}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        fields = json.loads(text)
+        fields["classes"] = ClassMap.from_dict(fields["classes"])
+        for name in ("input_size", "mean", "std"):
+            fields[name] = tuple(fields[name])
+        return cls(**fields)
+
+
+def find(name: str | Path) -> Path:
+    """The file that `name` means: a path, or a bare name such as `unet_street` of the weights shipped with seg_ros.
+
+    Raises:
+        WeightsError: if there is no such file; says where it looked.
+    """
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    shipped = folders("weights")
+    if path.name == str(name):
+        for folder in shipped:
+            for candidate in (folder / path.name, folder / f"{path.name}.safetensors"):
+                if candidate.is_file():
+                    return candidate
+    known = ", ".join(sorted({f.stem for folder in shipped for f in folder.glob("*.safetensors")})) or "none"
+    raise WeightsError(
+        f"weights {str(name)!r}: no such file; give a path to a .safetensors file or one of those shipped: {known}"
+    )
+
+
+def read_manifest(path: str | Path) -> Manifest:
+    """The manifest of a weights file, or of shipped weights by their bare name; the tensors are neither read nor checked.
+
+    Raises:
+        WeightsError: if the file is missing, or its header is not that of seg_ros weights.
+    """
+    path = find(path)
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        head = file.read(size) if size <= _LARGEST_HEADER else b""
+    try:
+        return parse(path, json.loads(head)["__metadata__"][KEY])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise WeightsError(f"{path}: expected safetensors with a seg_ros manifest in the header: {error!r}") from error
+
+
+def parse(path: Path, text: str) -> Manifest:
+    """The manifest that `path` has as JSON.
+
+    Raises:
+        WeightsError: if it is none, or names a network that there is not.
+    """
+    try:
+        manifest = Manifest.from_json(text)
+    except (ValueError, TypeError, KeyError) as error:
+        raise WeightsError(f"{path}: the manifest does not read ({error!r}); written by another version?") from error
+    if manifest.architecture not in MODELS:
+        raise WeightsError(f"{path}: expected an architecture of {sorted(MODELS)}, got {manifest.architecture!r}")
+    return manifest
