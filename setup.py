@@ -40,7 +40,7 @@ setup(
     ],
     entry_points={
         "console_scripts": [
-            "node = seg_ros.ros.node:main",
+            "node = seg_ros.cli.node:main",
             "camera = seg_ros.ros.camera:main",
             "probe = seg_ros.ros.probe:main",
             "demo = seg_ros.cli.demo:main",

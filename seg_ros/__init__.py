@@ -1,3 +1,37 @@
-"""seg_ros: camera images in; label images and instance masks out, at camera size, in real time."""
+"""seg_ros: camera images in; label images and instance masks out, at camera size, in real time.
+
+    import cv2, seg_ros
+
+    net = seg_ros.open("unet_street")
+    result = net(cv2.imread("street.png"))  # a SemanticMap: result.label, result.confidence
+
+Importing it needs no PyTorch and changes nothing outside it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seg_ros.results import Frame, Instances, Selection, SemanticMap, Wanted
+
+if TYPE_CHECKING:
+    from seg_ros.segmenter import Segmenter
 
 __version__ = "0.1.0"
+__all__ = ["Frame", "Instances", "Selection", "SemanticMap", "Wanted", "open"]
+
+
+def open(weights: str | Path, **options: Any) -> Segmenter:
+    """Loads weights and makes the network ready to run; options are those of `seg_ros.segmenter.Segmenter.open`.
+
+    Args:
+        weights: file, or the bare name of shipped weights.
+
+    Raises:
+        WeightsError: if the weights do not load.
+        EngineError: if no engine works here.
+    """
+    from seg_ros.segmenter import Segmenter
+
+    return Segmenter.open(weights, **options)

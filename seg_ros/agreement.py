@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from seg_ros.engines.opening import Engine
-from seg_ros.geometry import Fit
-from seg_ros.pasting import paste
-from seg_ros.results import Selection, SemanticMap
+from seg_ros.geometry import Resize
+from seg_ros.postprocess import POSTPROCESS
+from seg_ros.results import SemanticMap, Wanted
 from seg_ros.scenes import Street
 
 
@@ -59,6 +59,4 @@ def agreement(engine: Engine, graph: nn.Module, pixels: Tensor) -> Agreement:
 
 def _map(outputs: Sequence[Tensor], task: str, index: int, size: tuple[int, int]) -> SemanticMap:
     arrays = [output[index].numpy() for output in outputs]
-    if task == "semantic":
-        return SemanticMap(*arrays)
-    return paste(*arrays, Fit.of(size, size, "stretch"), Selection()).semantic()
+    return POSTPROCESS[task].result(arrays, Resize.none(size), Wanted()).semantic()

@@ -1,4 +1,4 @@
-"""What `geometry.Fit` does to arrays, done to tensors on their device: frames laid in, maps laid back.
+"""What `geometry.Resize` does to arrays, done to tensors on their device.
 
 Resizing is separable: every row of the result is a weighted sum of a few rows of the source, every column of a few
 columns. The places and weights are known from the two sizes, so they are tensors made once, and nothing is left for a
@@ -15,56 +15,52 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seg_ros.geometry import GREY, Fit
+from seg_ros.geometry import GREY, Resize
 
 
-class DeviceFit:
-    """Lays frames in and maps back on a device as a `Fit` does on the CPU.
+class DeviceResize:
+    """Resizes frames and maps on a device as a `Resize` does on the CPU.
 
     Labels come out equal; pixels and confidence within 1, because on the CPU weights and sums between are rounded.
 
     Args:
-        fit: where a frame lies in the network input.
+        resize: where a frame lies in the network input.
         bgr: channel order of the frames; the input is RGB.
         device: of the tensors.
     """
 
-    def __init__(self, fit: Fit, bgr: bool, device: torch.device | str) -> None:
-        self._fit = fit
+    def __init__(self, resize: Resize, bgr: bool, device: torch.device | str) -> None:
+        self._resize = resize
         self._bgr = bgr
-        inner = fit.height, fit.width
-        self._in = [_Axis(*_weighted(n, m), device) for n, m in zip(fit.frame, inner, strict=True)]
-        self._back = [_Axis(*_linear(n, m), device) for n, m in zip(inner, fit.frame, strict=True)]
-        self._nearest = [_nearest(n, m).to(device) for n, m in zip(inner, fit.frame, strict=True)]
+        inner = resize.height, resize.width
+        self._in = [_Axis(*_weighted(n, m), device) for n, m in zip(resize.frame, inner, strict=True)]
+        self._back = [_Axis(*_linear(n, m), device) for n, m in zip(inner, resize.frame, strict=True)]
+        self._nearest = [_nearest(n, m).to(device) for n, m in zip(inner, resize.frame, strict=True)]
 
-    def lay_in(self, pixels: Tensor, target: Tensor) -> None:
+    def to_input(self, pixels: Tensor, target: Tensor) -> None:
         """Writes the frame's `(H, W, 3) uint8` pixels into `target`, the `(h, w, 3) uint8` RGB network input."""
-        inner = self._inner(target)
+        inner = self._resize.inner(target)
         if inner.shape != target.shape:
             target.fill_(GREY)
         pixels = self._resized(pixels, self._in)
         inner.copy_(pixels.flip(-1) if self._bgr else pixels)
 
-    def lay_back(self, array: Tensor, smooth: bool) -> Tensor:
-        """A `(h, w) uint8` map of the network input as `(H, W) uint8` of the frame, contiguous.
+    def to_frame(self, array: Tensor, smooth: bool) -> Tensor:
+        """Resizes a `(h, w) uint8` map of the network input to `(H, W) uint8` of the frame, contiguous.
 
         `smooth` interpolates between values (confidence); class ids are not numbers, so they take the nearest.
         """
-        inner = self._inner(array)
-        if inner.shape == self._fit.frame:
+        inner = self._resize.inner(array)
+        if inner.shape == self._resize.frame:
             return inner.contiguous()
         if smooth:
             return self._resized(inner, self._back)
         rows, columns = self._nearest
         return inner.index_select(0, rows).index_select(1, columns)
 
-    def _inner(self, array: Tensor) -> Tensor:
-        fit = self._fit
-        return array[fit.top : fit.top + fit.height, fit.left : fit.left + fit.width]
-
     def _resized(self, array: Tensor, axes: list[_Axis]) -> Tensor:
         """`array` with its first two dimensions resampled, rounded to uint8, halves upwards."""
-        if (self._fit.height, self._fit.width) == self._fit.frame:
+        if (self._resize.height, self._resize.width) == self._resize.frame:
             return array
         rows, columns = axes
         # Conversion to uint8 cuts off.

@@ -2,93 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
-import time
-from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-import numpy as np
-
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-
-
-class Statistics:
-    """Counts and recent timings of one camera, written by the worker and read by anyone.
-
-    Attributes:
-        frames_in: frames that the camera sent: those that arrived, and those known to be lost on the way.
-        frames_out: frames whose results were published.
-        dropped: frames whose results were not, by reason.
-        noted: oddities of published frames, by kind.
-        objects_capped: objects of published frames that `max_detections` cut off.
-    """
-
-    def __init__(self, window: int = 300) -> None:
-        self._lock = threading.Lock()
-        self._window = window
-        self._timings: dict[str, deque[float]] = {}
-        self._arrivals: deque[float] = deque(maxlen=3)
-        self.frames_in = 0
-        self.frames_out = 0
-        self.dropped: Counter[str] = Counter()
-        self.noted: Counter[str] = Counter()
-        self.objects_capped = 0
-
-    def arrived(self) -> None:
-        with self._lock:
-            self._arrivals.append(time.monotonic())
-            self.frames_in += 1
-
-    def lost(self, count: int) -> None:
-        """Counts frames that were sent and never arrived, as dropped by `transport`."""
-        if count:
-            with self._lock:
-                self.frames_in += count
-                self.dropped["transport"] += count
-
-    def drop(self, reason: str) -> None:
-        with self._lock:
-            self.dropped[reason] += 1
-
-    def note(self, kind: str) -> None:
-        """Counts an oddity; "" is none."""
-        if kind:
-            with self._lock:
-                self.noted[kind] += 1
-
-    def took(self, stage: str, seconds: float | None) -> None:
-        """Keeps how long a stage of one frame took, or its `age` at publish; None is not known."""
-        if seconds is not None:
-            with self._lock:
-                self._timings.setdefault(stage, deque(maxlen=self._window)).append(1e3 * seconds)
-
-    def published(self, objects_capped: int = 0) -> None:
-        """Counts one published frame."""
-        with self._lock:
-            self.frames_out += 1
-            self.objects_capped += objects_capped
-
-    def counts(self) -> dict:
-        """All counts, and `period`: seconds between the last frames."""
-        with self._lock:
-            return {
-                "frames_in": self.frames_in,
-                "frames_out": self.frames_out,
-                "objects_capped": self.objects_capped,
-                "dropped": dict(self.dropped),
-                "noted": dict(self.noted),
-                # The shorter of two gaps: one long silence is no period.
-                "period": min((b - a for a, b in itertools.pairwise(self._arrivals)), default=0.0),
-            }
-
-    def timings(self) -> dict[str, dict[str, float]]:
-        """`p50` and `p99` by stage over the last frames, ms."""
-        with self._lock:
-            kept = {name: list(values) for name, values in self._timings.items()}
-        return {f"p{q}": {name: float(np.percentile(v, q)) for name, v in kept.items()} for q in (50, 99)}
 
 
 class NewestFirst(Generic[K, T]):

@@ -86,7 +86,7 @@ def find(name: str | Path) -> Path:
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """The manifest of a weights file, or of shipped weights by their bare name; the tensors are neither read nor checked.
+    """Reads the manifest of a weights file, or of shipped weights by their bare name; tensors are not looked at.
 
     Raises:
         WeightsError: if the file is missing, or its header is not that of seg_ros weights.

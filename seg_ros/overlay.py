@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 
 from seg_ros.classes import UNLABELLED, ClassMap
-from seg_ros.results import Frame, Instances
+from seg_ros.results import Frame, Instances, SemanticMap
 
 _BACKGROUND = (32, 32, 32)
 _TEXT = (235, 235, 235)
@@ -93,6 +95,22 @@ def instances(frame: Frame, result: Instances, classes: ClassMap, alpha: float) 
     names = [f"{classes.names[i]} {score:.2f}" for i, score in zip(result.class_id, result.score, strict=True)]
     _tag(canvas, names, result.roi.tolist(), colors)
     return canvas
+
+
+@functools.singledispatch
+def draw(output: SemanticMap | Instances, frame: Frame, classes: ClassMap, alpha: float) -> np.ndarray:
+    """Draws a result over its frame, `(H, W, 3) uint8` BGR: see `overlay` and `instances`."""
+    raise TypeError(f"expected a SemanticMap or Instances, got {type(output).__name__}")
+
+
+@draw.register
+def _(output: SemanticMap, frame: Frame, classes: ClassMap, alpha: float) -> np.ndarray:
+    return overlay(frame, output.label, classes.palette(), alpha)
+
+
+@draw.register
+def _(output: Instances, frame: Frame, classes: ClassMap, alpha: float) -> np.ndarray:
+    return instances(frame, output, classes, alpha)
 
 
 def legend(class_map: ClassMap, height: int) -> np.ndarray:

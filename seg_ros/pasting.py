@@ -5,12 +5,17 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from seg_ros.geometry import Fit
+from seg_ros.geometry import Resize
 from seg_ros.results import Instances, Selection
 
 
 def paste(
-    boxes: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, masks: np.ndarray, fit: Fit, selection: Selection
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    class_ids: np.ndarray,
+    masks: np.ndarray,
+    resize: Resize,
+    selection: Selection,
 ) -> Instances:
     """The selected objects at the size of the frame.
 
@@ -19,26 +24,26 @@ def paste(
         scores: `(D,) float32` in descending order, 0 for an empty slot.
         class_ids: `(D,)` integers.
         masks: `(D, M, M) float32`, probability 0..1 over the box.
-        fit: how the frame lies in the network input.
+        resize: how the frame lies in the network input.
         selection: which objects count; one without a single pixel above the mask threshold, or whose box is outside
             the frame, does not. Only those that stay are pasted, so those cut off are counted unseen.
     """
     wanted = (scores > 0) & (scores >= selection.score_threshold)
     if selection.classes is not None:
         wanted &= np.isin(class_ids, list(selection.classes))
-    boxes = fit.boxes_back(boxes)
-    clipped = np.clip(boxes, 0, np.array(fit.frame[::-1] * 2, np.float32))
+    boxes = resize.boxes_to_frame(boxes)
+    clipped = np.clip(boxes, 0, np.array(resize.frame[::-1] * 2, np.float32))
     wanted &= (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
     waiting = np.flatnonzero(wanted).tolist()
     kept, pasted = [], []
     while waiting and len(kept) < selection.max_detections:
         i = waiting.pop(0)
-        crop = _paste(masks[i], boxes[i], fit.frame, selection.mask_threshold)
+        crop = _paste(masks[i], boxes[i], resize.frame, selection.mask_threshold)
         if crop is not None:
             kept.append(i)
             pasted.append(crop)
     return Instances(
-        size=fit.frame,
+        size=resize.frame,
         class_id=class_ids[kept].astype(np.uint8),
         score=scores[kept].astype(np.float32),
         box=clipped[kept],

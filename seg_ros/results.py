@@ -1,8 +1,9 @@
-"""What flows through the node: a camera frame in, a semantic map or instances out."""
+"""What flows through seg_ros: a camera frame in, a semantic map or instances out. All of them are values."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 
@@ -40,11 +41,20 @@ class SemanticMap:
 
     Attributes:
         label: `(H, W) uint8`, class id; 255 = unlabelled.
-        confidence: `(H, W) uint8`, probability of that class, 0..255 for 0..1.
+        confidence: `(H, W) uint8`, probability of that class, 0..255 for 0..1; None where it was not wanted.
     """
 
     label: np.ndarray
-    confidence: np.ndarray
+    confidence: np.ndarray | None = None
+    capped: ClassVar[int] = 0  # it has no objects that could be cut off
+
+    def semantic(self) -> SemanticMap:
+        """Itself: the class of each pixel, as of `Instances`."""
+        return self
+
+    def copy(self) -> SemanticMap:
+        """The same in memory of its own."""
+        return SemanticMap(self.label.copy(), None if self.confidence is None else self.confidence.copy())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +75,23 @@ class Selection:
 
 
 @dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What shall be computed of a frame.
+
+    Attributes:
+        confidence: of semantic maps, beside the label.
+        selection: which objects count, of instances.
+    """
+
+    confidence: bool = True
+    selection: Selection = Selection()
+
+
+@dataclasses.dataclass(frozen=True)
 class Instances:
     """The objects of a frame in descending score; N may be 0. The id of object i is i + 1.
+
+    `objects[i]`, a slice, an index array or a boolean mask chooses some of them: `objects[objects.score > 0.7]`.
 
     Attributes:
         size: `(H, W)` of the frame, pixels.
@@ -76,6 +101,9 @@ class Instances:
         roi: `(N, 4) int32`, `(x, y, width, height)` of the smallest box around the mask; at least 1 x 1.
         masks: N arrays `(height, width) uint8` of the roi's size: 255 inside the object, 0 outside.
         capped: objects that `Selection.max_detections` cut off.
+
+    Raises:
+        ValueError: if the shapes do not go together.
     """
 
     size: tuple[int, int]
@@ -86,17 +114,33 @@ class Instances:
     masks: tuple[np.ndarray, ...]
     capped: int = 0
 
+    def __post_init__(self) -> None:
+        n = len(self.masks)
+        for name, shape in (("class_id", (n,)), ("score", (n,)), ("box", (n, 4)), ("roi", (n, 4))):
+            got = np.shape(getattr(self, name))
+            if got != shape:
+                raise ValueError(f"{n} masks need {name} of shape {shape}, got {got}")
+        for i, ((_, _, width, height), mask) in enumerate(zip(self.roi.tolist(), self.masks, strict=True)):
+            if mask.shape != (height, width):
+                raise ValueError(f"mask {i} must have the size of its roi, {(height, width)}, got {mask.shape}")
+
     def __len__(self) -> int:
         return len(self.masks)
 
-    def above(self, score: float) -> Instances:
-        """Those whose score is at least `score`."""
-        n = int((self.score >= score).sum())
-        parts = {name: getattr(self, name)[:n] for name in ("class_id", "score", "box", "roi", "masks")}
-        return dataclasses.replace(self, **parts)
+    def __getitem__(self, index: int | slice | np.ndarray | list) -> Instances:
+        """The chosen objects, in the order of the index; one number chooses one."""
+        chosen = np.atleast_1d(np.arange(len(self))[index])
+        return dataclasses.replace(
+            self,
+            class_id=self.class_id[chosen],
+            score=self.score[chosen],
+            box=self.box[chosen],
+            roi=self.roi[chosen],
+            masks=tuple(self.masks[i] for i in chosen),
+        )
 
     def ids(self) -> np.ndarray:
-        """`(H, W) uint16`: id (1..N) of the best-scored object at each pixel, 0 = none."""
+        """Draws `(H, W) uint16`: id (1..N) of the best-scored object at each pixel, 0 = none."""
         ids = np.zeros(self.size, np.uint16)
         for i in reversed(range(len(self))):  # the best last, over the others
             x, y, width, height = self.roi[i]
@@ -104,7 +148,7 @@ class Instances:
         return ids
 
     def semantic(self) -> SemanticMap:
-        """Class id and score of the best-scored object at each pixel; 255 and 0 where there is none."""
+        """Draws class id and score of the best-scored object at each pixel; 255 and 0 where there is none."""
         label, confidence = np.full(self.size, UNLABELLED, np.uint8), np.zeros(self.size, np.uint8)
         for i in reversed(range(len(self))):
             x, y, width, height = self.roi[i]
@@ -112,3 +156,19 @@ class Instances:
             label[y : y + height, x : x + width][inside] = self.class_id[i]
             confidence[y : y + height, x : x + width][inside] = int(self.score[i] * 255 + 0.5)
         return SemanticMap(label, confidence)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of one frame.
+
+    Attributes:
+        frame: that went in.
+        output: at the frame's size.
+        timings: seconds by stage of the inference that the frame was in: `resize`, `infer`, `restore`. On a GPU `infer`
+            is the whole step, with both resizings and copies; the others are the copies into and out of its buffers.
+    """
+
+    frame: Frame
+    output: SemanticMap | Instances
+    timings: dict[str, float]

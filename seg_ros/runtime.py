@@ -1,6 +1,6 @@
 """What the whole process feels, in one place: environment, memory, Python's lock, signals, and an end to what hangs.
 
-Only executables call this; importing seg_ros changes nothing outside it, so that its nodes can live in anybody's process.
+Only executables call this. Importing seg_ros changes nothing outside it, so its nodes can live in anybody's process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def prepare() -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Keeps memory that is freed after a frame with the process, for the next frame. False where the C library is not glibc.
+    """Keeps memory that is freed after a frame with the process, for the next frame.
+
+    Returns False where the C library is not glibc.
 
     glibc gives large blocks back to the kernel when they are freed, and the kernel hands them out anew page by page,
     zeroed: a tenth of the time of a compiled Mask R-CNN, and a third of an eager one.

@@ -1,27 +1,36 @@
-"""Ends the process when inference hangs: a driver or a library that never comes back is not healed from inside."""
+"""Measures how long the inference in work has taken, and ends the process when it hangs, where it may.
+
+A driver or a library that never comes back is not healed from inside.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+Deadline = Callable[[float], AbstractContextManager[None]]
+"""Guards a block that may take so many seconds: `seg_ros.runtime.deadline` ends the process after them."""
+
+
+def no_deadline(_: float) -> AbstractContextManager[None]:
+    """Lets a block take as long as it likes: the process is not ours to end."""
+    return contextlib.nullcontext()
 
 
 class Watchdog:
-    """Ends the process, status 1, with the stacks of all threads on stderr, when what it guards takes too long.
-
-    A timer of the faulthandler module: its thread is C, so it works too where a native call holds Python's lock.
-    There is one such timer a process.
+    """Guards one node's inference.
 
     Args:
         seconds: that the guarded may take.
+        deadline: what happens after them.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, deadline: Deadline = no_deadline) -> None:
         self.seconds = seconds
+        self._deadline = deadline
         self._since: float | None = None
-        self._released = False
 
     @property
     def busy(self) -> float:
@@ -31,17 +40,10 @@ class Watchdog:
 
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
-        """Around what may hang. Costs 35 us."""
-        if not self._released:
-            faulthandler.dump_traceback_later(self.seconds, exit=True)
-        self._since = time.monotonic()
-        try:
-            yield
-        finally:
-            self._since = None
-            faulthandler.cancel_dump_traceback_later()
-
-    def release(self) -> None:
-        """Lets go for good: the process ends anyway, and its status shall not become that of a hang."""
-        self._released = True
-        faulthandler.cancel_dump_traceback_later()
+        """Guards what may hang."""
+        with self._deadline(self.seconds):
+            self._since = time.monotonic()
+            try:
+                yield
+            finally:
+                self._since = None

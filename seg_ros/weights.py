@@ -19,6 +19,7 @@ from seg_ros.errors import WeightsError
 from seg_ros.manifest import KEY, Manifest, find, parse
 from seg_ros.models import MODELS
 
+
 def save(path: str | Path, tensors: Mapping[str, Tensor], manifest: Manifest, half: bool = False) -> None:
     """Writes a weights file, whole or not at all. `half` stores as float16 the floating point tensors that fit it."""
     tensors = {name: (_halved(t) if half else t).detach().cpu().contiguous() for name, t in tensors.items()}

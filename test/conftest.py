@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
-from seg_ros import weights
+from seg_ros import runtime
 from seg_ros.classes import CAMVID
-from seg_ros.models import MODELS
+from seg_ros.manifest import Manifest
+from seg_ros.models import create
 
 SMALL = {"classes": 11, "width": 4, "depth": 2, "stem": True}
 SMALL_INSTANCE = {
@@ -24,6 +24,8 @@ SMALL_INSTANCE = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # As every executable does, and before a test imports PyTorch: threads that spin would slow down their neighbours.
+    runtime.prepare()
     config.addinivalue_line("markers", "graph: has a ROS graph of its own; `make test` runs these one by one")
 
 
@@ -33,25 +35,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.graph)
 
 
+def _untrained(path: Path, architecture: str, arguments: dict) -> Path:
+    import torch
+
+    from seg_ros import weights
+
+    torch.manual_seed(0)
+    manifest = Manifest(architecture, arguments, CAMVID, (64, 96), licence="test")
+    weights.save(path, create(architecture, **arguments).state_dict(), manifest)
+    return path
+
+
 @pytest.fixture(scope="session")
 def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny untrained U-Net at 64x96, as a weights file."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    model = MODELS["unet"].build(**SMALL)
-    weights.save(path, model.state_dict(), weights.Manifest("unet", SMALL, CAMVID, (64, 96), licence="test"))
-    return path
+    return _untrained(tmp_path_factory.mktemp("weights") / "small.safetensors", "unet", SMALL)
 
 
 @pytest.fixture(scope="session")
 def small_instance_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny untrained Mask R-CNN at 64x96, as a weights file."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "small_instance.safetensors"
-    model = MODELS["mask_rcnn"].build(**SMALL_INSTANCE)
-    manifest = weights.Manifest("mask_rcnn", SMALL_INSTANCE, CAMVID, (64, 96), licence="test")
-    weights.save(path, model.state_dict(), manifest)
-    return path
+    return _untrained(tmp_path_factory.mktemp("weights") / "small_instance.safetensors", "mask_rcnn", SMALL_INSTANCE)
 
 
 @pytest.fixture(scope="session")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from types import SimpleNamespace
 
 import numpy as np
 from std_msgs.msg import Header
 
 from seg_ros.classes import CAMVID
 from seg_ros.engines.opening import Engine
-from seg_ros.results import SemanticMap
+from seg_ros.results import Result, SemanticMap
 from seg_ros.ros import messages
+from seg_ros.ros.cameras import Camera
+from seg_ros.ros.outputs import OUTPUTS
+from seg_ros.ros.subscription import Subscription
 from test.conftest import wait_for
 from test.objects import found
 
@@ -40,22 +42,27 @@ def send(camera, message, received):
 
 def before_each_frame(node, action):
     """Makes the active node do something, such as sleep or raise, before each frame; None: nothing any more."""
-    segmenter = node._segmenter
-    node.pipeline.segmenter = Before(segmenter, action) if action else segmenter
+    runner = node._segmenter.runner
+    run_on(node, Before(runner, action) if action else runner)
+
+
+def run_on(node, runner):
+    """Gives the active node's worker another runner."""
+    node._worker._runner = runner
 
 
 class Before:
-    """A segmenter that does something, such as sleep or raise, before each frame."""
+    """A runner that does something, such as sleep or raise, before each frame."""
 
-    def __init__(self, segmenter, action):
-        self._segmenter, self._action = segmenter, action
+    def __init__(self, runner, action):
+        self._runner, self._action = runner, action
 
-    def segment(self, *arguments):
+    def run(self, *arguments):
         self._action()
-        return self._segmenter.segment(*arguments)
+        return self._runner.run(*arguments)
 
     def __getattr__(self, name):
-        return getattr(self._segmenter, name)
+        return getattr(self._runner, name)
 
 
 class Sender:
@@ -76,39 +83,64 @@ class Sender:
         self._thread.join()
 
 
-class Nothing:
-    """In place of a segmenter: class 0 everywhere, at once."""
-
-    task = "semantic"
-    manifest = SimpleNamespace(classes=CAMVID)
-    engine = Engine("none", "fp32", "cpu", None, {})
-    input_size = (64, 96)
+class Sink:
+    """In place of a camera's publishers: somebody wants the label, which is made and not sent."""
 
     def __init__(self):
-        self.stages = {}
+        self.done = threading.Event()
+
+    def wanted(self):
+        return ["label"]
+
+    def publish(self, outcome, topics):
+        for name in topics:
+            assert OUTPUTS[name].fill(outcome)
+        self.done.set()
+
+    def destroy(self):
+        pass
+
+
+def sinking(node, topic="/eye/image"):
+    """A camera of the active node whose labels nobody needs to receive, and what takes its messages."""
+    camera = Camera(topic, "", Sink())
+    return camera, Subscription(node, camera, node._worker.put, node._inputs[0]._lost)._receive
+
+
+class Nothing:
+    """In place of a runner: class 0 everywhere, at once."""
+
+    engine = Engine("none", "fp32", "cpu", None, {})
+    input_size = (64, 96)
+    batch = 1
 
     def batches(self, frames):
         return (slice(i, i + 1) for i in range(len(frames)))
 
-    def fit_to(self, frame):
+    def prepare(self, frame):
         pass
 
-    def segment(self, frames, selection):
-        return [SemanticMap(*np.zeros((2, frame.height, frame.width), np.uint8)) for frame in frames]
+    def run(self, frames, wanted):
+        return [Result(frame, self.output((frame.height, frame.width), wanted), {}) for frame in frames]
+
+    def output(self, size, wanted):
+        return SemanticMap(*np.zeros((2, *size), np.uint8))
 
 
 class Objects(Nothing):
-    """In place of a segmenter of instances: always finds `test.objects.found`, and two too many."""
+    """In place of a segmenter of instances and its runner: finds `test.objects.found`, and two too many."""
 
     task = "instances"
+    classes = CAMVID
+    least_score = 0.05
 
     def __init__(self):
-        super().__init__()
         self.selections = []
+        self.runner = self
 
-    def segment(self, frames, selection):
-        self.selections.append(selection)
-        return [found((frame.height, frame.width), capped=2) for frame in frames]
+    def output(self, size, wanted):
+        self.selections.append(wanted.selection)
+        return found(size, capped=2)
 
 
 def fail(error):

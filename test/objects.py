@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seg_ros.results import Frame, Instances
+from seg_ros.results import Frame, Instances, Wanted
 
 CAR, PEDESTRIAN, BICYCLIST = 8, 9, 10
 
@@ -32,3 +32,8 @@ def nothing(size=(48, 72)) -> Instances:
 def noise(size, bgr=False, seed=0):
     """A frame of noise."""
     return Frame(np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8), bgr)
+
+
+def segmented(runner, frame, wanted=Wanted()):  # noqa: B008 (it is frozen)
+    """What a runner makes of one frame."""
+    return runner.run([frame], wanted)[0].output

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seg_ros.geometry import MODES, Fit
+from seg_ros.geometry import MODES, Resize
 
 SIZES = [(479, 641), (641, 479), (100, 1000), (1000, 100), (2160, 3840), (480, 640), (1, 1), (7, 3)]
 
@@ -11,31 +11,31 @@ SIZES = [(479, 641), (641, 479), (100, 1000), (1000, 100), (2160, 3840), (480, 6
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("frame", SIZES)
 def test_sizes(mode, frame):
-    fit = Fit.of(frame, (96, 128), mode)
-    target = np.zeros((*fit.input, 3), np.uint8)
-    fit.lay_in(np.full((*frame, 3), 200, np.uint8), target)
-    back = fit.lay_back(target[..., 0], smooth=False)
+    resize = Resize.of(frame, (96, 128), mode)
+    target = np.zeros((*resize.input, 3), np.uint8)
+    resize.to_input(np.full((*frame, 3), 200, np.uint8), target)
+    back = resize.to_frame(target[..., 0], smooth=False)
     assert back.shape == frame
     assert (back == 200).all()  # nothing of the grey border comes back
 
 
 def test_letterbox_keeps_the_aspect_and_centres():
-    fit = Fit.of((100, 1000), (480, 640), "letterbox")
-    assert (fit.width, fit.height, fit.left, fit.top) == (640, 64, 0, 208)
+    resize = Resize.of((100, 1000), (480, 640), "letterbox")
+    assert (resize.width, resize.height, resize.left, resize.top) == (640, 64, 0, 208)
     target = np.zeros((480, 640, 3), np.uint8)
-    fit.lay_in(np.full((100, 1000, 3), 9, np.uint8), target)
+    resize.to_input(np.full((100, 1000, 3), 9, np.uint8), target)
     assert (target[208:272] == 9).all()
     assert (target[:208] == 128).all()
     assert (target[272:] == 128).all()
 
 
 def test_stretch_fills_the_input():
-    fit = Fit.of((100, 1000), (480, 640), "stretch")
-    assert (fit.width, fit.height, fit.left, fit.top) == (640, 480, 0, 0)
+    resize = Resize.of((100, 1000), (480, 640), "stretch")
+    assert (resize.width, resize.height, resize.left, resize.top) == (640, 480, 0, 0)
 
 
 def test_native_takes_the_size_of_the_frame():
-    assert Fit.of((479, 641), (480, 640), "native").input == (479, 641)
+    assert Resize.of((479, 641), (480, 640), "native").input == (479, 641)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -45,13 +45,13 @@ def test_places_are_kept(mode):
     for frame in ((480, 640), (300, 401), (960, 1280)):
         label = np.kron(rng.integers(0, 2, (6, 8)), np.ones((frame[0] // 6, frame[1] // 8))).astype(np.uint8)
         label = np.pad(label, [(0, f - s) for f, s in zip(frame, label.shape, strict=True)], mode="edge")
-        fit = Fit.of(frame, (240, 320), mode)
-        target = np.zeros((*fit.input, 3), np.uint8)
-        fit.lay_in(np.repeat(label[..., None] * 255, 3, axis=2), target)
-        back = fit.lay_back((target[..., 0] > 127).astype(np.uint8), smooth=False)
+        resize = Resize.of(frame, (240, 320), mode)
+        target = np.zeros((*resize.input, 3), np.uint8)
+        resize.to_input(np.repeat(label[..., None] * 255, 3, axis=2), target)
+        back = resize.to_frame((target[..., 0] > 127).astype(np.uint8), smooth=False)
         assert (back == label).mean() > 0.98
 
 
 def test_unknown_mode_is_named():
     with pytest.raises(ValueError, match="stretch, letterbox, native, got 'crop'"):
-        Fit.of((1, 1), (1, 1), "crop")
+        Resize.of((1, 1), (1, 1), "crop")

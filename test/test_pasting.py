@@ -5,23 +5,23 @@ import numpy as np
 import pytest
 import torch
 
-from seg_ros.geometry import Fit
+from seg_ros.geometry import Resize
 from seg_ros.pasting import paste
 from seg_ros.results import Selection
 from test.models.oracle import torchvision
 
 cv2_warp = cv2.warpAffine
 FULL = np.ones((28, 28), np.float32)
-SAME = Fit.of((480, 640), (480, 640), "stretch")
+SAME = Resize.of((480, 640), (480, 640), "stretch")
 
 
-def pasted(boxes, masks=None, fit=SAME, scores=None, class_ids=None, **selection):
+def pasted(boxes, masks=None, resize=SAME, scores=None, class_ids=None, **selection):
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     n = len(boxes)
     masks = np.broadcast_to(FULL, (n, 28, 28)) if masks is None else np.asarray(masks, np.float32)
     scores = np.linspace(0.9, 0.6, n, dtype=np.float32) if scores is None else np.array(scores, np.float32)
     class_ids = np.full(n, 8) if class_ids is None else np.array(class_ids)
-    return paste(boxes, scores, class_ids, masks, fit, Selection(**selection))
+    return paste(boxes, scores, class_ids, masks, resize, Selection(**selection))
 
 
 def whole(instances, i=0):
@@ -75,7 +75,7 @@ def test_a_pixel_belongs_to_the_box_that_covers_its_centre():
     ],
 )
 def test_a_full_mask_is_its_box_in_every_fit(frame, mode, box, roi):
-    found = pasted([box], fit=Fit.of(frame, (480, 640), mode))
+    found = pasted([box], resize=Resize.of(frame, (480, 640), mode))
     assert found.size == frame
     assert found.roi.tolist() == [list(roi)]
     assert is_full(found.masks[0])
@@ -87,12 +87,12 @@ def test_a_box_that_leaves_the_frame_is_cut_not_squeezed():
     # The upper half of the box is grey of the letterbox; the object is in the box's lower quarter.
     mask = np.zeros((28, 28), np.float32)
     mask[21:] = 1
-    found = pasted([(100, 20, 156, 100)], [mask], Fit.of((720, 1280), (480, 640), "letterbox"))
+    found = pasted([(100, 20, 156, 100)], [mask], Resize.of((720, 1280), (480, 640), "letterbox"))
     assert found.roi.tolist() == [[200, 40, 112, 40]]  # rows 80 to 100 of the input
 
 
 def test_an_object_wholly_on_the_grey_is_none():
-    assert len(pasted([(100, 5, 150, 50)], fit=Fit.of((720, 1280), (480, 640), "letterbox"))) == 0
+    assert len(pasted([(100, 5, 150, 50)], resize=Resize.of((720, 1280), (480, 640), "letterbox"))) == 0
 
 
 def test_half_a_mask():
@@ -173,13 +173,13 @@ def test_an_object_of_one_pixel():
     corner = pasted([(639.3, 479.3, 640.0, 480.0)], mask_threshold=0.1)
     assert corner.roi.tolist() == [[639, 479, 1, 1]]
     assert corner.masks[0].tolist() == [[255]]
-    tiny = pasted([(0, 0, 64, 48)], fit=Fit.of((1, 1), (48, 64), "stretch"))
+    tiny = pasted([(0, 0, 64, 48)], resize=Resize.of((1, 1), (48, 64), "stretch"))
     assert tiny.roi.tolist() == [[0, 0, 1, 1]]
 
 
 def test_an_object_on_the_grey_of_a_letterbox_is_none():
-    fit = Fit.of((720, 1280), (480, 640), "letterbox")
-    result = pasted([(100, 20, 300, fit.top)], fit=fit, mask_threshold=0.05)
+    resize = Resize.of((720, 1280), (480, 640), "letterbox")
+    result = pasted([(100, 20, 300, resize.top)], resize=resize, mask_threshold=0.05)
     assert len(result) == 0
 
 

@@ -1,4 +1,6 @@
-"""Instances as images: ids, and classes by pixel."""
+"""Instances: chosen by index, as images of ids and of classes, and of shapes that go together."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -55,3 +57,33 @@ def test_ids_do_not_wrap(count):
 
 def test_selection_takes_all_by_default():
     assert Selection() == Selection(0.5, 0.5, None, 100)
+
+
+def test_objects_are_chosen_by_index():
+    objects = found()
+    sure = objects[objects.score > 0.7]
+    assert sure.score.tolist() == pytest.approx([0.95, 0.75])
+    assert (len(sure.masks), sure.size, sure.capped) == (2, objects.size, objects.capped)
+    for index in (slice(1, None), [1, 2], np.array([1, 2]), objects.class_id != CAR):
+        assert objects[index].class_id.tolist() == [PEDESTRIAN, BICYCLIST]
+    assert objects[-1].class_id.tolist() == [BICYCLIST]
+    np.testing.assert_array_equal(objects[-1].masks[0], objects.masks[2])
+    assert len(objects[objects.score > 1]) == len(objects[[]]) == len(nothing()[:]) == 0
+    with pytest.raises(IndexError):
+        objects[3]
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"score": np.ones(2, np.float32)}, r"3 masks need score of shape \(3,\), got \(2,\)"),
+        ({"box": np.zeros((3, 2), np.float32)}, r"box of shape \(3, 4\), got \(3, 2\)"),
+        (
+            {"masks": (np.zeros((1, 1), np.uint8),) * 3},
+            r"mask 0 must have the size of its roi, \(12, 20\), got \(1, 1\)",
+        ),
+    ],
+)
+def test_shapes_that_do_not_go_together_are_refused(changes, match):
+    with pytest.raises(ValueError, match=match):
+        dataclasses.replace(found(), **changes)

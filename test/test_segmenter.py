@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 
+import seg_ros
 from seg_ros.engines.opening import Engine
-from seg_ros.errors import EngineError
 from seg_ros.geometry import MODES
 from seg_ros.results import Frame
 from seg_ros.segmenter import Segmenter
-from seg_ros.weights import load
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +23,6 @@ def test_result_has_the_size_of_the_frame(segmenter, size):
         assert array.shape == size
         assert array.dtype == np.uint8
     assert result.label.max() < 11
-    assert set(segmenter.stages) == {"resize", "infer", "restore"}
 
 
 def test_channel_order_does_not_matter(segmenter):
@@ -58,7 +55,7 @@ def test_results_do_not_share_memory(segmenter):
 
 def test_input_size_can_be_chosen(small_weights):
     segmenter = Segmenter.open(small_weights, engine="eager", input_size=(32, 48))
-    assert segmenter.input_size == (32, 48)
+    assert segmenter.runner.input_size == (32, 48)
     assert segmenter(Frame(np.zeros((64, 96, 3), np.uint8))).label.shape == (64, 96)
 
 
@@ -68,7 +65,6 @@ def test_every_mode_serves_every_size(small_weights, mode, size):
     segmenter = Segmenter.open(small_weights, engine="eager", mode=mode)
     result = segmenter(Frame(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)))
     assert result.label.shape == result.confidence.shape == size
-    assert segmenter.input_size == (size if mode == "native" else (64, 96))
 
 
 def test_native_agrees_with_an_input_of_that_size(small_weights):
@@ -76,59 +72,6 @@ def test_native_agrees_with_an_input_of_that_size(small_weights):
     native = Segmenter.open(small_weights, engine="eager", mode="native")(frame)
     fixed = Segmenter.open(small_weights, engine="eager", input_size=(61, 93))(frame)
     assert np.array_equal(native.label, fixed.label)
-
-
-@pytest.mark.parametrize(
-    ("raised", "fatal", "reason"),
-    [
-        (torch.OutOfMemoryError("no memory"), False, "memory"),
-        (RuntimeError("bad shape"), False, "engine"),
-        (RuntimeError("CUDA error: an illegal memory access"), True, "engine"),
-        (RuntimeError("CUDA error: out of memory"), False, "memory"),  # pinned memory
-    ],
-)
-def test_what_an_engine_raises_becomes_an_engine_error(small_weights, raised, fatal, reason):
-    def run(pixels):
-        raise raised
-
-    manifest, _ = load(small_weights)
-    with pytest.raises(EngineError) as caught:
-        Segmenter(manifest, lambda size: Engine("broken", "fp32", "cpu", run, {}), (64, 96))(
-            Frame(np.zeros((64, 96, 3), np.uint8))
-        )
-    assert (caught.value.fatal, caught.value.reason) == (fatal, reason)
-
-
-@pytest.mark.parametrize("size", [(64, 96), (30, 40)])
-def test_pixels_that_are_not_finite_cost_the_frame(small_weights, size):
-    def run(pixels):
-        label = torch.zeros(1, 64, 96, dtype=torch.uint8)
-        label[0, 11, 13 : 13 + bad] = 255
-        return label, torch.zeros_like(label)
-
-    manifest, _ = load(small_weights)
-    segmenter = Segmenter(manifest, lambda shape: Engine("fast", "bf16", "cpu", run, {}), (64, 96))
-    frame, bad = Frame(np.zeros((*size, 3), np.uint8)), 1
-    with pytest.raises(EngineError, match=r"fast bf16 .* NaN or Inf at 1 of 6144 pixels; try the precision") as caught:
-        segmenter(frame)
-    assert (caught.value.fatal, caught.value.reason) == (False, "not_finite")
-    bad = 0
-    assert not segmenter(frame).label.any()
-
-
-def test_objects_that_are_not_finite_cost_the_frame(small_instance_weights):
-    def run(pixels):
-        box = torch.tensor([0.0, 0.0, 48.0, 64.0])
-        return box.expand(1, 2, 4), torch.full((1, 2), score), torch.tensor([[8, 9]]), torch.ones(1, 2, 28, 28)
-
-    manifest, _ = load(small_instance_weights)
-    segmenter = Segmenter(manifest, lambda shape: Engine("fast", "bf16", "cpu", run, {}), (64, 96), task="instances")
-    frame, score = Frame(np.zeros((64, 96, 3), np.uint8)), -1.0
-    with pytest.raises(EngineError, match="NaN or Inf among the numbers of its objects") as caught:
-        segmenter(frame)
-    assert caught.value.reason == "not_finite"
-    for score, count in ((0.0, 0), (0.9, 2)):  # noqa: B007 (`run` reads it)
-        assert len(segmenter(frame).masks) == count
 
 
 @pytest.mark.parametrize(("wrong", "level"), [(0, "INFO"), (20, "WARNING")])
@@ -147,3 +90,21 @@ def test_what_was_compiled_just_now_is_compared_with_plain_pytorch(small_weights
     [said] = [record for record in caplog.records if "of the labels" in record.message]
     assert said.levelname == level
     assert said.message.startswith("engine compiled: 100.00 %" if not wrong else "engine compiled: 79.17 %")
+
+
+def test_the_front_door_takes_what_opencv_reads(small_weights):
+    net = seg_ros.open(small_weights, engine="eager")
+    pixels = np.random.default_rng(5).integers(0, 256, (48, 60, 3), np.uint8)
+    result = net(pixels)
+    assert isinstance(result, seg_ros.SemanticMap)
+    assert np.array_equal(result.label, net(seg_ros.Frame(pixels, bgr=True)).label)
+    assert net(pixels, seg_ros.Wanted(confidence=False)).confidence is None
+    assert (net.task, len(net.classes)) == ("semantic", 11)
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3))]
+)
+def test_what_is_no_picture_is_refused(segmenter, wrong):
+    with pytest.raises(ValueError, match=r"expected \(H, W, 3\) uint8 pixels as cv2.imread gives them, got"):
+        segmenter(wrong)

@@ -10,13 +10,14 @@ from seg_ros.watchdog import Watchdog
 
 HEAD = """
 import ctypes, sys, time
+from seg_ros.runtime import deadline, release_deadlines
 from seg_ros.watchdog import Watchdog
 libc = ctypes.PyDLL(None)  # its calls keep Python's lock, as a native library may
 def inference(seconds):
     libc.usleep(int(1e6 * seconds)) if LOCKED else time.sleep(seconds)
 """
 BODY = """
-watchdog = Watchdog(WITHIN)
+watchdog = Watchdog(WITHIN, deadline)
 for _ in range(3):
     with watchdog.guard():
         inference(TAKES)
@@ -54,7 +55,7 @@ def test_the_end_of_the_guard_ends_the_watch():
 
 def test_an_error_ends_the_watch_too():
     body = """
-watchdog = Watchdog(0.5)
+watchdog = Watchdog(0.5, deadline)
 try:
     with watchdog.guard():
         raise KeyError("a bug")
@@ -76,18 +77,40 @@ def test_busy_counts_seconds():
     assert watchdog.busy == 0.0
 
 
-@pytest.mark.parametrize("when", ["before", "during"])
-def test_once_released_it_ends_nothing_any_more(when):
+def test_once_released_it_ends_nothing_any_more():
     body = """
-watchdog = Watchdog(1.0)
-if WHEN == "before":
-    watchdog.release()
+watchdog = Watchdog(1.0, deadline)
 with watchdog.guard():
-    watchdog.release()
-    inference(2.0)
-with watchdog.guard():
+    release_deadlines()
     inference(2.0)
 print("alive", flush=True)
 """
-    result = run(body, when=when)
+    result = run(body)
     assert (result.returncode, result.stdout, result.stderr) == (0, "alive\n", "")
+
+
+def test_of_two_deadlines_the_nearest_counts_and_the_other_stays():
+    """Two nodes in one process: the end of one's frame must not end the watch over the other's."""
+    body = """
+with deadline(40.0):
+    with deadline(0.5):
+        pass
+    time.sleep(1.0)
+print("in time", flush=True)
+with deadline(0.5):
+    with deadline(40.0):
+        pass
+    inference(40.0)
+"""
+    result = run(body)
+    assert (result.returncode, result.stdout) == (1, "in time\n")
+    assert "in inference" in result.stderr
+
+
+def test_without_a_deadline_the_process_is_left_alone():
+    body = """
+with Watchdog(0.5).guard():
+    inference(1.0)
+print("alive", flush=True)
+"""
+    assert run(body).stdout == "alive\n"

@@ -13,10 +13,10 @@ from sensor_msgs.msg import Image
 
 from seg_ros import overlay
 from seg_ros.classes import ClassMap
-from seg_ros.results import Frame, Instances
 from seg_ros.metrics.average_precision import AveragePrecision
 from seg_ros.metrics.confusion import Confusion
 from seg_ros.metrics.truth import Truth
+from seg_ros.results import Frame, Instances
 from seg_ros_msgs.msg import InstanceMaskArray
 
 SHOWN_SCORE = 0.5

@@ -1,38 +1,37 @@
 """The segmentation node: camera topics in, label images out, as a managed (life-cycle) node.
 
-It owns the life cycle and the topics; the mathematics is the segmenter's, on the pipeline's thread, so that services
-are answered while a frame is inferred.
+It owns the life cycle and the topics. A frame's way does not lead through it: subscriptions hand images to the worker,
+whose thread publishes what became of them, so that services are answered while a frame is inferred.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
+import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError, WeightsError
-from seg_ros.ros.worker import Pipeline
-from seg_ros.ros.diagnostics import ERROR, OK, array, status
-from seg_ros.ros.interrupt import until_shutdown
-from seg_ros.runtime import interrupt_once
-from seg_ros.ros.logs import RosLogs, reported, survived
-from seg_ros.ros.outputs import LabelInfo
+from seg_ros.models import INSTANCES
+from seg_ros.results import Selection
+from seg_ros.ros.cameras import Camera, camera_names
+from seg_ros.ros.diagnostics import ERROR, OK, Look, array, status
+from seg_ros.ros.failures import LostFrames, Problem, reported, survived
+from seg_ros.ros.outputs import LabelInfo, Publishers
 from seg_ros.ros.parameters import Parameters, ParameterServer
-from seg_ros.ros.stream import Stream, camera_names
+from seg_ros.ros.subscription import Subscription
 from seg_ros.ros.transport import shortfall
+from seg_ros.ros.worker import Worker
 from seg_ros.segmenter import Segmenter
+from seg_ros.watchdog import Deadline, Watchdog, no_deadline
 
 _FOLLOW = 0.1
 """Seconds between looks at who publishes and who subscribes."""
@@ -41,25 +40,36 @@ _USUAL_IMAGE = 1920 * 1080 * 3
 
 
 class SegmentationNode(LifecycleNode):
-    """See the module. Started as `ros2 run seg_ros node`, or by `segment.launch.py`.
+    """Segments what cameras publish. Started as `ros2 run seg_ros node`, or by `segment.launch.py`.
+
+    Args:
+        deadline: what happens when an inference hangs. By default nothing: the process is somebody else's.
+        fatal: called, from any thread, when only a new process can go on. By default the node is in error and lives on.
+        options: of `rclpy.node.Node`.
 
     Attributes:
-        exit_code: of the process: 1 once only a new process can go on.
-        problem: what the last transition or callback failed with; empty if it did not.
-        streams: one for each camera, while configured.
-        pipeline: with the inference thread, while active.
+        problem: what the last transition or callback failed with.
+        cameras: while configured.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__("segmentation", **options)
-        self.exit_code = 0
-        self.problem = ""
-        self.streams: list[Stream] = []
-        self.pipeline: Pipeline | None = None
+    def __init__(
+        self,
+        name: str = "segmentation",
+        deadline: Deadline = no_deadline,
+        fatal: Callable[[], None] = lambda: None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.problem = Problem()
+        self.cameras: tuple[Camera, ...] = ()
+        self._deadline, self._fatal = deadline, fatal
         self._parameter_server = ParameterServer(self)
+        self._settings = Parameters()
         self._segmenter: Segmenter | None = None
         self._label_info: LabelInfo | None = None
-        self._settings = Parameters()
+        self._worker: Worker | None = None
+        self._watchdog: Watchdog | None = None
+        self._inputs: tuple[Subscription, ...] = ()
         self._carried = 0
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self.create_service(SetBool, "~/enable", self._enable)
@@ -81,7 +91,8 @@ class SegmentationNode(LifecycleNode):
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads weights, builds or loads the engine, warms it up, makes the output topics."""
-        start, self.problem = time.monotonic(), ""
+        start = time.monotonic()
+        self.problem.solved()
         try:
             p = self._parameter_server.read()
             topics = [self.resolve_topic_name(topic) for topic in p.topics()]
@@ -96,33 +107,36 @@ class SegmentationNode(LifecycleNode):
                 cache_dir=Path(p.cache_dir).expanduser() if p.cache_dir else None,
                 batch=p.batch,
             )
-            classes = segmenter.manifest.classes
-            if segmenter.task == "instances":
-                p.selection(classes)  # says now what is wrong with it
-                self._parameter_server.classes = classes
+            select = _selector(segmenter)
+            select(p)  # says now what is wrong with it
         except (ValueError, WeightsError, EngineError) as error:
-            self.problem = f"configure failed: {error}"
-            self.get_logger().error(self.problem)
+            self.get_logger().error(self.problem.failed("configure", error))
             return TransitionCallbackReturn.FAILURE
-        self._settings, self._segmenter = p, segmenter
+        self._settings, self._segmenter, self._select = p, segmenter, select
         for topic, name in zip(topics, names, strict=True):
-            self.streams.append(Stream(self, topic, name, segmenter.task, self._take, self._failed))
-        self._label_info = LabelInfo(self, segmenter.task, classes)
-        self._label_info.tell(p)
-        self._parameter_server.locked = True
-        height, width = segmenter.input_size
+            self.cameras += (Camera(topic, name, Publishers(self, segmenter.task, name)),)
+        self._label_info = LabelInfo(self, segmenter.classes)
+        self._label_info.tell(select(p).score_threshold)
+        self._parameter_server.lock(select)
+        (height, width), engine = segmenter.runner.input_size, segmenter.runner.engine
         self.get_logger().info(
             f"configured in {time.monotonic() - start:.1f} s: {p.weights} at {width}x{height} "
-            f"on engine {segmenter.engine.name}, {segmenter.engine.precision} on {segmenter.engine.device}"
+            f"on engine {engine.name}, {engine.precision} on {engine.device}"
         )
         return TransitionCallbackReturn.SUCCESS
 
     @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Starts the inference thread; cameras are subscribed to as soon as somebody wants their outputs."""
-        self.problem = ""
+        """Starts the worker; cameras are subscribed to as soon as somebody wants their outputs."""
+        self.problem.solved()
         self._check_transport(_USUAL_IMAGE)
-        self.pipeline = Pipeline(self, self._segmenter, lambda: self._settings, self._end)
+        failures = LostFrames(self, self._give_up)
+        self._watchdog = Watchdog(self._settings.watchdog, self._deadline)
+        self._worker = Worker(
+            self._segmenter.runner, self._segmenter.classes, lambda: self._settings, self._select, self.get_clock(),
+            failures, self._watchdog,
+        )  # fmt: skip
+        self._inputs = tuple(Subscription(self, c, self._worker.put, failures.lost) for c in self.cameras)
         return super().on_activate(state)
 
     @reported
@@ -152,49 +166,54 @@ class SegmentationNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def release(self, timeout: float | None = None) -> bool:
-        """Ends the inference thread and frees engine and output topics.
+        """Ends the worker and frees engine and output topics.
 
         Returns False if the frame in work did not end within `timeout` s; its thread still runs then.
         """
         ended = self._stop(timeout)
-        for stream in self.streams:
-            stream.destroy()
+        for camera in self.cameras:
+            camera.publishers.destroy()
         if self._label_info is not None:
             self._label_info.destroy()
-        self.streams, self._segmenter, self._label_info = [], None, None
-        self._parameter_server.locked, self._parameter_server.classes = False, None
+        self.cameras, self._segmenter, self._label_info = (), None, None
+        self._parameter_server.unlock()
         return ended
 
-    def _stop(self, timeout: float | None = None) -> bool:
-        for stream in self.streams:
-            stream.release()
-        pipeline, self.pipeline = self.pipeline, None
-        return pipeline is None or pipeline.stop(timeout)
+    def _give_up(self, why: str) -> None:
+        """On the worker's thread."""
+        self.problem.failed("inference", why)
+        self._fatal()
 
-    def _end(self) -> None:
-        self.exit_code = 1
-        self.context.try_shutdown()
+    def _stop(self, timeout: float | None = None) -> bool:
+        for subscription in self._inputs:
+            subscription.close()
+        worker, self._worker, self._inputs, self._watchdog = self._worker, None, (), None
+        return worker is None or worker.stop(timeout)
 
     # Cameras
 
-    def _take(self, stream: Stream, message: bytes) -> None:
-        if self.pipeline is not None:
-            self.pipeline.put(stream, message)
-
-    def _failed(self, stream: Stream, error: Exception) -> None:
-        if self.pipeline is not None:
-            self.pipeline.failed(stream, error)
-
     @survived
     def _follow(self) -> None:
-        if self.pipeline is None:
+        if self._worker is None:
             return
-        for stream in self.streams:
-            stream.follow(self._settings)
-        self._check_transport(max(stream.largest for stream in self.streams))
-        looks = [(stream, stream.look(self._settings, self.pipeline.watchdog)) for stream in self.streams]
-        if any([stream.health.watch(look) for stream, look in looks]):
+        for subscription in self._inputs:
+            subscription.follow(self._settings)
+        self._check_transport(max(subscription.largest for subscription in self._inputs))
+        changed = [camera.health.watch(look) for camera, look in self._looks()]
+        if any(changed):
             self._diagnose()  # at once
+
+    def _looks(self) -> list[tuple[Camera, Look]]:
+        """At every camera, now."""
+        received = {subscription.camera: subscription.open for subscription in self._inputs}
+        idle = "idle" if self._settings.enabled else "disabled"
+        states = {None: "inactive", True: "segmenting", False: idle}
+        busy, limit = (self._watchdog.busy, self._watchdog.seconds) if self._watchdog else (0.0, 0.0)
+        return [
+            (c, Look(time.monotonic(), states[received.get(c)], c.topic, self.count_publishers(c.topic) > 0,
+                     c.statistics.counts(), busy, limit))
+            for c in self.cameras
+        ]  # fmt: skip
 
     def _check_transport(self, needed: int) -> None:
         """Warns, once for each larger size, when the middleware may lose images of `needed` bytes."""
@@ -209,7 +228,7 @@ class SegmentationNode(LifecycleNode):
     def _take_live_parameters(self, _: list) -> None:
         if self._label_info is not None:  # not while configure declares those of the outputs' quality of service
             self._settings = self._parameter_server.read()
-            self._label_info.tell(self._settings)
+            self._label_info.tell(self._select(self._settings).score_threshold)
             self._follow()
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -222,54 +241,28 @@ class SegmentationNode(LifecycleNode):
 
     @survived
     def _diagnose(self) -> None:
-        engine = self._segmenter.engine if self._segmenter else None
+        engine = self._segmenter.runner.engine if self._segmenter else None
         about = {
             "engine": engine.name if engine else "none",
             "device": engine.device if engine else "",
             "precision": engine.precision if engine else "",
             "refused": engine.refused if engine else {},
         }
-        name, watchdog = self.get_fully_qualified_name(), self.pipeline.watchdog if self.pipeline else None
+        name, problem = self.get_fully_qualified_name(), str(self.problem)
         statuses = []
-        for stream in self.streams:
-            look = stream.look(self._settings, watchdog)
-            level, message, rates = stream.health.judge(look)
-            if self.problem:
-                level, message = ERROR, self.problem
-            values = {**look.counts, **rates, **stream.statistics.timings(), "topic": stream.topic, **about}
-            statuses.append(status(f"{name}: {stream.name or 'segmentation'}", level, message, values))
+        for camera, look in self._looks():
+            level, message, rates = camera.health.judge(look)
+            values = {**look.counts, **rates, **camera.statistics.timings(), "topic": camera.topic, **about}
+            shown = (ERROR, problem) if problem else (level, message)
+            statuses.append(status(f"{name}: {camera.name or 'segmentation'}", *shown, values))
         if not statuses:
-            level, message = (ERROR, self.problem) if self.problem else (OK, "unconfigured")
-            statuses.append(status(f"{name}: segmentation", level, message, about))
+            shown = (ERROR, problem) if problem else (OK, "unconfigured")
+            statuses.append(status(f"{name}: segmentation", *shown, about))
         self._diagnostics.publish(array(self.get_clock().now().to_msg(), statuses))
 
 
-def main(args: list[str] | None = None) -> None:
-    """Runs the node until it is shut down. Exits 0 on SIGINT and SIGTERM, 1 when only a new process can go on."""
-    interrupt_once()
-    rclpy.init(args=args)
-    node = None
-    ended = True
-    try:
-        with until_shutdown():
-            node = SegmentationNode()
-            logging.getLogger("seg_ros").setLevel(logging.INFO)
-            logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
-            executor = SingleThreadedExecutor()
-            executor.add_node(node)
-            executor.spin()
-    finally:
-        if node is not None:
-            ended = node.release(timeout=2.0)
-        rclpy.try_shutdown()
-    status = node.exit_code if node is not None else 0
-    if not ended:
-        # Taking the interpreter down under a thread that is inside a native library may crash.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
-
-
-if __name__ == "__main__":
-    main()
+def _selector(segmenter: Segmenter) -> Callable[[Parameters], Selection]:
+    """Reads from the parameters which objects count. A network that gives every pixel a class takes any values."""
+    if segmenter.task != INSTANCES:
+        return lambda _: Selection(score_threshold=0.0)
+    return functools.partial(Parameters.selection, classes=segmenter.classes, least_score=segmenter.least_score)

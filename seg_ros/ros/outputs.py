@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,8 @@ from std_msgs.msg import Header
 
 from seg_ros import overlay
 from seg_ros.classes import ClassMap
-from seg_ros.results import Frame, Instances, SemanticMap
+from seg_ros.models import INSTANCES, TASKS
+from seg_ros.results import Result, SemanticMap
 from seg_ros.ros import messages
 from seg_ros.ros.parameters import Parameters
 from seg_ros.ros.qos import output_qos
@@ -23,12 +24,11 @@ from seg_ros_msgs.msg import InstanceMaskArray
 
 
 class Outcome:
-    """One segmented frame; what several outputs share is made once, and only if one of them asks."""
+    """One segmented frame, for the topics; what several of them share is made once, and only if one of them asks."""
 
-    def __init__(
-        self, frame: Frame, result: SemanticMap | Instances, classes: ClassMap, parameters: Parameters
-    ) -> None:
-        self.frame, self.result, self.classes, self.parameters = frame, result, classes, parameters
+    def __init__(self, result: Result, classes: ClassMap, parameters: Parameters) -> None:
+        self.frame, self.output = result.frame, result.output
+        self.classes, self.parameters = classes, parameters
 
     @functools.cached_property
     def header(self) -> Header:
@@ -44,41 +44,47 @@ class Outcome:
 
     @functools.cached_property
     def semantic(self) -> SemanticMap:
-        """The result itself, or the class of the best-scored object at each pixel."""
-        return self.result.semantic() if isinstance(self.result, Instances) else self.result
+        """The class of each pixel: of objects that of the best-scored one."""
+        return self.output.semantic()
 
     @functools.cached_property
     def overlay(self) -> np.ndarray:
-        alpha = self.parameters.overlay_alpha
-        if isinstance(self.result, Instances):
-            return overlay.instances(self.frame, self.result, self.classes, alpha)
-        return overlay.overlay(self.frame, self.result.label, self.classes.palette(), alpha)
+        """`(H, W, 3) uint8` BGR."""
+        return overlay.draw(self.output, self.frame, self.classes, self.parameters.overlay_alpha)
 
 
 class Output(NamedTuple):
-    """A topic's message type, what fills it (a message, or one serialised), and the segmenter's tasks that have it."""
+    """A row of `OUTPUTS`.
+
+    Attributes:
+        message: type of the topic.
+        fill: makes the message, or one serialised.
+        tasks: of the networks that have the topic.
+        confidence: whether it is made from the confidence of a semantic map.
+    """
 
     message: type
     fill: Callable[[Outcome], Any]
-    tasks: tuple[str, ...] = ("semantic", "instances")
+    tasks: tuple[str, ...] = TASKS
+    confidence: bool = False
 
 
-_OBJECTS = ("instances",)
+_OBJECTS = (INSTANCES,)
 
 OUTPUTS: dict[str, Output] = {
     "label": Output(Image, lambda o: o.image(o.semantic.label, "mono8")),
-    "confidence": Output(Image, lambda o: o.image(o.semantic.confidence, "mono8")),
+    "confidence": Output(Image, lambda o: o.image(o.semantic.confidence, "mono8"), confidence=True),
     "color": Output(Image, lambda o: o.image(overlay.colorize(o.semantic.label, o.classes.palette()), "rgb8")),
     "overlay": Output(Image, lambda o: o.image(o.overlay, "bgr8")),
     "overlay/compressed": Output(CompressedImage, lambda o: o.jpeg(o.overlay)),
-    "instances": Output(InstanceMaskArray, lambda o: messages.instances(o.header, o.result, o.classes), _OBJECTS),
-    "instance_ids": Output(Image, lambda o: o.image(o.result.ids(), "16UC1"), _OBJECTS),
+    "instances": Output(InstanceMaskArray, lambda o: messages.instances(o.header, o.output, o.classes), _OBJECTS),
+    "instance_ids": Output(Image, lambda o: o.image(o.output.ids(), "16UC1"), _OBJECTS),
 }
 """By topic below the node's name, or the camera's where there are several. One without subscriber is not filled."""
 
 if messages.vision is not None:
     OUTPUTS["detections"] = Output(
-        messages.vision.Detection2DArray, lambda o: messages.detections(o.header, o.result, o.classes), _OBJECTS
+        messages.vision.Detection2DArray, lambda o: messages.detections(o.header, o.output, o.classes), _OBJECTS
     )
 
 
@@ -107,9 +113,9 @@ class Publishers:
         """The topics that somebody subscribes to."""
         return [name for name, publisher in self._publishers.items() if publisher.get_subscription_count()]
 
-    def publish(self, outcome: Outcome) -> None:
-        """Fills and publishes the wanted topics."""
-        for name in self.wanted():
+    def publish(self, outcome: Outcome, topics: Sequence[str]) -> None:
+        """Fills and publishes these topics."""
+        for name in topics:
             self._publishers[name].publish(OUTPUTS[name].fill(outcome))
 
     def destroy(self) -> None:
@@ -122,8 +128,8 @@ class Publishers:
 class LabelInfo:
     """`~/label_info`, latched: class id -> name, for whoever subscribes now or later. Needs vision_msgs."""
 
-    def __init__(self, node: LifecycleNode, task: str, classes: ClassMap) -> None:
-        self._node, self._task, self._classes = node, task, classes
+    def __init__(self, node: LifecycleNode, classes: ClassMap) -> None:
+        self._node, self._classes = node, classes
         self._publisher = None
         if messages.vision is not None:
             # Not a life-cycle publisher: those publish in the active state only, and this is said at configure.
@@ -132,13 +138,14 @@ class LabelInfo:
         else:
             node.get_logger().info("vision_msgs is not installed: no ~/label_info, no ~/detections", once=True)
 
-    def tell(self, parameters: Parameters) -> None:
+    def tell(self, threshold: float) -> None:
+        """Publishes the names; `threshold` is the score, 0..1, below which nothing is published."""
         if self._publisher is not None:
             header = Header(stamp=self._node.get_clock().now().to_msg())
-            threshold = parameters.score_threshold if self._task == "instances" else 0.0
             self._publisher.publish(messages.label_info(header, self._classes, threshold))
 
     def destroy(self) -> None:
+        """Takes the topic off the graph."""
         if self._publisher is not None:
             self._node.destroy_publisher(self._publisher)
             self._publisher = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -52,7 +52,7 @@ class Parameters:
     )
     resize_mode: str = _parameter(
         "stretch",
-        "how a frame is laid into the network input: stretched, letterboxed, or an engine for each native size",
+        "how a frame is resized to the network input: stretched, letterboxed, or an engine for each native size",
         choices=MODES,
         fixed=True,
     )
@@ -104,12 +104,20 @@ class Parameters:
         """Of all cameras, as they were given."""
         return [topic for topic in self.input_topics if topic] or [self.input_topic]
 
-    def selection(self, classes: ClassMap) -> Selection:
+    def selection(self, classes: ClassMap, least_score: float = 0.0) -> Selection:
         """Which objects count, for a network that finds the things among `classes`.
 
+        Args:
+            least_score: below which the network itself drops an object, 0..1.
+
         Raises:
-            ValueError: the parameter `classes` has a name that is none of theirs.
+            ValueError: the parameter `classes` has a name that is none of theirs, or `score_threshold` is too low.
         """
+        if self.score_threshold < least_score:
+            raise ValueError(
+                f"parameter 'score_threshold': got {self.score_threshold}, allowed: {least_score} to 1.0: the network "
+                f"itself drops what scores less"
+            )
         ids = {classes.names[i]: i for i in sorted(classes.things)}
         chosen = [name for name in self.classes if name]
         if not ids.keys() >= set(chosen):
@@ -129,10 +137,7 @@ class ParameterServer:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._wrong: dict[str, str] = {}
-        self.locked = False
-        """True while a change of a fixed parameter must wait: the node is configured with its value."""
-        self.classes: ClassMap | None = None
-        """Of the configured instance network; None accepts any name in the parameter `classes`."""
+        self._accept: Callable[[Parameters], object] | None = None
         node.add_on_set_parameters_callback(self._check_all)
         for field in dataclasses.fields(Parameters):
             descriptor, is_list = _descriptor(field), isinstance(field.default, tuple)
@@ -159,6 +164,18 @@ class ParameterServer:
         values = {field.name: self._node.get_parameter(field.name).value for field in dataclasses.fields(Parameters)}
         return Parameters(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
+    def lock(self, accept: Callable[[Parameters], object]) -> None:
+        """Refuses changes of fixed parameters from now on, because the node is configured with them.
+
+        Args:
+            accept: raises ValueError for live values that what is configured cannot take.
+        """
+        self._accept = accept
+
+    def unlock(self) -> None:
+        """Accepts changes of all parameters again."""
+        self._accept = None
+
     def _check_all(self, parameters: list[Parameter]) -> SetParametersResult:
         fields = {field.name: field for field in dataclasses.fields(Parameters)}
         mine = [p for p in parameters if p.name in fields]  # others (use_sim_time) are rclpy's own
@@ -166,20 +183,20 @@ class ParameterServer:
             why = self._refuse(fields[parameter.name], parameter.value)
             if why:
                 return SetParametersResult(successful=False, reason=why)
+        if why := self._refuse_together(mine):
+            return SetParametersResult(successful=False, reason=why)
         for parameter in mine:
             self._wrong.pop(parameter.name, None)
         return SetParametersResult(successful=True)
 
     def _refuse(self, field: dataclasses.Field, value: Any) -> str:
         rules = field.metadata
-        if self.locked and rules.get("fixed"):
+        if self._accept is not None and rules.get("fixed"):
             return f"parameter '{field.name}' takes effect at configure: clean up the node first, then set it"
         if isinstance(field.default, tuple):
             right = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
             if right and rules.get("topic"):
                 right = all(_is_topic(topic) for topic in value if topic)
-            elif right:
-                return self._refuse_names(value)
             return "" if right else _not_allowed(field, value)
         right = type(value) is type(field.default)
         if right and "choices" in rules:
@@ -190,10 +207,13 @@ class ParameterServer:
             right = _is_topic(value)
         return "" if right else _not_allowed(field, value)
 
-    def _refuse_names(self, names: Sequence[str]) -> str:
+    def _refuse_together(self, changed: list[Parameter]) -> str:
+        """Why what is configured cannot take these changes; empty if it can."""
+        if self._accept is None:
+            return ""
+        changes = {p.name: tuple(p.value) if isinstance(p.value, list | tuple) else p.value for p in changed}
         try:
-            if self.classes is not None:
-                Parameters(classes=tuple(names)).selection(self.classes)
+            self._accept(dataclasses.replace(self.read(), **changes))
         except ValueError as error:
             return str(error)
         return ""

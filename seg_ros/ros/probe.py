@@ -35,9 +35,9 @@ from seg_ros.manifest import read_manifest
 from seg_ros.results import Frame
 from seg_ros.ros.image_io import decode_compressed, decode_image
 from seg_ros.ros.interrupt import until_shutdown
-from seg_ros.runtime import interrupt_once
 from seg_ros.ros.judges import JUDGES, LabelJudge, ObjectJudge
 from seg_ros.ros.qos import camera_qos
+from seg_ros.runtime import interrupt_once
 
 _KEEP = 60
 """Truth and camera images that wait for their result; at 30 Hz two seconds."""

@@ -1,148 +1,132 @@
-"""From the newest frames of all cameras to their published results, on a thread of its own."""
+"""From the newest images of all cameras to their published results, on a thread of its own, in one direction."""
 
 from __future__ import annotations
 
 import time
-import traceback
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+from rclpy.clock import Clock
+
+from seg_ros.classes import ClassMap
 from seg_ros.engines.threads import set_threads
-from seg_ros.errors import EngineError, FrameError
-from seg_ros.results import Frame, Selection
+from seg_ros.errors import FrameError
+from seg_ros.mailbox import NewestFirst
+from seg_ros.results import Frame, Result, Selection, Wanted
+from seg_ros.ros.cameras import Camera
+from seg_ros.ros.failures import LostFrames
 from seg_ros.ros.image_io import decode_serialized
-from seg_ros.ros.outputs import Outcome
+from seg_ros.ros.outputs import OUTPUTS, Outcome
 from seg_ros.ros.parameters import Parameters
 from seg_ros.ros.stamps import age, check_age, oddity
-from seg_ros.ros.stream import Stream
-from seg_ros.mailbox import NewestFirst
-from seg_ros.segmenter import Segmenter
+from seg_ros.runner import Runner
 from seg_ros.watchdog import Watchdog
 
-_OUT_OF_MEMORY_LIMIT = 5
-"""Frames in a row that memory may be short for, before a new process is better."""
-
-_YIELD = 1e-4
-"""Seconds that it takes a thread to wake up, about."""
-
-Message = tuple[Stream, bytes]
+Message = tuple[Camera, bytes]
 """A serialised image, and the camera that it came from."""
 
 
-class Pipeline:
-    """Decodes, segments and publishes; owns the inference thread.
-
-    Args:
-        node: for its clock and its log.
-        parameters: the values that count for the next frames, as one consistent set.
-        fatal: called when only a new process can go on.
+class Decoded(NamedTuple):
+    """A frame that waits for inference.
 
     Attributes:
-        segmenter: that the thread uses.
-        watchdog: over every step of the thread.
+        topics: of its camera's outputs, that somebody wants.
+        seconds: that decoding took.
+    """
+
+    camera: Camera
+    frame: Frame
+    topics: list[str]
+    seconds: float
+
+
+class Worker:
+    """Decodes, segments and publishes. Its thread runs from construction to `stop`.
+
+    Args:
+        runner: that only this thread calls from now on.
+        classes: of the network.
+        parameters: gives the values that count for the next frames, as one consistent set.
+        select: which objects count by these values.
+        clock: that cameras' stamps are compared with.
+        failures: takes the frames that are lost to errors.
+        watchdog: over every step.
+
+    Attributes:
+        put: makes a serialised message its camera's pending one, `put(camera, message)`; returns at once.
+        stop: waits for the frames in work; see `NewestFirst.stop`.
     """
 
     def __init__(
-        self, node: Any, segmenter: Segmenter, parameters: Callable[[], Parameters], fatal: Callable[[], None]
+        self,
+        runner: Runner,
+        classes: ClassMap,
+        parameters: Callable[[], Parameters],
+        select: Callable[[Parameters], Selection],
+        clock: Clock,
+        failures: LostFrames,
+        watchdog: Watchdog,
     ) -> None:
-        self.segmenter = segmenter
-        self._node, self._parameters, self._fatal = node, parameters, fatal
-        settings = parameters()
-        self.watchdog = Watchdog(settings.watchdog)
-        self._out_of_memory = 0
-        self._logged: dict[tuple[str, str], float] = {}
-        self._mailbox = NewestFirst(
+        self._runner, self._classes, self._parameters, self._select = runner, classes, parameters, select
+        self._clock, self._failures, self._watchdog = clock, failures, watchdog
+        threads = parameters().threads
+        mailbox = NewestFirst(
             self._work,
-            dropped=lambda stream: stream.statistics.drop("stale"),
-            failed=lambda messages, error: [self.failed(stream, error) for stream, _ in messages],
+            dropped=lambda camera: camera.statistics.drop("stale"),
+            failed=self._lost,
             # The number of OpenMP threads belongs to the thread that starts them, so it is set there.
-            begin=lambda: set_threads(settings.threads),
-            batch=settings.batch,
+            begin=lambda: set_threads(threads),
+            batch=runner.batch,
         )
+        self.put, self.stop = mailbox.put, mailbox.stop
 
-    def put(self, stream: Stream, message: bytes) -> None:
-        """Makes `message` the camera's pending one. Returns at once."""
-        self._mailbox.put(stream, message)
-        # Lets the inference thread have Python's lock: else it waits until the executor has gone round, 0.7 ms.
-        time.sleep(_YIELD)
-
-    def stop(self, timeout: float | None = None) -> bool:
-        """Waits for the frames in work; says whether they ended within `timeout` s.
-
-        With a timeout the process is about to end, so the watchdog lets go.
-        """
-        if timeout is not None:
-            self.watchdog.release()
-        return self._mailbox.stop(timeout)
-
-    def failed(self, stream: Stream, error: Exception) -> None:
-        """Counts a frame that was lost to `error`, and logs it, once a second for each camera and reason."""
-        if not self._node.context.ok():  # shutting down: the graph went away under the frame in work
-            return
-        if isinstance(error, MemoryError):
-            error = EngineError(f"out of memory: {error}", reason="memory")
-        reason = error.reason if isinstance(error, FrameError | EngineError) else "internal"
-        stream.statistics.drop(reason)
-        camera = f" of {stream.topic}" if stream.name else ""
-        text = f"frame{camera} dropped: {error!r}" if reason == "internal" else f"frame{camera} dropped: {error}"
-        now = time.monotonic()
-        if now - self._logged.get((stream.name, reason), -1.0) >= 1.0:
-            self._logged[stream.name, reason] = now
-            stack = traceback.format_exception(error) if reason == "internal" else []
-            self._node.get_logger().error("\n".join([text, *stack]))
-        self._out_of_memory += reason == "memory"
-        if self._out_of_memory >= _OUT_OF_MEMORY_LIMIT:
-            self._node.get_logger().fatal(f"out of memory for {self._out_of_memory} frames in a row: the process ends")
-            self._fatal()
-        elif isinstance(error, EngineError) and error.fatal:  # only a new process heals this; a respawn gives one
-            self._node.get_logger().fatal("the device is lost: the process ends")
-            self._fatal()
-
-    # Inference thread
-
-    def _work(self, messages: list[Message]) -> None:
+    def _work(self, messages: Sequence[Message]) -> None:
         parameters = self._parameters()
-        with self.watchdog.guard():
+        with self._watchdog.guard():
             frames = self._decode(messages, parameters)
-        for part in self.segmenter.batches([frame for _, frame in frames]):
-            batch = frames[part]
+        for part in self._runner.batches([decoded.frame for decoded in frames]):
             try:
-                self._segment(batch, parameters)
+                self._segment(frames[part], parameters)
             except Exception as error:
-                for stream, _ in batch:
-                    self.failed(stream, error)
+                self._lost(frames[part], error)
 
-    def _decode(self, messages: list[Message], parameters: Parameters) -> list[tuple[Stream, Frame]]:
+    def _decode(self, messages: Sequence[Message], parameters: Parameters) -> list[Decoded]:
         frames = []
-        for stream, message in messages:
+        for camera, message in messages:
             start = time.perf_counter()
+            topics = camera.publishers.wanted()
+            if not topics:
+                camera.statistics.drop("no_subscriber")
+                continue
             try:
-                frame = decode_serialized(message, stream.kind)
+                frame = decode_serialized(message, camera.kind)
                 check_age(frame.stamp, self._now(), parameters.max_frame_age)
             except FrameError as error:
-                self.failed(stream, error)
+                self._failures.lost(camera, error)
                 continue
-            stream.statistics.took("decode", time.perf_counter() - start)
-            frames.append((stream, frame))
+            frames.append(Decoded(camera, frame, topics, time.perf_counter() - start))
         return frames
 
-    def _segment(self, batch: list[tuple[Stream, Frame]], parameters: Parameters) -> None:
-        segmenter, classes = self.segmenter, self.segmenter.manifest.classes
-        objects = segmenter.task == "instances"
-        frames = [frame for _, frame in batch]
-        segmenter.fit_to(frames[0])  # it may compile, which takes its time
-        with self.watchdog.guard():
-            results = segmenter.segment(frames, parameters.selection(classes) if objects else Selection())
-            self._out_of_memory = 0
-            for (stream, frame), result in zip(batch, results, strict=True):
-                start, count = time.perf_counter(), stream.statistics
-                stream.outputs.publish(Outcome(frame, result, classes, parameters))
-                now = self._now()
-                for stage, seconds in {**segmenter.stages, "publish": time.perf_counter() - start}.items():
-                    count.took(stage, seconds)
-                count.took("age", age(frame.stamp, now))
-                count.note(oddity(frame.stamp, now))
-                count.published(result.capped if objects else 0)
+    def _segment(self, batch: Sequence[Decoded], parameters: Parameters) -> None:
+        frames = [decoded.frame for decoded in batch]
+        confidence = any(OUTPUTS[topic].confidence for decoded in batch for topic in decoded.topics)
+        wanted = Wanted(confidence, self._select(parameters))
+        self._runner.prepare(frames[0])  # it may compile, which takes its time
+        with self._watchdog.guard():
+            for decoded, result in zip(batch, self._runner.run(frames, wanted), strict=True):
+                self._publish(decoded, result, parameters)
+        self._failures.none()
+
+    def _publish(self, decoded: Decoded, result: Result, parameters: Parameters) -> None:
+        start = time.perf_counter()
+        decoded.camera.publishers.publish(Outcome(result, self._classes, parameters), decoded.topics)
+        now, stamp = self._now(), result.frame.stamp
+        timings = {"decode": decoded.seconds, **result.timings, "publish": time.perf_counter() - start}
+        decoded.camera.statistics.published(timings, age(stamp, now), oddity(stamp, now), result.output.capped)
+
+    def _lost(self, batch: Sequence[Message | Decoded], error: Exception) -> None:
+        for camera, *_ in batch:
+            self._failures.lost(camera, error)
 
     def _now(self) -> int:
-        return self._node.get_clock().now().nanoseconds
+        return self._clock.now().nanoseconds

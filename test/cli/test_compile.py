@@ -26,7 +26,7 @@ def test_the_second_time_nothing_is_compiled(small_weights, tmp_path, capsys):
     assert again == row | {"seconds": 0.0}
     assert "nothing had to be compiled" in lines[0]
     # What the node does at configure finds the same artefact.
-    assert Segmenter.open(small_weights, "inductor", cache_dir=tmp_path / "cache").engine.seconds == 0.0
+    assert Segmenter.open(small_weights, "inductor", cache_dir=tmp_path / "cache").runner.engine.seconds == 0.0
 
 
 def test_batches_sizes_and_untrained_networks(tmp_path, capsys):

@@ -13,7 +13,7 @@ import torch
 
 from seg_ros import node
 from seg_ros.engines.opening import engine_error
-from seg_ros.segmenter import Segmenter
+from seg_ros.runner import CpuRunner
 
 TROUBLE = 1_000_000
 """Seconds of a stamp."""
@@ -37,15 +37,15 @@ FAULTS = {"none": lambda _: None, "sleep": time.sleep, "hold": hold, "memory": o
 
 def main() -> None:
     fault, seconds = FAULTS[sys.argv[1]], float(sys.argv[2])
-    segment = Segmenter.segment
+    run = CpuRunner.run
 
     def faulty(self, frames, *arguments):
         if any(frame.stamp[0] >= TROUBLE for frame in frames):
             print("in trouble", file=sys.stderr, flush=True)
             fault(seconds)
-        return segment(self, frames, *arguments)
+        return run(self, frames, *arguments)
 
-    Segmenter.segment = faulty
+    CpuRunner.run = faulty
     node.main(sys.argv[:1] + sys.argv[3:])
 
 

@@ -4,6 +4,7 @@ import struct
 import time
 import tracemalloc
 import zlib
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from seg_ros.ros.encodings import ENCODINGS
 from test.conftest import wait_for
 from test.faults.processes import SOAK
-from test.nodes import Nothing, active, picture, send
+from test.nodes import Nothing, active, picture, run_on, send, sinking
 
 MUTATIONS = 100_000 if SOAK else 10_000
 
@@ -89,7 +90,7 @@ BAD_COMPRESSED = {
 
 
 def dropped(node, reason):
-    return node.streams[0].statistics.dropped.get(reason, 0)
+    return node.cameras[0].statistics.dropped.get(reason, 0)
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -97,17 +98,17 @@ def test_a_bad_image_costs_that_image(serving, name):
     node, camera, labels = serving
     reason, message = BAD[name]
     time.sleep(0.2)  # what send repeated is through
-    before, out = dropped(node, reason), node.streams[0].statistics.frames_out
+    before, out = dropped(node, reason), node.cameras[0].statistics.frames_out
     tracemalloc.start()
     if message:
         camera.publish(message)
     else:
-        node.streams[0]._on_message(message, {})  # the middleware would not carry it
+        node._inputs[0]._receive(message, {})  # the middleware would not carry it
     wait_for(lambda: dropped(node, reason) == before + 1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < len(message) + 2**20
-    assert node.streams[0].statistics.frames_out == out
+    assert node.cameras[0].statistics.frames_out == out
     labels.clear()
     camera.publish(picture(2))
     wait_for(lambda: labels)
@@ -165,19 +166,39 @@ def mutated(message, rng):
     return bytes(message)
 
 
+class Totals:
+    """Counts of several cameras."""
+
+    def __init__(self, statistics):
+        self._statistics = statistics
+
+    @property
+    def frames_in(self):
+        return sum(s.frames_in for s in self._statistics)
+
+    @property
+    def frames_out(self):
+        return sum(s.frames_out for s in self._statistics)
+
+    @property
+    def dropped(self):
+        return sum((s.dropped for s in self._statistics), Counter())
+
+
 def test_mutated_messages_are_published_or_counted(start, graph):
     node = start()
     active(node)
-    node.pipeline.segmenter = Nothing()
+    run_on(node, Nothing())
     node.get_logger().set_level(50)
-    stream, good = node.streams[0], list(samples())
-    counts = stream.statistics
+    eyes = {Image: sinking(node), CompressedImage: sinking(node, "/eye/image/compressed")}
+    counts = Totals([eye.statistics for eye, _ in eyes.values()])
+    good = list(samples())
     rng = np.random.default_rng(7)
     slowest = 0.0
     for i in range(MUTATIONS):
-        stream.kind, message = good[i % len(good)]
+        kind, message = good[i % len(good)]
         start_ = time.perf_counter()
-        stream._on_message(mutated(message, rng), {})
+        eyes[kind][1](mutated(message, rng), {})
         while counts.frames_out + counts.dropped.total() <= i:
             assert time.perf_counter() - start_ < 4.0, "it hangs"
             time.sleep(0)
@@ -186,6 +207,5 @@ def test_mutated_messages_are_published_or_counted(start, graph):
     print(f"\n{MUTATIONS} mutations: {counts.frames_out} published, {slowest:.2f} s at most, {dict(counts.dropped)}")
     assert counts.frames_out > MUTATIONS / 20
     assert not counts.dropped.keys() & {"internal", "engine", "stale"}
-    stream.kind = Image
     camera, labels = graph.publisher(Image, "/eye/image"), graph.collect(Image, "/segmentation/label")
     send(camera, picture(), labels)

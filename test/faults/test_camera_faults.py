@@ -102,21 +102,21 @@ def test_a_failing_network_is_an_error_within_a_second_and_a_half(serving, level
 
 def test_what_the_middleware_loses_is_counted(serving, levels):
     node, camera, _labels = serving
-    before = node.streams[0].statistics.counts()
+    before = node.cameras[0].statistics.counts()
     blocked = threading.Event()
     node.create_timer(0.01, lambda: blocked.is_set() or (blocked.set(), time.sleep(1.0)))
     assert blocked.wait(5)
     for _ in range(40):  # only the newest waits in the middleware
         camera.publish(picture())
         time.sleep(0.01)
-    wait_for(lambda: node.streams[0].statistics.frames_in - before["frames_in"] == 40)
-    assert node.streams[0].statistics.dropped["transport"] >= 30
+    wait_for(lambda: node.cameras[0].statistics.frames_in - before["frames_in"] == 40)
+    assert node.cameras[0].statistics.dropped["transport"] >= 30
     wait_for(lambda: any("lost between camera and node" in message for _, _, message in levels))
 
 
 def test_an_error_in_a_callback_reaches_diagnostics_and_the_node_lives(serving, levels, monkeypatch):
     node, camera, labels = serving
-    stream = node.streams[0]
+    stream = node.cameras[0]
     wait_for(lambda: levels)
     monkeypatch.setattr(stream, "_take", lambda *_: 1 / 0)
     camera.publish(picture())

@@ -39,7 +39,7 @@ def test_an_odd_stamp_is_published_as_it_is_and_noted(serving, graph, stamp, kin
     message = stamped(stamp())
     send(camera, message, labels)
     assert labels[-1].header == message.header
-    assert node.streams[0].statistics.noted[kind] >= 1
+    assert node.cameras[0].statistics.noted[kind] >= 1
     wait_for(lambda: diagnosed(statuses, kind), 2)
     assert diagnosed(statuses, kind)[0].level == DiagnosticStatus.WARN
 
@@ -48,10 +48,10 @@ def test_a_zero_stamp_spoils_no_age(serving):
     node, camera, labels = serving
     labels.clear()
     send(camera, stamped(0), labels)
-    node.streams[0].statistics._timings.clear()
+    node.cameras[0].statistics._timings.clear()
     labels.clear()
     send(camera, stamped(0), labels)
-    assert "age" not in node.streams[0].statistics.timings()["p50"]
+    assert "age" not in node.cameras[0].statistics.timings()["p50"]
 
 
 def test_old_frames_are_dropped_if_that_is_asked_for(serving):
@@ -59,9 +59,9 @@ def test_old_frames_are_dropped_if_that_is_asked_for(serving):
     node.set_parameters([Parameter("max_frame_age", value=1.0)])
     time.sleep(0.3)
     labels.clear()
-    before = node.streams[0].statistics.dropped["old"]
+    before = node.cameras[0].statistics.dropped["old"]
     camera.publish(stamped(now() - 3 * 10**9))
-    wait_for(lambda: node.streams[0].statistics.dropped["old"] == before + 1)
+    wait_for(lambda: node.cameras[0].statistics.dropped["old"] == before + 1)
     assert not labels
     send(camera, stamped(now()), labels)
 
@@ -102,7 +102,7 @@ def test_output_resumes_within_a_second_of_a_jump_of_the_clock(simulated, jump):
     assert time.monotonic() - start < 1.0
     assert labels[-1].header.stamp.sec == after // 10**9
     camera.publish(stamped(after - 2 * 10**9))
-    wait_for(lambda: node.streams[0].statistics.dropped["old"] == 1)
+    wait_for(lambda: node.cameras[0].statistics.dropped["old"] == 1)
 
 
 def test_the_wall_clock_jumps_back_and_output_goes_on(serving):

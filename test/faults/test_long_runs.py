@@ -1,7 +1,6 @@
 """What only shows in the long run: wrong transitions, a hundred life cycles, as many frames as in four hours."""
 
 import os
-import threading
 import time
 
 import numpy as np
@@ -13,10 +12,9 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.serialization import serialize_message
 
-from seg_ros.ros.outputs import OUTPUTS
 from test.conftest import wait_for
 from test.faults.processes import SOAK, memory
-from test.nodes import Nothing, active, picture, state
+from test.nodes import Nothing, active, picture, run_on, sinking, state
 
 CYCLES, WARM_UP = (100, 100) if SOAK else (10, 10)
 FRAMES = 432_000 if SOAK else 8_000
@@ -101,32 +99,13 @@ def test_memory_and_threads_stay_over_life_cycles(faulty, eye, ask, change):
     assert min(threads[-5:]) == min(threads[WARM_UP:])  # of the least: one that ends is still counted for a moment
 
 
-class Sink:
-    """In place of a camera's publishers: fills the outputs as if somebody wanted them, and keeps nothing."""
-
-    def __init__(self):
-        self.done = threading.Event()
-
-    def wanted(self):
-        return ["label", "confidence", "overlay"]
-
-    def publish(self, outcome):
-        for name in self.wanted():
-            assert OUTPUTS[name].fill(outcome)
-        self.done.set()
-
-    def destroy(self):
-        pass
-
-
 def test_frames_without_end_leave_no_trace(start):
     """Of mixed sizes, every 50th replaced before its turn, every 1000th broken: each is counted, none is kept."""
     node = start()
     active(node)
-    node.pipeline.segmenter = Nothing()
-    (stream,) = node.streams
-    stream.outputs.destroy()
-    stream.outputs = sink = Sink()
+    run_on(node, Nothing())
+    camera, receive = sinking(node)
+    sink = camera.publishers
     sizes = [(48, 72), (60, 80), (97, 131), (120, 160), (240, 320)]
     good = [serialize_message(picture(1 + i, size)) for i, size in enumerate(sizes)]
     broken = good[0][:200]
@@ -136,17 +115,17 @@ def test_frames_without_end_leave_no_trace(start):
         if i % sample == 0:
             taken.append(memory(os.getpid()))
         if i % 1000 == 999:
-            stream._on_message(broken, {})
-            wait_for(lambda: settled(stream))
+            receive(broken, {})
+            wait_for(lambda: settled(camera))
         sink.done.clear()
         start_s = time.perf_counter()
-        stream._on_message(good[i % len(good)], {})
+        receive(good[i % len(good)], {})
         if i % 50 == 49:
-            stream._on_message(good[0], {})
+            receive(good[0], {})
         assert sink.done.wait(20)
         took[i] = time.perf_counter() - start_s
-    wait_for(lambda: settled(stream))
-    counts = stream.statistics.counts()
+    wait_for(lambda: settled(camera))
+    counts = camera.statistics.counts()
     assert counts["frames_in"] == FRAMES + FRAMES // 50 + FRAMES // 1000
     assert counts["frames_out"] + sum(counts["dropped"].values()) == counts["frames_in"]
     assert sum(n for reason, n in counts["dropped"].items() if reason != "stale") == FRAMES // 1000
@@ -166,6 +145,6 @@ def test_frames_without_end_leave_no_trace(start):
         assert warm[-1] - warm[0] < 2.0
 
 
-def settled(stream):
-    counts = stream.statistics.counts()
+def settled(camera):
+    counts = camera.statistics.counts()
     return counts["frames_out"] + sum(counts["dropped"].values()) == counts["frames_in"]

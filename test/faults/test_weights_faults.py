@@ -75,13 +75,13 @@ def test_node_survives_wrong_weights(start, small_weights, tmp_path, fault):
     assert state(node) == "unconfigured"
     size = (tmp_path / name).stat().st_size if (tmp_path / name).exists() else 0
     for word in [str(tmp_path / name), *words]:
-        assert word.format(size=size) in node.problem
+        assert word.format(size=size) in str(node.problem)
     assert not (tmp_path / "canary").exists()
 
     right = [Parameter("weights", value=str(small_weights)), Parameter("model", value="unet")]
     assert all(result.successful for result in node.set_parameters(right))
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-    assert node.problem == ""
+    assert str(node.problem) == ""
 
 
 @pytest.mark.parametrize("write", [saved_by_torch, pickled])

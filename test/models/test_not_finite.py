@@ -18,6 +18,7 @@ from seg_ros.models import boxes, roi_align
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
 from seg_ros.models.mask_rcnn import MaskRCNN
 from seg_ros.results import Frame
+from seg_ros.runner import CpuRunner
 from seg_ros.segmenter import Segmenter
 from seg_ros.weights import Manifest
 from test.conftest import SMALL_INSTANCE
@@ -149,7 +150,7 @@ def segmenter(engine):
     """Of the objects alone."""
     objects = dataclasses.replace(engine, run=lambda pixels: engine.run(pixels)[2:])
     manifest = Manifest("mask_rcnn", SMALL_INSTANCE, CAMVID, SIZE, licence="test")
-    return Segmenter(manifest, lambda size: objects, SIZE, task="instances")
+    return Segmenter(manifest, CpuRunner(lambda size: objects, "instances", SIZE))
 
 
 def frame(*first):
@@ -159,9 +160,9 @@ def frame(*first):
 @BAD
 @pytest.mark.parametrize("place", range(1, len(LAYERS) + 1), ids=LAYERS)
 def test_objects(segmenter, place, bad):
-    found, scores, *_ = (t.clone() for t in segmenter.engine.run(picture(place, bad)))
+    found, scores, *_ = (t.clone() for t in segmenter.runner.engine.run(picture(place, bad)))
     assert ((found >= 0) & (found <= max(SIZE))).all()
-    if segmenter.engine.name == "inductor" and list(LAYERS)[place - 1] == "backbone":
+    if segmenter.runner.engine.name == "inductor" and list(LAYERS)[place - 1] == "backbone":
         return  # the ReLU of the next layer, fused into its convolution, may make 0 of NaN
     assert (scores == -1.0).all()
     with pytest.raises(EngineError) as caught:

@@ -43,7 +43,7 @@ def test_every_output(start, graph):
     camera = graph.publisher(Image, "/eye/image")
     rows = {name: row.message for name, row in OUTPUTS.items() if "semantic" in row.tasks}
     received = {name: graph.collect(kind, f"/segmentation/{name}") for name, kind in rows.items()}
-    wait_for(lambda: len(node.streams[0].outputs.wanted()) == len(rows))
+    wait_for(lambda: len(node.cameras[0].publishers.wanted()) == len(rows))
     message = picture()
     send(camera, message, received["label"])
     wait_for(lambda: all(received.values()))
@@ -76,7 +76,7 @@ def test_nobody_listens_nothing_is_inferred(start, graph):
     for _ in range(10):
         camera.publish(picture())
         time.sleep(0.05)
-    assert node.streams[0].statistics.frames_in == 0
+    assert node.cameras[0].statistics.frames_in == 0
     assert camera.get_subscription_count() == 0  # not even received
     labels = graph.collect(Image, "/segmentation/label")
     send(camera, picture(), labels)
@@ -105,7 +105,7 @@ def test_a_bad_frame_costs_that_frame(serving, reason):
     time.sleep(0.3)  # what send repeated is through
     labels.clear()
     camera.publish(BAD[reason])
-    wait_for(lambda: node.streams[0].statistics.dropped.get(reason) == 1)
+    wait_for(lambda: node.cameras[0].statistics.dropped.get(reason) == 1)
     assert not labels
     camera.publish(picture(2))
     wait_for(lambda: labels)
@@ -166,7 +166,7 @@ def test_overload_drops_the_stale_and_keeps_the_newest(serving):
     assert len(labels) <= 5
     stamps = [label.header.stamp.sec for label in labels]
     assert stamps == sorted(stamps)
-    assert node.streams[0].statistics.dropped["stale"] >= 20
+    assert node.cameras[0].statistics.dropped["stale"] >= 20
 
 
 @pytest.mark.parametrize("reliable", [True, False])
@@ -177,7 +177,7 @@ def test_follows_the_quality_of_service_of_the_camera(start, graph, reliable):
     labels = graph.collect(Image, "/segmentation/label")
     send(camera, picture(), labels)
     expected = "RELIABLE" if reliable else "BEST_EFFORT"
-    wait_for(lambda: node.streams[0]._qos.reliability.name == expected)
+    wait_for(lambda: node._inputs[0]._qos.reliability.name == expected)
     labels.clear()
     send(camera, picture(2), labels)
 
@@ -187,7 +187,7 @@ def test_a_failing_engine_costs_the_frame_and_is_reported(serving):
     for error, reason in ((EngineError("no memory"), "engine"), (KeyError("a bug"), "internal")):
         before_each_frame(node, fail(error))
         camera.publish(picture())
-        wait_for(lambda reason=reason: node.streams[0].statistics.dropped.get(reason) == 1)
+        wait_for(lambda reason=reason: node.cameras[0].statistics.dropped.get(reason) == 1)
     before_each_frame(node, None)
     labels.clear()
     send(camera, picture(5), labels)

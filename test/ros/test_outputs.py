@@ -13,8 +13,8 @@ from sensor_msgs.msg import Image
 
 from seg_ros import overlay
 from seg_ros.classes import CAMVID, UNLABELLED
-from seg_ros.results import Frame, SemanticMap
-from seg_ros.ros import messages, outputs
+from seg_ros.results import Frame, Instances, Result, SemanticMap
+from seg_ros.ros import messages
 from seg_ros.ros.outputs import OUTPUTS, LabelInfo, Outcome, Publishers
 from seg_ros.ros.parameters import Parameters
 from test.conftest import wait_for
@@ -42,7 +42,7 @@ def frame():
 
 @pytest.fixture
 def outcome(frame):
-    return Outcome(frame, found(), CAMVID, Parameters(overlay_alpha=0.25))
+    return Outcome(Result(frame, found(), {}), CAMVID, Parameters(overlay_alpha=0.25))
 
 
 def test_an_instance_network_has_every_topic_a_semantic_one_its_own():
@@ -74,17 +74,16 @@ def test_the_overlay_is_the_one_of_the_result(frame, outcome):
     drawn = overlay.instances(frame, found(), CAMVID, 0.25)
     np.testing.assert_array_equal(pixels(filled("overlay", outcome)), drawn)
     label = np.full((48, 72), 3, np.uint8)
-    semantic = Outcome(frame, SemanticMap(label, label), CAMVID, Parameters(overlay_alpha=0.25))
+    semantic = Outcome(Result(frame, SemanticMap(label), {}), CAMVID, Parameters(overlay_alpha=0.25))
     drawn = overlay.overlay(frame, label, CAMVID.palette(), 0.25)
     np.testing.assert_array_equal(pixels(filled("overlay", semantic)), drawn)
 
 
 def test_what_topics_share_is_made_once_and_only_if_asked(frame, monkeypatch):
-    made = []
-    result = types.SimpleNamespace(**vars(found()), semantic=lambda: made.append("semantic") or found().semantic())
-    monkeypatch.setattr(outputs, "Instances", types.SimpleNamespace)
-    monkeypatch.setattr(overlay, "instances", lambda *_: made.append("overlay") or frame.pixels)
-    outcome = Outcome(frame, result, CAMVID, Parameters())
+    made, semantic = [], Instances.semantic
+    monkeypatch.setattr(Instances, "semantic", lambda self: made.append("semantic") or semantic(self))
+    monkeypatch.setattr(overlay, "draw", lambda *_: made.append("overlay") or frame.pixels)
+    outcome = Outcome(Result(frame, found(), {}), CAMVID, Parameters())
     assert made == []
     for name in ("label", "confidence", "color"):
         OUTPUTS[name].fill(outcome)
@@ -96,7 +95,7 @@ def test_what_topics_share_is_made_once_and_only_if_asked(frame, monkeypatch):
 
 def test_the_quality_of_the_jpeg_is_the_parameters(frame):
     jpegs = [
-        filled("overlay/compressed", Outcome(frame, found(), CAMVID, Parameters(jpeg_quality=quality)))
+        filled("overlay/compressed", Outcome(Result(frame, found(), {}), CAMVID, Parameters(jpeg_quality=quality)))
         for quality in (10, 95)
     ]
     assert len(jpegs[0].data) < len(jpegs[1].data)
@@ -147,7 +146,7 @@ def test_only_wanted_topics_are_filled_and_published(graph, node, outcome, monke
     wait_for(lambda: publishers.wanted() == ["instance_ids"])
     node.trigger_configure()
     node.trigger_activate()
-    publishers.publish(outcome)
+    publishers.publish(outcome, publishers.wanted())
     ids = wait_for(lambda: received)[0]
     np.testing.assert_array_equal(pixels(ids, "<u2"), found().ids())
     assert asked == ["16UC1"]
@@ -187,14 +186,13 @@ def test_the_node_takes_the_override(graph, start):
 
 
 @pytest.mark.skipif(messages.vision is None, reason="vision_msgs is not installed")
-@pytest.mark.parametrize(("task", "threshold"), [("semantic", 0.0), ("instances", 0.25)])
-def test_label_info_waits_for_who_comes_late(graph, node, task, threshold):
-    label_info = LabelInfo(node, task, CAMVID)
-    label_info.tell(Parameters(score_threshold=0.25))
+def test_label_info_waits_for_who_comes_late(graph, node):
+    label_info = LabelInfo(node, CAMVID)
+    label_info.tell(0.25)
     infos = graph.collect(messages.vision.LabelInfo, f"/{node.get_name()}/label_info", LATCHED)
     wait_for(lambda: infos)
     assert [c.class_name for c in infos[0].class_map] == list(CAMVID.names)
-    assert infos[0].threshold == threshold
+    assert infos[0].threshold == 0.25
     assert infos[0].header.stamp.sec > 0
     label_info.destroy()
     wait_for(lambda: "label_info" not in published(node))
@@ -206,8 +204,8 @@ def test_without_vision_msgs_the_node_says_so(node, monkeypatch):
     logger = types.SimpleNamespace(info=lambda text, once: said.append((text, once)))
     monkeypatch.setattr(node, "get_logger", lambda: logger)
     before = published(node)
-    label_info = LabelInfo(node, "semantic", CAMVID)
-    label_info.tell(Parameters())
+    label_info = LabelInfo(node, CAMVID)
+    label_info.tell(0.0)
     assert published(node) == before
     label_info.destroy()
     assert said == [("vision_msgs is not installed: no ~/label_info, no ~/detections", True)]

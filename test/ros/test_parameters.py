@@ -115,14 +115,14 @@ FIXED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Parameters), ids=lambda field: field.name)
-def test_what_needs_a_new_engine_or_subscription_is_fixed(start, field):
+def test_what_needs_a_new_engine_or_subscription_is_fixed(start):
     node, server = start()
-    server.locked = True
-    value = list(field.default) if isinstance(field.default, tuple) else field.default
-    result = node.set_parameters([Parameter(field.name, value=value)])[0]
-    assert result.successful is (field.name not in FIXED)
-    assert ("clean up the node first" in result.reason) is (field.name in FIXED)
+    server.lock(lambda _: None)
+    for field in dataclasses.fields(Parameters):
+        value = list(field.default) if isinstance(field.default, tuple) else field.default
+        result = node.set_parameters([Parameter(field.name, value=value)])[0]
+        assert result.successful is (field.name not in FIXED), field.name
+        assert ("clean up the node first" in result.reason) is (field.name in FIXED), field.name
 
 
 def test_several_values_are_set_together_or_not_at_all(start):
@@ -134,12 +134,12 @@ def test_several_values_are_set_together_or_not_at_all(start):
 
 def test_fixed_parameters_wait_for_cleanup(start):
     node, server = start()
-    server.locked = True
+    server.lock(lambda _: None)
     result = node.set_parameters([Parameter("weights", value="other")])[0]
     assert not result.successful
     assert "clean up the node first" in result.reason
     assert node.set_parameters([Parameter("overlay_alpha", value=0.75)])[0].successful
-    server.locked = False
+    server.unlock()
     assert node.set_parameters([Parameter("weights", value="other")])[0].successful
     assert server.read() == Parameters(weights="other", overlay_alpha=0.75)
 
@@ -216,15 +216,24 @@ def test_selection_names_what_may_be_chosen(names):
     assert "'car', 'pedestrian', 'bicyclist'" in str(caught.value)
 
 
-def test_unknown_class_names_are_refused_while_the_classes_are_known(start):
+def test_a_score_that_the_network_drops_itself_is_refused():
+    with pytest.raises(
+        ValueError, match=r"'score_threshold': got 0.01, allowed: 0.05 to 1.0: the network itself drops"
+    ):
+        Parameters(score_threshold=0.01).selection(CAMVID, 0.05)
+    assert Parameters(score_threshold=0.05).selection(CAMVID, 0.05).score_threshold == 0.05
+
+
+def test_what_the_configured_network_cannot_take_is_refused(start):
     node, server = start(classes=["car"])
-    server.classes = CAMVID
+    server.lock(lambda parameters: parameters.selection(CAMVID, 0.05))
+    assert "allowed: 0.05 to 1.0" in node.set_parameters([Parameter("score_threshold", value=0.01)])[0].reason
     result = node.set_parameters([Parameter("classes", value=["dog"])])[0]
     assert not result.successful
     assert "'car', 'pedestrian', 'bicyclist'" in result.reason
     assert server.read().classes == ("car",)
     assert node.set_parameters([Parameter("classes", value=["pedestrian"])])[0].successful
-    server.classes = None
+    server.unlock()
     assert node.set_parameters([Parameter("classes", value=["dog"])])[0].successful
 
 

@@ -33,7 +33,7 @@ class Stamping:
 @pytest.mark.parametrize("rate", [30, 60, 120])
 def test_under_overload_the_newest_is_published_and_every_drop_is_counted(serving, rate):
     node, camera, _labels = serving
-    slept, counts = [], node.streams[0].statistics
+    slept, counts = [], node.cameras[0].statistics
 
     def slow():  # 20 Hz
         begin = time.perf_counter()
@@ -117,7 +117,7 @@ def test_max_rate_thins_the_frames_of_a_camera(serving):
     assert node.set_parameters([Parameter("max_rate", value=10.0)])[0].successful
     sender = Sender(camera, picture(), 40)
     time.sleep(0.5)
-    counts = node.streams[0].statistics
+    counts = node.cameras[0].statistics
     before, begin = counts.counts(), time.monotonic()
     time.sleep(3.0)
     after, seconds = counts.counts(), time.monotonic() - begin

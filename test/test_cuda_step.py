@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from seg_ros.cuda_step import Step
 from seg_ros.engines.opening import Engine, open_engine
-from seg_ros.engines.cuda import Step
 from seg_ros.errors import EngineError
-from seg_ros.geometry import Fit
+from seg_ros.geometry import Resize
 from seg_ros.models.graph import make_graph
 from seg_ros.results import Frame
+from seg_ros.runner import CudaRunner
 from seg_ros.segmenter import Segmenter
 from seg_ros.weights import load, load_model
 
@@ -40,7 +41,9 @@ def halves(images):
 
 def segmenter_of(path, run):
     manifest, _ = load(path)
-    return Segmenter(manifest, lambda size: Engine("by hand", "fp32", "cuda", run, {}), INPUT)
+    return Segmenter(
+        manifest, CudaRunner(lambda size: Engine("by hand", "fp32", "cuda", run, {}), manifest.task, INPUT)
+    )
 
 
 @pytest.fixture
@@ -66,25 +69,25 @@ def test_gpu_and_cpu_agree(size, mode, bgr, small_weights, exact):
 @pytest.mark.parametrize("mode", ["stretch", "letterbox"])
 @pytest.mark.parametrize("size", SIZES)
 def test_only_the_graph_stands_between_the_resizings(size, mode):
-    fit = Fit.of(size, INPUT, mode)
-    step = Step(halves, fit, False, "semantic")
+    resize = Resize.of(size, INPUT, mode)
+    step = Step(halves, resize, False, True)
     assert step.captured
     for seed in range(3):
         frame = pixels(size, seed)[0]
         step.staging[0] = frame
         label, confidence = step.run()
         laid = np.empty((*INPUT, 3), np.uint8)
-        fit.lay_in(frame, laid)
-        expected = fit.lay_back(laid[..., 0] // 2, smooth=False), fit.lay_back(laid[..., 1] // 2, smooth=True)
+        resize.to_input(frame, laid)
+        expected = resize.to_frame(laid[..., 0] // 2, smooth=False), resize.to_frame(laid[..., 1] // 2, smooth=True)
         for ours, theirs in zip((label[0], confidence[0]), expected, strict=True):
             assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 2  # 1 in, and 1 back
 
 
 @pytest.mark.parametrize("name", ["eager", "inductor"])
 def test_a_batch_is_its_frames_one_by_one(name, small_weights, tmp_path, exact):
-    fit, frames = Fit.of((128, 192), INPUT, "stretch"), pixels((128, 192), count=4)  # a factor without rounding
-    whole = Step(engine_of(small_weights, name, 4, tmp_path).run, fit, True, "semantic", 4)
-    single = Step(engine_of(small_weights, name, 1, tmp_path).run, fit, True, "semantic")
+    resize, frames = Resize.of((128, 192), INPUT, "stretch"), pixels((128, 192), count=4)  # a factor without rounding
+    whole = Step(engine_of(small_weights, name, 4, tmp_path).run, resize, True, True, 4)
+    single = Step(engine_of(small_weights, name, 1, tmp_path).run, resize, True, True)
     whole.staging[:] = frames
     together = whole.run()
     for i in range(4):
@@ -95,8 +98,8 @@ def test_a_batch_is_its_frames_one_by_one(name, small_weights, tmp_path, exact):
 
 @pytest.mark.parametrize("name", ["eager", "inductor"])
 def test_nothing_is_allocated_for_a_frame(name, small_weights, tmp_path):
-    step = Step(engine_of(small_weights, name, 2, tmp_path).run, Fit.of((479, 641), INPUT, "letterbox"), True,
-                "semantic", 2)  # fmt: skip
+    step = Step(engine_of(small_weights, name, 2, tmp_path).run, Resize.of((479, 641), INPUT, "letterbox"), True,
+                True, 2)  # fmt: skip
     assert step.captured
 
     def allocated():
@@ -113,7 +116,7 @@ def test_nothing_is_allocated_for_a_frame(name, small_weights, tmp_path):
 
 def test_instances_come_as_the_engine_gives_them(small_instance_weights, tmp_path):
     engine = engine_of(small_instance_weights, "inductor", 1, tmp_path)
-    step = Step(engine.run, Fit.of(INPUT, INPUT, "stretch"), False, "instances")
+    step = Step(engine.run, Resize.of(INPUT, INPUT, "stretch"), False, False)
     assert step.captured
     frames = pixels(INPUT)
     step.staging[:] = frames
@@ -126,14 +129,14 @@ def test_what_cannot_be_captured_runs_without_and_says_so(caplog):
         images.sum().item()  # waits for the GPU
         return halves(images)
 
-    fit, frames = Fit.of(INPUT, INPUT, "stretch"), pixels(INPUT)
+    resize, frames = Resize.of(INPUT, INPUT, "stretch"), pixels(INPUT)
     with caplog.at_level(logging.WARNING):
-        step = Step(run, fit, False, "semantic")
+        step = Step(run, resize, False, True)
     assert not step.captured
     assert "without a CUDA graph" in caplog.text
     # Nor does it keep the next from being captured, or the caller on the stream of the capture.
     assert torch.cuda.current_stream() == torch.cuda.default_stream()
-    for each in (step, Step(halves, fit, False, "semantic")):
+    for each in (step, Step(halves, resize, False, True)):
         each.staging[:] = frames
         label, confidence = each.run()
         assert np.array_equal(label, frames[..., 0] // 2)

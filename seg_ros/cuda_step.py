@@ -1,4 +1,4 @@
-"""One whole step on an NVIDIA GPU as one launch: upload, lay in, graph, lay back, download.
+"""One whole step on an NVIDIA GPU as one launch: upload, resize, graph, resize back, download.
 
 Hundreds of kernels of a few microseconds are started faster by the GPU itself than one by one by the CPU, so the step
 is captured once as a CUDA graph and then replayed. A replay reads and writes the memory of its capture: pinned buffers
@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seg_ros.device_resize import DeviceFit
+from seg_ros.device_resize import DeviceResize
 from seg_ros.errors import EngineError
-from seg_ros.geometry import Fit
+from seg_ros.geometry import Resize
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +31,14 @@ class Step:
     """N frames of one size and channel order through an engine. Not thread-safe: one thread calls it.
 
     Every frame of a batch has a stream of its own for its copies and its resizing, so that one is copied while another
-    is resized; the engine runs when all are laid in.
+    is resized; the engine runs when all are in its input.
 
     Args:
         run: of an `Engine` on `cuda`.
-        fit: how each frame lies in the network input.
+        resize: how each frame lies in the network input.
         bgr: channel order of the frames.
-        task: `semantic`: the graph's maps are laid back onto the frames; `instances`: its tensors come as they are.
+        maps: the graph gives label and confidence of its input, which are resized to the frames; else its tensors come
+            as they are.
         count: N.
 
     Attributes:
@@ -50,14 +51,14 @@ class Step:
     """
 
     def __init__(
-        self, run: Callable[[Tensor], tuple[Tensor, ...]], fit: Fit, bgr: bool, task: str, count: int = 1
+        self, run: Callable[[Tensor], tuple[Tensor, ...]], resize: Resize, bgr: bool, maps: bool, count: int = 1
     ) -> None:
         self._run = run
-        self._fit = DeviceFit(fit, bgr, "cuda")
-        self._maps = task == "semantic"
-        self._pinned = torch.zeros(count, *fit.frame, 3, dtype=torch.uint8, pin_memory=True)
-        self._frames = torch.zeros(count, *fit.frame, 3, dtype=torch.uint8, device="cuda")
-        self._input = torch.zeros(count, *fit.input, 3, dtype=torch.uint8, device="cuda")
+        self._resize = DeviceResize(resize, bgr, "cuda")
+        self._maps = maps
+        self._pinned = torch.zeros(count, *resize.frame, 3, dtype=torch.uint8, pin_memory=True)
+        self._frames = torch.zeros(count, *resize.frame, 3, dtype=torch.uint8, device="cuda")
+        self._input = torch.zeros(count, *resize.input, 3, dtype=torch.uint8, device="cuda")
         self._stream = torch.cuda.Stream()
         self._slots = [torch.cuda.Stream() for _ in range(count)]
         self._stream.wait_stream(torch.cuda.current_stream())  # for the tensors made so far
@@ -75,7 +76,7 @@ class Step:
         """The results for the staged frames, pinned arrays that the next call overwrites.
 
         Returns:
-            `semantic`: label and confidence, `(N, H, W) uint8` each, at the frames' size. `instances`: see
+            With `maps` label and confidence, `(N, H, W) uint8` each, at the frames' size; else see
             `models.graph.InstanceGraph`.
 
         Raises:
@@ -96,7 +97,7 @@ class Step:
 
         def upload(i: int) -> None:
             self._frames[i].copy_(self._pinned[i], non_blocking=True)
-            self._fit.lay_in(self._frames[i], self._input[i])
+            self._resize.to_input(self._frames[i], self._input[i])
 
         self._branch(trunk, upload)
         outputs = self._run(self._input)
@@ -107,7 +108,7 @@ class Step:
 
         def download(i: int) -> None:
             for pinned, maps, smooth in zip(self._outputs, outputs, (False, True), strict=True):
-                pinned[i].copy_(self._fit.lay_back(maps[i], smooth), non_blocking=True)
+                pinned[i].copy_(self._resize.to_frame(maps[i], smooth), non_blocking=True)
 
         self._branch(trunk, download)
 

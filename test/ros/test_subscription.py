@@ -4,7 +4,6 @@ import itertools
 import random
 import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -12,8 +11,10 @@ from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
+from seg_ros.ros.cameras import Camera, camera_names
+from seg_ros.ros.outputs import Publishers
 from seg_ros.ros.parameters import Parameters
-from seg_ros.ros.stream import Pace, Stream, camera_names
+from seg_ros.ros.subscription import Pace, Subscription
 from test.conftest import wait_for
 from test.nodes import picture
 
@@ -43,13 +44,13 @@ def test_camera_names(topics, names):
 def test_cameras_of_one_name_are_refused(start, topics):
     node = start(autostart=False, input_topics=topics)
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
-    assert "input_topics" in node.problem
+    assert "input_topics" in str(node.problem)
 
 
 def test_names_are_those_of_the_resolved_topics(start):
     node = start(autostart=False, input_topics=["~/left", "/rear/image"])
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-    assert [stream.name for stream in node.streams] == ["segmentation", "rear"]
+    assert [camera.name for camera in node.cameras] == ["segmentation", "rear"]
 
 
 # Pace
@@ -107,17 +108,18 @@ def test_a_higher_rate_acts_at_once():
 
 
 class Eye:
-    """A stream of the topic /eye/image, and what it took."""
+    """A subscription to the topic /eye/image, and what it took."""
 
     def __init__(self, graph, name, topic="/eye/image"):
         self.taken, self.failures = [], []
         self.node = graph.add(LifecycleNode(name))
-        self.stream = Stream(self.node, topic, "", "semantic", self.take, self.failed)
+        self.camera = Camera(topic, "", Publishers(self.node, "semantic"))
+        self.subscription = Subscription(self.node, self.camera, self.take, self.lost)
 
-    def take(self, stream, message):
+    def take(self, camera, message):
         self.taken.append(message)
 
-    def failed(self, stream, error):
+    def lost(self, camera, error):
         self.failures.append(error)
 
 
@@ -130,12 +132,13 @@ def eye(graph):
     eyes = []
 
     def eye(*topic):
-        eyes.append(Eye(graph, f"stream_{next(NUMBERS)}", *topic))
+        eyes.append(Eye(graph, f"camera_{next(NUMBERS)}", *topic))
         return eyes[-1]
 
     yield eye
     for each in eyes:
-        each.stream.destroy()
+        each.subscription.close()
+        each.camera.publishers.destroy()
 
 
 def info(publisher, number):
@@ -159,8 +162,8 @@ def info(publisher, number):
 def test_missing_frames_are_counted(eye, infos, lost):
     eye = eye()
     for publisher, number in infos:
-        eye.stream._on_message(b"", info(publisher, number))
-    statistics = eye.stream.statistics
+        eye.subscription._receive(b"", info(publisher, number))
+    statistics = eye.camera.statistics
     assert (statistics.frames_in, statistics.counts()["dropped"].get("transport", 0)) == (len(infos) + lost, lost)
     assert len(eye.taken) == len(infos)
     assert eye.failures == []
@@ -168,32 +171,32 @@ def test_missing_frames_are_counted(eye, infos, lost):
 
 def test_a_message_without_numbers_is_taken(eye):
     eye = eye()
-    eye.stream._on_message(b"", {})
-    eye.stream._on_message(b"", {"publisher_gid": None, "publication_sequence_number": 5})
+    eye.subscription._receive(b"", {})
+    eye.subscription._receive(b"", {"publisher_gid": None, "publication_sequence_number": 5})
     assert (eye.taken, eye.failures) == ([b"", b""], [])
 
 
 def test_what_goes_wrong_is_told_and_raises_nothing(eye):
     eye = eye()
-    eye.stream._take = lambda *_: 1 / 0
-    eye.stream._on_message(b"", info(b"a", 1))
+    eye.subscription._put = lambda *_: 1 / 0
+    eye.subscription._receive(b"", info(b"a", 1))
     assert [type(error) for error in eye.failures] == [ZeroDivisionError]
 
 
 def test_frames_beyond_the_rate_are_counted(eye):
     eye = eye()
-    eye.stream._max_rate = 0.001
+    eye.subscription._max_rate = 0.001
     for number in range(1, 11):
-        eye.stream._on_message(b"", info(b"a", number))
+        eye.subscription._receive(b"", info(b"a", number))
     assert 1 <= len(eye.taken) <= 2
-    assert eye.stream.statistics.counts()["dropped"] == {"rate": 10 - len(eye.taken)}
+    assert eye.camera.statistics.counts()["dropped"] == {"rate": 10 - len(eye.taken)}
 
 
 def followed(graph, eye, parameters=None):
     """The label is wanted, so the stream subscribes."""
     graph.collect(Image, f"/{eye.node.get_name()}/label")
-    wait_for(lambda: eye.stream.outputs.wanted())
-    eye.stream.follow(parameters or Parameters())
+    wait_for(lambda: eye.camera.publishers.wanted())
+    eye.subscription.follow(parameters or Parameters())
 
 
 def test_what_the_camera_sends_is_taken_as_it_is(graph, eye):
@@ -208,20 +211,20 @@ def test_what_the_camera_sends_is_taken_as_it_is(graph, eye):
     ("topic", "kind"), [("/eye/image", Image), ("eye/compressed", CompressedImage), ("/compressed_eye", Image)]
 )
 def test_the_topic_tells_the_kind_of_message(eye, topic, kind):
-    assert eye(topic).stream.kind is kind
+    assert eye(topic).camera.kind is kind
 
 
 def test_subscribes_only_while_it_is_wanted_and_enabled(graph, eye):
     eye = eye()
-    eye.stream.follow(Parameters())
-    assert not eye.stream.subscribed
+    eye.subscription.follow(Parameters())
+    assert not eye.subscription.open
     followed(graph, eye)
-    assert eye.stream.subscribed
-    subscription = eye.stream._subscription
-    eye.stream.follow(Parameters())
-    assert eye.stream._subscription is subscription  # nothing to change
-    eye.stream.follow(Parameters(enabled=False))
-    assert not eye.stream.subscribed
+    assert eye.subscription.open
+    subscription = eye.subscription._subscription
+    eye.subscription.follow(Parameters())
+    assert eye.subscription._subscription is subscription  # nothing to change
+    eye.subscription.follow(Parameters(enabled=False))
+    assert not eye.subscription.open
     wait_for(lambda: graph.client.count_subscribers("/eye/image") == 0)
 
 
@@ -249,7 +252,7 @@ def test_frames_that_the_middleware_overwrites_are_counted(graph, eye):
     wait_for(lambda: camera.get_subscription_count())
     camera.publish(message)
     wait_for(lambda: eye.taken)
-    eye.stream._take = lambda stream, message: (eye.taken.append(message), held.set(), gate.wait(20))
+    eye.subscription._put = lambda camera, message: (eye.taken.append(message), held.set(), gate.wait(20))
     camera.publish(message)
     assert held.wait(20)
     for _ in range(10):
@@ -257,16 +260,7 @@ def test_frames_that_the_middleware_overwrites_are_counted(graph, eye):
     time.sleep(0.5)
     gate.set()
     wait_for(lambda: len(eye.taken) >= 3)
-    statistics = eye.stream.statistics
+    statistics = eye.camera.statistics
     wait_for(lambda: statistics.frames_in == 12)
     assert len(eye.taken) + statistics.counts()["dropped"]["transport"] == 12
     assert len(eye.taken) < 12
-
-
-def test_look(eye):
-    eye, watchdog = eye(), SimpleNamespace(busy=1.5, seconds=5.0)
-    look = eye.stream.look(Parameters(), watchdog)
-    assert (look.state, look.topic, look.published, look.busy, look.limit) == ("idle", "/eye/image", False, 1.5, 5.0)
-    assert look.counts == eye.stream.statistics.counts()
-    assert eye.stream.look(Parameters(enabled=False), watchdog).state == "disabled"
-    assert eye.stream.look(Parameters(), None).state == "inactive"

@@ -1,0 +1,57 @@
+"""The cameras of a configured node: what each is called, counts and publishes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from seg_ros.ros.diagnostics import Health
+from seg_ros.ros.outputs import Publishers
+from seg_ros.statistics import Statistics
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Camera:
+    """One camera of the node, from configure to clean-up.
+
+    Attributes:
+        topic: of its images, resolved; one that ends in /compressed carries `CompressedImage`.
+        name: that outputs and diagnostics are below; empty where the node has one camera only.
+        publishers: of its outputs.
+    """
+
+    topic: str
+    name: str
+    publishers: Publishers
+    statistics: Statistics = dataclasses.field(default_factory=Statistics)
+    health: Health = dataclasses.field(default_factory=Health)
+
+    @property
+    def kind(self) -> type:
+        """Of the messages on the topic."""
+        return CompressedImage if self.topic.endswith("/compressed") else Image
+
+
+def camera_names(topics: Sequence[str]) -> list[str]:
+    """Finds a short name for each of several camera topics, which their outputs are below.
+
+    It is the namespace of the camera, as image_transport lays topics out (`/front/image_raw/compressed` -> `front`);
+    with as much of what is above as makes the names differ, and at last the whole topic.
+
+    Args:
+        topics: resolved.
+
+    Raises:
+        ValueError: two of them cannot be told apart.
+    """
+    parts = [[part for part in topic.removesuffix("/compressed").split("/") if part] for topic in topics]
+    for depth in range(1, max(map(len, parts))):
+        names = ["_".join(part[:-1][-depth:]) for part in parts]
+        if all(names) and len(set(names)) == len(names):
+            return names
+    names = [topic.strip("/").replace("/", "_") for topic in topics]
+    if len(set(names)) < len(names):
+        raise ValueError(f"parameter 'input_topics': got {list(topics)}, allowed: topics of different names")
+    return names

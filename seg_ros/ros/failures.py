@@ -1,0 +1,138 @@
+"""Nothing is swallowed: what fails reaches the node's log, its counts, and its diagnostics."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from seg_ros.errors import EngineError, FrameError
+from seg_ros.ros.cameras import Camera
+
+_OUT_OF_MEMORY_LIMIT = 5
+"""Frames in a row that memory may be short for, before a new process is better."""
+
+
+class LostFrames:
+    """Counts frames that were lost to errors, and logs them, once a second for each camera and reason.
+
+    Args:
+        node: for its log and its context.
+        fatal: called with the reason when only a new process can go on.
+    """
+
+    def __init__(self, node: Any, fatal: Callable[[str], None]) -> None:
+        self._node, self._fatal = node, fatal
+        self._out_of_memory = 0
+        self._logged: dict[tuple[str, str], float] = {}
+
+    def lost(self, camera: Camera, error: Exception) -> None:
+        """Takes a frame's error; never raises."""
+        if not self._node.context.ok():  # shutting down: the graph went away under the frame in work
+            return
+        if isinstance(error, MemoryError):
+            error = EngineError(f"out of memory: {error}", reason="memory")
+        reason = error.reason if isinstance(error, FrameError | EngineError) else "internal"
+        camera.statistics.drop(reason)
+        self._log(camera, reason, error)
+        self._out_of_memory += reason == "memory"
+        if self._out_of_memory >= _OUT_OF_MEMORY_LIMIT:
+            self._end(f"out of memory for {self._out_of_memory} frames in a row")
+        elif isinstance(error, EngineError) and error.fatal:
+            self._end("the device is lost")
+
+    def none(self) -> None:
+        """A frame went well: memory is there."""
+        self._out_of_memory = 0
+
+    def _log(self, camera: Camera, reason: str, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._logged.get((camera.name, reason), -1.0) < 1.0:
+            return
+        self._logged[camera.name, reason] = now
+        of = f" of {camera.topic}" if camera.name else ""
+        if reason == "internal":
+            stack = "".join(traceback.format_exception(error))
+            self._node.get_logger().error(f"frame{of} dropped: {error!r}\n{stack}")
+        else:
+            self._node.get_logger().error(f"frame{of} dropped: {error}")
+
+    def _end(self, why: str) -> None:
+        self._node.get_logger().fatal(f"{why}: only a new process can go on")
+        self._fatal(why)
+
+
+class Problem:
+    """What the node failed at last, until that succeeds again; for its diagnostics. `str()` is empty if nothing did."""
+
+    def __init__(self) -> None:
+        self._at, self._text = "", ""
+
+    def __str__(self) -> str:
+        return self._text
+
+    def failed(self, at: str, why: object) -> str:
+        """Takes what failed and why; returns both as a sentence."""
+        self._at, self._text = at, f"{at} failed: {why}"
+        return self._text
+
+    def solved(self, at: str | None = None) -> None:
+        """Forgets what failed at `at`; None forgets whatever it was."""
+        if at in (None, self._at):
+            self._at, self._text = "", ""
+
+
+def reported(callback: Callable) -> Callable:
+    """Wraps a life-cycle callback: what it raises is logged, and the node's problem; rclpy drops it without a word."""
+
+    @functools.wraps(callback)
+    def wrapper(node: Any, *args: Any) -> Any:
+        try:
+            return callback(node, *args)
+        except Exception as error:
+            node.problem.failed(callback.__name__, repr(error))
+            node.get_logger().error(f"{callback.__name__} failed: {traceback.format_exc()}")
+            raise
+
+    return wrapper
+
+
+def survived(callback: Callable) -> Callable:
+    """Wraps a timer's or parameters' callback: its errors do not end the node. They are logged, and the node's problem
+    until the callback succeeds again."""
+
+    @functools.wraps(callback)
+    def wrapper(node: Any, *args: Any) -> None:
+        name = callback.__name__
+        try:
+            callback(node, *args)
+            node.problem.solved(name)
+        except Exception as error:
+            if node.context.ok():  # else the graph went away under it
+                node.problem.failed(name, repr(error))
+                node.get_logger().error(f"{name} failed: {traceback.format_exc()}", throttle_duration_sec=1.0)
+
+    return wrapper
+
+
+class RosLogs(logging.Handler):
+    """Passes records on to an rclpy logger at the same level."""
+
+    def __init__(self, logger: Any) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        # rclpy binds a level to the place it is called from, so each level needs a call of its own.
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        elif record.levelno >= logging.INFO:
+            self._logger.info(text)
+        else:
+            self._logger.debug(text)

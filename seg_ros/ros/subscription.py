@@ -1,0 +1,121 @@
+"""The subscription to one camera: received while somebody wants its outputs, counted, paced, handed to the mailbox."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from seg_ros.ros.cameras import Camera
+from seg_ros.ros.parameters import Parameters
+from seg_ros.ros.qos import match_publisher
+
+
+class Pace:
+    """Lets through so many frames a second in the long run; a frame that is half a period early still passes."""
+
+    def __init__(self) -> None:
+        self._rate = self._due = 0.0
+
+    def admits(self, now: float, rate: float) -> bool:
+        """Whether a frame at `now` (s, monotonic) passes. `rate` in Hz; 0.0 is no limit."""
+        if not rate:
+            return True
+        if rate != self._rate:
+            self._rate, self._due = rate, 0.0
+        early = self._due - now
+        if early > 0.5 / rate:
+            return False
+        self._due = max(self._due, now - 0.5 / rate) + 1.0 / rate
+        return True
+
+
+class Numbers:
+    """Counts what a publisher sent and nobody received, by the numbers that it gives its messages.
+
+    The middleware loses images that do not fit its buffers, and keeps only the newest, without a word.
+    """
+
+    def __init__(self) -> None:
+        self._publisher: bytes | None = None
+        self._last = 0
+
+    def missing(self, info: dict) -> int:
+        """Messages between this one and the last; 0 where the middleware does not number, and of another publisher."""
+        publisher, number = (info.get("publisher_gid") or {}).get("data"), info.get("publication_sequence_number")
+        if number is None:
+            return 0
+        before, last = self._publisher, self._last
+        self._publisher, self._last = publisher, number
+        return max(0, number - last - 1) if publisher == before and last else 0
+
+
+class Subscription:
+    """One camera's images, from activate to deactivate. All of it runs on the executor's thread.
+
+    Args:
+        put: gets the camera and each serialised message that is not dropped at once.
+        lost: gets the camera and what went wrong with a message.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        camera: Camera,
+        put: Callable[[Camera, bytes], None],
+        lost: Callable[[Camera, Exception], None],
+    ) -> None:
+        self._node, self.camera, self._put, self._lost = node, camera, put, lost
+        self._subscription: Any = None
+        self._qos: QoSProfile | None = None
+        self._numbers, self._pace, self._max_rate = Numbers(), Pace(), 0.0
+        self._largest = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether images are received."""
+        return self._subscription is not None
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest message so far."""
+        return self._largest
+
+    def follow(self, parameters: Parameters) -> None:
+        """Subscribes while somebody wants an output, with the quality of service that the camera publishes with.
+
+        A camera whose frames nobody wants is not even received: a 1080p camera would cost a tenth of a core.
+        """
+        self._max_rate = parameters.max_rate
+        if not (parameters.enabled and self.camera.publishers.wanted()):
+            self.close()
+            return
+        topic = self.camera.topic
+        qos = match_publisher(self._node, topic, parameters.input_reliability)
+        if self.open and qos == self._qos:
+            return
+        self.close()
+        self._subscription = self._node.create_subscription(self.camera.kind, topic, self._receive, qos, raw=True)
+        self._qos = qos
+        self._node.get_logger().info(f"subscribed to {topic}, {qos.reliability.name.lower().replace('_', ' ')}")
+
+    def close(self) -> None:
+        """Unsubscribes."""
+        if self.open:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription, self._numbers = None, Numbers()
+
+    def _receive(self, message: bytes, info: dict) -> None:
+        try:
+            statistics = self.camera.statistics
+            statistics.arrived(self._numbers.missing(info))
+            self._largest = max(self._largest, len(message))
+            if self._pace.admits(time.monotonic(), self._max_rate):
+                self._put(self.camera, message)
+            else:
+                statistics.drop("rate")
+        except Exception as error:  # it would end the executor, and the node
+            self._lost(self.camera, error)

@@ -1,0 +1,212 @@
+"""Frames in, results out: resizing into the network input, the engine, resizing back. One contract, a runner a device.
+
+A runner is chosen once, when an engine is opened, and is not thread-safe: one thread calls it. What it computes is
+returned as values; nothing is read back from it afterwards.
+"""
+
+from __future__ import annotations
+
+import abc
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from seg_ros.cuda_step import Step
+from seg_ros.engines.opening import Engine, engine_error
+from seg_ros.errors import EngineError
+from seg_ros.geometry import MODES, Resize
+from seg_ros.postprocess import POSTPROCESS
+from seg_ros.results import Frame, Result, Wanted
+
+_KEPT = 4
+"""Engines for as many frame sizes (mode `native`), and steps of a GPU for as many kinds of frames, are kept."""
+
+Build = Callable[[tuple[int, int, int]], Engine]
+"""Makes the engine for an input of `(N, height, width)`."""
+
+
+class Runner(abc.ABC):
+    """Runs one network on frames of any size.
+
+    Args:
+        build: makes the engine for an input shape.
+        task: of the network, one of `seg_ros.models.TASKS`.
+        input_size: `(height, width)` of the network input; with mode `native` only of the first engine.
+        mode: one of `seg_ros.geometry.MODES`.
+        batch: most frames of one inference, with mode `native` 1. For more than one there is a second engine.
+
+    Attributes:
+        engine: for single frames of `input_size`.
+
+    Raises:
+        ValueError: for another mode.
+        EngineError: what `build` raises.
+    """
+
+    def __init__(
+        self, build: Build, task: str, input_size: tuple[int, int], mode: str = "stretch", batch: int = 1
+    ) -> None:
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+        self.input_size, self.mode = input_size, mode
+        self.batch = batch if mode != "native" else 1
+        self._build, self._post = build, POSTPROCESS[task]
+        self._engines: OrderedDict[tuple[int, int, int], Engine] = OrderedDict()
+        for count in sorted({self.batch, 1}, reverse=True):
+            self.engine = self._engine(count, input_size)
+
+    def prepare(self, frame: Frame) -> None:
+        """Makes ready for frames like this one. With mode `native` that may take as long as configuring did."""
+        self._engine(1, self._size_for(frame))
+
+    def batches(self, frames: Sequence[Frame]) -> Iterator[slice]:
+        """Says which of the frames go into one inference: full batches, then one by one.
+
+        Half a batch would cost as much as a full one, and a camera that is silent must cost the others nothing.
+        """
+        start = 0
+        while start < len(frames):
+            part = frames[start : start + self.batch]
+            count = self.batch if len(part) == self.batch and self._go_together(part) else 1
+            yield slice(start, start + count)
+            start += count
+
+    def run(self, frames: Sequence[Frame], wanted: Wanted) -> list[Result]:
+        """Segments as many frames as `batches` puts together.
+
+        Raises:
+            EngineError: if the engine fails, `fatal` if only a new process can help; or, with the reason `not_finite`,
+                if NaN or Inf came out of the network.
+            ValueError: if there are neither one nor `batch` frames.
+        """
+        if len(frames) not in (1, self.batch):
+            raise ValueError(f"expected 1 or {self.batch} frames, got {len(frames)}")
+        size = self._size_for(frames[0])
+        engine = self._engine(len(frames), size)
+        resizes = [Resize.of((frame.height, frame.width), size, self.mode) for frame in frames]
+        start = time.perf_counter()
+        try:
+            staged = self._stage(engine, frames, resizes)
+            begin = time.perf_counter()
+            outputs = self._infer(engine, staged)
+        except RuntimeError as error:
+            raise engine_error(f"{engine.name} at {size}", error) from error
+        end = time.perf_counter()
+        results = []
+        for i, resize in enumerate(resizes):
+            own = [output[i] for output in outputs]
+            if where := self._post.not_finite(own):
+                raise _not_finite(engine, size, where)
+            results.append(self._restore(own, resize, wanted))
+        timings = {"resize": begin - start, "infer": end - begin, "restore": time.perf_counter() - end}
+        return [Result(frame, result, timings) for frame, result in zip(frames, results, strict=True)]
+
+    def _size_for(self, frame: Frame) -> tuple[int, int]:
+        return (frame.height, frame.width) if self.mode == "native" else self.input_size
+
+    def _engine(self, count: int, size: tuple[int, int]) -> Engine:
+        """The engine for `count` frames in an input of `size`, made if it is not among those kept."""
+        shape = (count, *size)
+        if shape not in self._engines:
+            if len(self._engines) == _KEPT:
+                self._engines.popitem(last=False)
+            self._free()
+            self._engines[shape] = self._build(shape)
+        self._engines.move_to_end(shape)
+        return self._engines[shape]
+
+    def _go_together(self, frames: Sequence[Frame]) -> bool:
+        """Whether a full batch of frames can be one inference."""
+        return True
+
+    def _free(self) -> None:  # noqa: B027 (not every runner holds some)
+        """Gives memory back that the next engine may need."""
+
+    @abc.abstractmethod
+    def _stage(self, engine: Engine, frames: Sequence[Frame], resizes: Sequence[Resize]) -> Any:
+        """Brings the frames to where `_infer` takes them; what it returns is handed on."""
+
+    @abc.abstractmethod
+    def _infer(self, engine: Engine, staged: Any) -> Sequence[np.ndarray]:
+        """The graph's tensors for what was staged."""
+
+    @abc.abstractmethod
+    def _restore(self, outputs: list[np.ndarray], resize: Resize, wanted: Wanted) -> Any:
+        """The result of one frame, in memory of its own."""
+
+
+class CpuRunner(Runner):
+    """Resizes with the CPU, and runs engines of the device `cpu`."""
+
+    _staging = np.empty(0, np.uint8)  # kept from frame to frame: new memory would be cold
+
+    def _stage(self, engine: Engine, frames: Sequence[Frame], resizes: Sequence[Resize]) -> np.ndarray:
+        shape = (len(frames), *resizes[0].input, 3)
+        if self._staging.shape != shape:
+            self._staging = np.empty(shape, np.uint8)
+        for frame, resize, pixels in zip(frames, resizes, self._staging, strict=True):
+            resize.to_input(frame.pixels, pixels)
+            if frame.bgr:
+                cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+        return self._staging
+
+    def _infer(self, engine: Engine, staged: np.ndarray) -> list[np.ndarray]:
+        return [output.numpy() for output in engine.run(torch.from_numpy(staged))]
+
+    def _restore(self, outputs: list[np.ndarray], resize: Resize, wanted: Wanted) -> Any:
+        return self._post.result(outputs, resize, wanted)
+
+
+class CudaRunner(Runner):
+    """Runs engines of the device `cuda`, resizings and copies included, as one CUDA graph a kind of frame."""
+
+    def __init__(
+        self, build: Build, task: str, input_size: tuple[int, int], mode: str = "stretch", batch: int = 1
+    ) -> None:
+        self._steps: OrderedDict[tuple[Resize, bool, int], Step] = OrderedDict()
+        super().__init__(build, task, input_size, mode, batch)
+
+    def _go_together(self, frames: Sequence[Frame]) -> bool:
+        return len({(frame.height, frame.width, frame.bgr) for frame in frames}) == 1
+
+    def _free(self) -> None:
+        self._steps.clear()
+
+    def _stage(self, engine: Engine, frames: Sequence[Frame], resizes: Sequence[Resize]) -> Step:
+        key = (resizes[0], frames[0].bgr, len(frames))
+        if key not in self._steps:
+            if len(self._steps) == _KEPT:
+                self._steps.popitem(last=False)
+            self._steps[key] = Step(engine.run, resizes[0], frames[0].bgr, self._post.maps, len(frames))
+        self._steps.move_to_end(key)
+        step = self._steps[key]
+        for frame, slot in zip(frames, step.staging, strict=True):
+            np.copyto(slot, frame.pixels)
+        return step
+
+    def _infer(self, engine: Engine, staged: Step) -> Sequence[np.ndarray]:
+        return staged.run()
+
+    def _restore(self, outputs: list[np.ndarray], resize: Resize, wanted: Wanted) -> Any:
+        if not self._post.maps:
+            return self._post.result(outputs, resize, wanted)
+        # The step has resized them, and the next frame writes over them.
+        return self._post.result(outputs, Resize.none(resize.frame), wanted).copy()
+
+
+RUNNERS: dict[str, type[Runner]] = {"cpu": CpuRunner, "cuda": CudaRunner}
+"""By the engine's device."""
+
+
+def _not_finite(engine: Engine, size: tuple[int, int], where: str) -> EngineError:
+    return EngineError(
+        f"{engine.name} {engine.precision} at {size}: expected finite numbers of the network, got NaN or Inf {where}; "
+        f"try the precision 'fp32', and if that is no better other weights: these are damaged, or their training "
+        f"diverged",
+        reason="not_finite",
+    )
