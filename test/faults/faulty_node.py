@@ -11,7 +11,7 @@ import time
 
 import torch
 
-from seg_ros import node
+from seg_ros.cli import node
 from seg_ros.engines.opening import engine_error
 from seg_ros.runner import CpuRunner
 
