@@ -41,8 +41,8 @@ from seg_ros.segmenter import Segmenter
 from seg_ros.training.datasets import pairs, read_sample, render_street
 
 STREET_TRAIN = range(0, 100)
-COLUMNS = ("model", "runtime", "precision", "p50_ms", "p99_ms", "best_ms", "vs_eager", "vs_inductor", "miou", "agreement",
-           "others")  # fmt: skip
+COLUMNS = ("model", "runtime", "precision", "p50_ms", "p99_ms", "best_ms", "vs_eager", "vs_inductor", "miou",
+           "agreement", "others")  # fmt: skip
 
 
 def work(run: tuple[str, str], name: str, data: Path, threads: int, seconds: float, pipe: Connection) -> None:
