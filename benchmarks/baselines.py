@@ -1,4 +1,4 @@
-"""What the engines are measured against: the same network in PyTorch as most code runs it, and torchvision's own."""
+"""torchvision's own networks, as a baseline for those that have the same layers."""
 
 from __future__ import annotations
 
@@ -7,43 +7,22 @@ import sys
 from types import ModuleType
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
+from seg_ros.cli.plain import Plain
 from seg_ros.models.fcn import TorchvisionFCN
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
 from seg_ros.models.mask_rcnn import MaskRCNN
 
-_STANDING_IN = torch.library.Library("torchvision", "FRAGMENT")
-"""Schemas of operators that torchvision asks for when it is imported; they live as long as this."""
-
-
-class Plain(nn.Module):
-    """Pixels to label and confidence: eager, float32, NCHW, logits upsampled, soft-max, arg-max.
-
-    Args:
-        graph: of the network; an instance network's graph is already as most code has it.
-        model: another network of the same kind, that stands in for the graph's own.
-    """
-
-    def __init__(self, graph: SemanticGraph | InstanceGraph, model: nn.Module | None = None) -> None:
-        super().__init__()
-        self.graph, self.model = graph, model or graph.model
-
-    def forward(self, pixels: Tensor) -> object:
-        """`pixels`: `(N, H, W, 3)` uint8, on the device of the network."""
-        if self.graph.task == "instances":
-            return self.graph(pixels) if self.model is self.graph.model else self.model(list(_floats(pixels)))
-        images = _floats(pixels) * (255.0 * self.graph.normalise.scale) + self.graph.normalise.shift
-        confidence, label = F.softmax(self.model(images)["out"], dim=1).max(dim=1)
-        return label.to(torch.uint8), (confidence * 255.0 + 0.5).to(torch.uint8)
+_stand_ins: list[torch.library.Library] = []
+"""Schemas of operators that torchvision asks for when it is imported; they live as long as their library."""
 
 
 def torchvision_twin(graph: SemanticGraph | InstanceGraph, size: tuple[int, int]) -> Plain | None:
-    """The same with torchvision's network of the same size and random weights; None where there is no twin.
+    """Builds torchvision's network with the layers of `graph` and random weights; None where there is none.
 
     That is so for networks that torchvision does not have, where it is not installed, and for Mask R-CNN where its
-    C++ operators do not load (scripts/compare_torchvision.py measures that case).
+    C++ operators do not load (benchmarks.compare_torchvision measures that case).
     """
     model, names = graph.model, None
     if isinstance(model, TorchvisionFCN):
@@ -59,16 +38,12 @@ def torchvision_twin(graph: SemanticGraph | InstanceGraph, size: tuple[int, int]
     return Plain(graph, twin.eval())
 
 
-def _floats(pixels: Tensor) -> Tensor:
-    return pixels.permute(0, 3, 1, 2).contiguous().float() / 255.0
-
-
 def _state(model: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
 def import_torchvision() -> ModuleType | None:
-    """The module, or None where it is not installed. Operators that do not load are there by name only."""
+    """Imports torchvision; None where it is not installed. Operators that do not load are there by name only."""
     try:
         return importlib.import_module("torchvision")
     except ImportError:
@@ -76,6 +51,8 @@ def import_torchvision() -> ModuleType | None:
     except RuntimeError:  # its operators, built for another PyTorch, do not load: networks without them still run
         for name in [name for name in sys.modules if name.startswith("torchvision")]:
             del sys.modules[name]
-        for operator in ("nms", "qnms"):
-            _STANDING_IN.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        if not _stand_ins:
+            _stand_ins.append(torch.library.Library("torchvision", "FRAGMENT"))
+            for operator in ("nms", "qnms"):
+                _stand_ins[0].define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         return importlib.import_module("torchvision")

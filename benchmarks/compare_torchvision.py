@@ -1,11 +1,12 @@
-"""Mask R-CNN ResNet-50 FPN beside torchvision's eager one: the same weights, the same picture, one after the other.
+"""Compares Mask R-CNN ResNet-50 FPN with torchvision's eager one: the same weights, the same picture, in turn.
 
-    python scripts/compare_torchvision.py --size 480 640
+    python -m benchmarks.compare_torchvision --size 480 640
+    python -m benchmarks.compare_torchvision --write    # the table of docs/benchmarks.md
 
-Each runs in a process of its own, so that the peak memory is its own: torchvision, ours eager, ours compiled. The last
-line is JSON, a list of rows. Where torchvision's C++ operators do not load (a CPU build of PyTorch), its NMS and
-RoIAlign are Python, which is not its fault: `share_python` is the share of its time that they take, and `x_without` the
-ratio if they took no time at all.
+Each runs in float32, in a process of its own, so that the peak memory is its own: torchvision, ours eager, ours
+compiled. The last line is JSON, a list of rows. Where torchvision's C++ operators do not load (a CPU build of PyTorch),
+its NMS and RoIAlign are Python, which is not its fault: `share_python` is the share of its time that they take, and
+`x_without` the ratio if they took no time at all. Weights and operators are those of the parity tests.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the oracle among the tests
-
-from seg_ros.cli.common import one_line_errors, print_table
+from benchmarks.page import DOCS, machine, write_section
+from seg_ros import runtime
+from seg_ros.cli.common import markdown_table, one_line_errors
 from seg_ros.engines.opening import open_engine
 from seg_ros.models.graph import make_graph
 from seg_ros.models.mask_rcnn import MaskRCNN
@@ -54,7 +55,8 @@ def normalised(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def measure(name: str, folder: Path, seconds: float) -> dict:
-    """One row; runs in a process of its own."""
+    """Measures one row, in a process of its own."""
+    runtime.keep_freed_memory()
     same = torch.load(folder / "same.pt", weights_only=True)
     pixels, python = same["pixels"], [0.0]
     if name == "torchvision":
@@ -119,6 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, nargs=2, default=(480, 640), metavar=("H", "W"))
     parser.add_argument("--seconds", type=float, default=15.0, help="of measuring each")
+    parser.add_argument("--write", action="store_true", help="also into docs/benchmarks.md")
     parser.add_argument("--measure", choices=("prepare", *RUNS), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
@@ -128,11 +131,12 @@ def main(arguments: list[str] | None = None) -> None:
     if args.measure:
         print(json.dumps(measure(args.measure, args.folder, args.seconds)))
         return
+    runtime.prepare()  # for the processes that measure
     with tempfile.TemporaryDirectory() as folder:
 
         def child(what: str, seconds: float) -> str:
-            command = [sys.executable, __file__, "--measure", what, "--folder", folder, "--seconds", str(seconds)]
-            command += ["--size", *map(str, args.size)]
+            command = [sys.executable, "-m", "benchmarks.compare_torchvision", "--measure", what, "--folder", folder]
+            command += ["--seconds", str(seconds), "--size", *map(str, args.size)]
             return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
         child("prepare", 0)
@@ -142,8 +146,10 @@ def main(arguments: list[str] | None = None) -> None:
     for row in rows:
         row["x_torchvision"] = round(theirs["p50_ms"] / row["p50_ms"], 2)
         row["x_without"] = round(theirs["p50_ms"] * (1 - theirs["share_python"]) / row["p50_ms"], 2)
-    columns = list(rows[0])
-    print_table(rows, columns)
+    table = markdown_table(rows, list(rows[0]))
+    print(table)
+    if args.write:
+        write_section(DOCS, "torchvision", f"{machine('torch', 'torchvision')}\n\n{table}")
     print(json.dumps(rows))
 
 

@@ -1,4 +1,4 @@
-"""What this machine can do at most: multiplications of matrices, and memory traffic. Measured, not looked up."""
+"""What this machine can do at most, measured: multiplications and memory traffic; and what a graph must move."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
 from seg_ros.models.precision import DTYPES
@@ -30,7 +29,7 @@ class Roofs:
     memory: float
 
     def milliseconds(self, precision: str, gflop: float, megabytes: float) -> float:
-        """The least time for work and traffic of this size (Williams et al.: Roofline, CACM 2009)."""
+        """Gives the least time for work and traffic of this size (Williams et al.: Roofline, CACM 2009)."""
         return max(1e3 * gflop / self.multiply[precision], megabytes / self.memory)
 
     def __str__(self) -> str:
@@ -40,7 +39,7 @@ class Roofs:
 
 @torch.inference_mode()
 def measure_roofs(device: str, precisions: list[str], seconds: float = 0.5) -> Roofs:
-    """The best of about `seconds` of runs for each figure."""
+    """Measures the peaks: the best of about `seconds` of runs for each figure."""
     side = 8192 if device == "cuda" else 1536
     multiply = {}
     for precision in precisions:
@@ -59,14 +58,12 @@ def measure_roofs(device: str, precisions: list[str], seconds: float = 0.5) -> R
 
 
 @torch.inference_mode()
-def work(graph: SemanticGraph | InstanceGraph, shape: tuple[int, int, int], precision: str) -> tuple[float, float]:
-    """GFLOP of convolutions and matrix products, and megabytes that must move: weights, pixels and outputs."""
+def traffic(graph: SemanticGraph | InstanceGraph, shape: tuple[int, int, int], precision: str) -> float:
+    """Counts the megabytes that must move at least, once each: weights, pixels of `(N, H, W)`, and outputs."""
     pixels = torch.zeros(*shape, 3, dtype=torch.uint8)
-    with FlopCounterMode(display=False) as counter:
-        outputs = graph(pixels)
     size = DTYPES[precision].itemsize
-    traffic = sum(p.numel() * size for p in graph.parameters()) + sum(t.nbytes for t in (pixels, *outputs))
-    return counter.get_total_flops() / 1e9, traffic / 1e6
+    weights = sum(p.numel() * size for p in graph.parameters())
+    return (weights + sum(tensor.nbytes for tensor in (pixels, *graph(pixels)))) / 1e6
 
 
 def _best(run: Callable, device: str, seconds: float) -> float:

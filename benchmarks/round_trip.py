@@ -1,22 +1,24 @@
-"""Round trips of camera images through the node, over a real ROS graph between processes, without a network.
+"""Times round trips of camera images through the node, over a real ROS graph between processes, without a network.
 
-    python -m seg_ros.cli.benchmark --ros
-    python -m seg_ros.cli.benchmark --ros --sizes 1080 --cameras 1
+    python -m benchmarks.round_trip
+    python -m benchmarks.round_trip --sizes 1080 --cameras 1
+    python -m benchmarks.round_trip --write    # the table of docs/benchmarks.md
 
 A camera process publishes rgb8 images, best effort and depth 1; a middle process answers each with a label image of the
 same size; a probe takes the time from the camera's stamp to the answer's arrival. The middles are
 
     typed   a node as most people write it: message objects, numpy, array.array
     raw     the floor: bytes in, prepared bytes out, only the stamp is copied
-    node    SegmentationNode with an engine that does nothing: what ROS, resizing and scheduling cost
+    node    the segmentation node on an engine that does nothing: what ROS, resizing and scheduling cost
 
-They take turns, in --rounds, so that what else the machine does hits all of them; their round trips are pooled.
+They take turns, in --rounds that each begin with another one, so that what else the machine does hits all of them;
+their round trips are pooled.
 
 Table on stdout; the last line is JSON, a list of the node's rows. hz is what each camera published; loss the share of
 its images that had no answer; cpu_ms_per_frame the CPU time of the middle process for each answer; peak_mb its largest
 size. vs_typed is typed's p50 / the node's p50 (above 1 the node is faster), vs_raw the node's p50 / raw's p50 (1 is the
 floor). Of empty cells there is no figure. Without --rate a camera runs at 30 Hz, or at so much less that all cameras
-together send no more pixels than one of 1920x1080 at 30 Hz.
+together send no more pixels than one of (1080, 1920) at 30 Hz.
 """
 
 from __future__ import annotations
@@ -32,11 +34,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from seg_ros.cli.common import cpu_seconds, one_line_errors, peak_megabytes, print_table
+from benchmarks.page import DOCS, machine, write_section
+from benchmarks.processes import cpu_seconds
 from benchmarks.round_trip_roles import Run
+from seg_ros.cli.common import markdown_table, one_line_errors, peak_megabytes
 from seg_ros.cli.demo import environment
 from seg_ros.errors import EngineError
 
@@ -76,7 +81,7 @@ class Sample:
 
     @classmethod
     def of(cls, window: tuple[int, int], published: list, arrived: list, cpu: float = 0.0, peak: float = 0.0) -> Sample:
-        """From all `(camera, stamp)` and all `(camera, stamp, arrival)`, in ns; `window` is `[begin, end)` in ns."""
+        """Sums up all `(camera, stamp)` and all `(camera, stamp, arrival)`, in ns; `window` is `[begin, end)` in ns."""
         begin, end = window
         counted = {(camera, stamp) for camera, stamp in published if begin <= stamp < end}
         ages = {(camera, stamp): 1e-6 * (arrival - stamp) for camera, stamp, arrival in arrived}
@@ -84,7 +89,7 @@ class Sample:
 
 
 def rows(run: Run, samples: dict[str, list[Sample]]) -> list[dict]:
-    """A row of the table for each middle, its samples pooled."""
+    """Makes a row of the table for each middle, its samples pooled."""
     table = []
     for middle, of in samples.items():
         ages = [age for sample in of for age in sample.ages]
@@ -154,7 +159,7 @@ def _wait_until_answered(middle: str, probe: subprocess.Popen, processes: Sequen
 
 
 def _report(process: subprocess.Popen) -> list:
-    """What a process says when it ends."""
+    """Reads what a process says when it ends."""
     return json.loads(process.communicate(timeout=30)[0].splitlines()[-1])
 
 
@@ -162,31 +167,55 @@ def _rate(height: int, cameras: int) -> float:
     return min(30.0, _PIXELS_A_SECOND / (cameras * height * WIDTHS[height]))
 
 
+def section(table: list[dict], where: str) -> str:
+    """Writes the page's words and table, a row for each size and number of cameras; `where`: what `machine` says."""
+    found = []
+    for _, cell in itertools.groupby(table, lambda row: (row["height"], row["width"], row["cameras"])):
+        typed, raw, node = cell
+        found.append({
+            "image (H, W)": f"({node['height']}, {node['width']})",
+            "cameras": f"{node['cameras']} at {node['hz']} Hz",
+            "typed node p50": _ms(typed["p50_ms"]), "floor p50": _ms(raw["p50_ms"]),
+            "**seg_ros** p50": _ms(node["p50_ms"]), "p99": _ms(node["p99_ms"]),
+            "lost": None if node["loss"] is None else f"{100 * node['loss']:.1f} %",
+            "CPU a frame": _ms(node["cpu_ms_per_frame"]), "x typed": node["vs_typed"], "of the floor": node["vs_raw"],
+        })  # fmt: skip
+    return f"{where}\n\n{markdown_table(found, list(found[0]))}"
+
+
+def _ms(value: float | None) -> str | None:
+    return None if value is None else f"{value:.1f} ms"
+
+
 @one_line_errors
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="benchmark --ros", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--sizes", type=int, nargs="+", choices=WIDTHS, default=list(WIDTHS), help="heights of the images, pixels")
     add("--cameras", type=int, nargs="+", default=[1, 4], help="how many, each at its rate")
     add("--rate", type=float, help="of each camera, Hz (default: see above)")
-    add("--seconds", type=float, default=6.0, help="of measuring each middle in each round")
-    add("--rounds", type=int, default=2, help="in which the middles take turns")
+    add("--seconds", type=float, default=4.0, help="of measuring each middle in each round")
+    add("--rounds", type=int, default=4, help="in which the middles take turns")
+    add("--write", action="store_true", help="also into docs/benchmarks.md")
+    add("--docs", type=Path, default=DOCS, help="folder of benchmarks.md (default: this tree's)")
     args = parser.parse_args(arguments)
     table, runs = [], itertools.count()
     for height in args.sizes:
         for cameras in args.cameras:
             hz = args.rate or _rate(height, cameras)
             samples = {middle: [] for middle in MIDDLES}
-            for _ in range(args.rounds):
-                for middle in MIDDLES:
+            for turn in range(args.rounds):
+                first = turn % len(MIDDLES)
+                for middle in MIDDLES[first:] + MIDDLES[:first]:
                     # Topics of its own, so that none is taken for those of the run before.
                     run = Run(f"/seg_ros_round_trip_{os.getpid()}_{next(runs)}", cameras, height, WIDTHS[height], hz)
                     samples[middle].append(measure(middle, run, args.seconds))
             table += rows(run, samples)
-            print(f"measured {cameras} x {run.width}x{height} at {hz:.1f} Hz", file=sys.stderr, flush=True)
-    print_table(table, COLUMNS)
+            print(f"measured {cameras} of ({height}, {run.width}) at {hz:.1f} Hz", file=sys.stderr, flush=True)
+    print(markdown_table(table, COLUMNS))
+    if args.write:
+        where = machine("ros-rclpy", "ros-fastdds", "numpy", "opencv-python-headless")
+        write_section(args.docs, "round trip", section(table, where))
     of_node = [row for row in table if row["middle"] == "node"]
     print(json.dumps([{k: v for k, v in row.items() if k != "middle"} for row in of_node]), flush=True)
 

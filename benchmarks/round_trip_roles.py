@@ -27,7 +27,7 @@ from seg_ros.ros.interrupt import until_shutdown
 from seg_ros.ros.qos import camera_qos, output_qos
 
 NETWORK = (480, 640)
-"""`(height, width)` of the node's network input, pixels."""
+"""`(H, W)` of the node's network input, pixels."""
 
 _CLASS = 3
 _STAMP = struct.Struct("<iI")
@@ -53,11 +53,11 @@ class Run:
     hz: float
 
     def image_topics(self) -> list[str]:
-        """One a camera."""
+        """Names one a camera."""
         return [f"{self.space}/cam{i}/image_raw" for i in range(self.cameras)]
 
     def label_topics(self) -> list[str]:
-        """One a camera, as the node names them."""
+        """Names one a camera, as the node does."""
         node = f"{self.space}/segmentation"
         return [f"{node}/cam{i}/label" for i in range(self.cameras)] if self.cameras > 1 else [f"{node}/label"]
 
@@ -101,7 +101,7 @@ def probe(run: Run) -> None:
 
 
 def typed(run: Run) -> None:
-    """As most people write it: message objects in and out, numpy between."""
+    """Answers as most people write it: message objects in and out, numpy between."""
     node = rclpy.create_node("segmentation", namespace=run.space)
     label = np.full((run.height, run.width), _CLASS, np.uint8)
 
@@ -118,7 +118,7 @@ def typed(run: Run) -> None:
 
 
 def raw(run: Run) -> None:
-    """The floor: bytes in, prepared bytes out, only the stamp is copied."""
+    """Answers at the least cost, the floor: bytes in, prepared bytes out, only the stamp is copied."""
     node = rclpy.create_node("segmentation", namespace=run.space)
     prepared = bytearray(_serialised(np.full((run.height, run.width), _CLASS, np.uint8), "mono8"))
     stamp = slice(_STAMP_AT, _STAMP_AT + _STAMP.size)
@@ -134,10 +134,23 @@ def raw(run: Run) -> None:
 
 
 def node(run: Run) -> None:
-    """The real node as its executable runs it, on an engine that does nothing."""
+    """Runs the segmentation node's executable, on an engine that does nothing."""
+    from seg_ros.ros import node as executable
+
+    _without_a_network()
+    topics = run.image_topics()
+    camera = f"input_topics:={json.dumps(topics)}" if run.cameras > 1 else f"input_topic:={topics[0]}"
+    _on_end_of_stdin(rclpy.try_shutdown)
+    executable.main(["--ros-args", "--log-level", "warn", "-r", f"__ns:={run.space}", "-p", camera])
+
+
+def _without_a_network() -> None:
+    """Makes every segmenter of this process one whose engine returns the same tensors at once, whatever it is to open.
+
+    The only thing in which the node of a round trip differs from the one that people run.
+    """
     import torch
 
-    from seg_ros import node as executable
     from seg_ros.classes import CAMVID
     from seg_ros.engines.opening import Engine
     from seg_ros.segmenter import Segmenter
@@ -149,14 +162,10 @@ def node(run: Run) -> None:
 
     manifest = Manifest("none", {}, CAMVID, NETWORK)
     Segmenter.open = classmethod(lambda cls, *_, **__: cls(manifest, build, NETWORK))
-    topics = run.image_topics()
-    camera = f"input_topics:={json.dumps(topics)}" if run.cameras > 1 else f"input_topic:={topics[0]}"
-    _on_end_of_stdin(rclpy.try_shutdown)
-    executable.main(["--ros-args", "--log-level", "warn", "-r", f"__ns:={run.space}", "-p", camera])
 
 
 def _publishers(node: Node, run: Run) -> list[tuple[str, object]]:
-    """Topic of the images and publisher of the labels, of each camera."""
+    """Gives the topic of the images and the publisher of the labels, of each camera."""
     labels = [node.create_publisher(Image, topic, output_qos()) for topic in run.label_topics()]
     return list(zip(run.image_topics(), labels, strict=True))
 
@@ -176,7 +185,7 @@ def _spin(node: Node) -> None:
 
 
 def _on_end_of_stdin(action: object) -> threading.Thread:
-    """A thread that lives until stdin ends, and then calls `action`."""
+    """Starts a thread that lives until stdin ends, and then calls `action`."""
 
     def wait() -> None:
         sys.stdin.read()

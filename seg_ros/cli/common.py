@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import functools
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -73,23 +72,17 @@ def subjects(args: argparse.Namespace) -> list[Subject]:
     return [Subject.shipped(path) for path in args.weights]
 
 
-def print_table(rows: list[dict], columns: Sequence[str]) -> None:
-    """The rows as a Markdown table; where a value is None its cell is empty."""
-    print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
-    for row in rows:
-        print("| " + " | ".join("" if row[c] is None else str(row[c]) for c in columns) + " |")
+def markdown_table(rows: list[dict], columns: Sequence[str]) -> str:
+    """Writes the rows as a Markdown table; where a value is None its cell is empty."""
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    lines += ["| " + " | ".join("" if row[c] is None else str(row[c]) for c in columns) + " |" for row in rows]
+    return "\n".join(lines)
 
 
 def peak_megabytes(process: int | str = "self") -> float:
     """The largest size so far of a process, by its number."""
     status = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e3
-
-
-def cpu_seconds(process: int | str = "self") -> float:
-    """User and system time so far of all threads of a process, by its number."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def one_line_errors(main: Callable) -> Callable:

@@ -13,7 +13,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
-from seg_ros.cli.common import cpu_seconds
+from benchmarks.processes import cpu_seconds
 from seg_ros.ros import messages
 from test.conftest import wait_for
 from test.nodes import Sender, before_each_frame, picture, send

@@ -1,0 +1,39 @@
+"""The page of the tables, docs/benchmarks.md: a table stands between two comments that name it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def write_section(docs: Path, name: str, text: str) -> None:
+    """Puts `text` between `<!-- name -->` and `<!-- /name -->` of `benchmarks.md` in the folder `docs`.
+
+    Raises:
+        ValueError: if the page has not both comments, in this order, once.
+    """
+    page, begin, end = docs / "benchmarks.md", f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, found, rest = page.read_text().partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed) or begin in rest or end in before + after:
+        raise ValueError(f"{page}: expected {begin} and then {end}, each once")
+    page.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}")
+
+
+def machine(*packages: str, gpu: str = "") -> str:
+    """Names processor, cores, GPU, system, Python, and the versions of the packages that are installed."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = names[0] if names else platform.machine()
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    versions = [f"Python {platform.python_version()}"]
+    for package in packages:
+        try:
+            versions.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return f"{processor}, {len(os.sched_getaffinity(0))} cores, {gpu or 'no GPU'}; {system}; {', '.join(versions)}."
