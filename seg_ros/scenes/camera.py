@@ -30,7 +30,7 @@ class View:
     has one distance.
 
     Attributes:
-        size: image `(width, height)`, px.
+        size: image `(H, W)`, px.
         focal: focal length, px.
         horizon: row of the horizon, px.
         height: of the camera above the ground, m.
@@ -54,14 +54,14 @@ class View:
         z = np.maximum(points[:, 2], NEAR)
         out = np.empty((len(points), 2), np.float32)
         out[:, 0] = self.focal * ((points[:, 0] - self.x) / z + 0.5 * self.bend * z + self.yaw)
-        out[:, 0] += self.size[0] / 2
+        out[:, 0] += self.size[1] / 2
         out[:, 1] = self.horizon + self.focal * (self.height - points[:, 1]) / z
         return out
 
     def column(self, x: float, z: float) -> float:
         """Image column, px, of what stands at (x, z)."""
         z = max(z, NEAR)
-        return self.size[0] / 2 + self.focal * ((x - self.x) / z + 0.5 * self.bend * z + self.yaw)
+        return self.size[1] / 2 + self.focal * ((x - self.x) / z + 0.5 * self.bend * z + self.yaw)
 
     def row(self, y: float, z: float) -> float:
         """Image row, px, of height y at distance z."""
@@ -83,11 +83,11 @@ class Drive:
 
     @classmethod
     def random(cls, rng: np.random.Generator, size: tuple[int, int], lane: float) -> Drive:
-        """A random camera for images of `size` (width, height), driven along x = `lane` (m)."""
+        """A random camera for images of `size` `(H, W)`, driven along x = `lane` (m)."""
         return cls(
             size=size,
-            focal=size[1] * rng.uniform(0.95, 1.3),
-            horizon=size[1] * rng.uniform(0.40, 0.50),
+            focal=size[0] * rng.uniform(0.95, 1.3),
+            horizon=size[0] * rng.uniform(0.40, 0.50),
             height=rng.uniform(1.3, 1.8),
             lane=lane,
             speed=rng.uniform(8.0, 10.0),
@@ -106,7 +106,7 @@ class Drive:
         return View(
             size=self.size,
             focal=self.focal,
-            horizon=self.horizon + 0.003 * self.size[1] * float(np.sin(4.1 * t + p[2])),
+            horizon=self.horizon + 0.003 * self.size[0] * float(np.sin(4.1 * t + p[2])),
             height=self.height,
             x=self.lane + 0.3 * sway,
             s=s,

@@ -102,7 +102,7 @@ def _post(
     canvas: Canvas, view: View, x: float, z: float, top: float, width: float, color: np.ndarray, fade: float
 ) -> None:
     """An upright post, one half lit. Never thinner than what a camera of this size would show."""
-    half = max(width * view.focal / z, 4.2 * max(view.size[1] / 480, 0.5)) / 2
+    half = max(width * view.focal / z, 4.2 * max(view.size[0] / 480, 0.5)) / 2
     u, a, b = view.column(x, z), view.row(top, z), view.row(0, z)
     canvas.polygon(np.float32(((u - half, a), (u, a), (u, b), (u - half, b))), color * 1.15, _POLE, fade)
     canvas.polygon(np.float32(((u, a), (u + half, a), (u + half, b), (u, b))), color * 0.75, _POLE, fade)
@@ -114,7 +114,7 @@ def paint_lamp(
     """A lamp post at (x, z), `tall` metres high, its arm over the road."""
     fade = weather.fade(z)
     reach = -np.sign(x) * 1.8
-    thick = max(0.14, 3.2 * z / view.focal * max(view.size[1] / 480, 0.5))
+    thick = max(0.14, 3.2 * z / view.focal * max(view.size[0] / 480, 0.5))
     arm = view.project(
         np.float64(
             (

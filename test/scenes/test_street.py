@@ -28,25 +28,20 @@ def scenes():
     return [(street.scene(10), street.scene(55)) for street in map(Street, range(20))]
 
 
-@pytest.mark.parametrize("size", [(640, 480), (641, 479), (100, 300), (64, 64), (480, 96)])
+@pytest.mark.parametrize("size", [(480, 640), (479, 641), (300, 100), (64, 64), (96, 480)])
 def test_shapes_and_types(size):
-    width, height = size
     for seed in range(3):
-        scene = Street(seed, width, height).scene(7)
-        assert scene.image.shape == (height, width, 3)
-        assert scene.label.shape == scene.instance.shape == (height, width)
+        scene = Street(seed, size).scene(7)
+        assert scene.image.shape == (*size, 3)
+        assert scene.label.shape == scene.instance.shape == size
         assert (scene.image.dtype, scene.label.dtype, scene.instance.dtype) == (np.uint8, np.uint8, np.uint16)
         assert scene.label.max() < len(CAMVID)
 
 
-def test_too_small_is_refused():
-    with pytest.raises(ValueError, match="at least 64"):
-        Street(0, 63, 480)
-
-
-def test_negative_seed_is_refused():
-    with pytest.raises(ValueError, match="seed"):
-        Street(-1)
+@pytest.mark.parametrize(("given", "word"), [((0, (63, 480)), "at least 64"), ((-1,), "seed")])
+def test_what_no_street_can_be_is_refused(given, word):
+    with pytest.raises(ValueError, match=word):
+        Street(*given)
 
 
 def test_random_access():
