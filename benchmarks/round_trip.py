@@ -37,8 +37,8 @@ import numpy as np
 
 from seg_ros.cli.common import cpu_seconds, one_line_errors, peak_megabytes, print_table
 from benchmarks.round_trip_roles import Run
-from seg_ros.cli.demo import environment
 from seg_ros.errors import EngineError
+from seg_ros.fast_dds import environment
 
 COLUMNS = ("middle", "height", "width", "cameras", "hz", "p50_ms", "p99_ms", "loss", "cpu_ms_per_frame", "peak_mb",
            "vs_typed", "vs_raw")  # fmt: skip

@@ -76,8 +76,8 @@ def picture_files(folder: Path) -> list[Path]:
 def image_files(folder: Path) -> list[tuple[Path, Path | None, Path | None]]:
     """Lists the pictures of `folder` (or `folder/images`) in name order, each with its truth if there is one.
 
-    The truth has the picture's name: label images in a folder `labels` inside the folder of pictures or beside it, images
-    of object ids in `instances`.
+    The truth has the picture's name: label images in a folder `labels` inside the folder of pictures or beside it,
+    images of object ids in `instances`.
 
     Returns:
         Of each picture `(image, label or None, instance or None)`.
