@@ -14,11 +14,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from seg_ros import fast_dds
 from test.conftest import wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "launch/segment.launch.py"
-FAST_DDS = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
 def load(name):
@@ -75,7 +75,7 @@ def prefix(tmp_path, monkeypatch):
     (tmp_path / "share/seg_ros").symlink_to(ROOT)
     for name in ("node", "camera"):
         executable = tmp_path / "lib/seg_ros" / name
-        executable.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m seg_ros.{name} "$@"\n')
+        executable.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m seg_ros.cli.{name} "$@"\n')
         executable.chmod(0o755)
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
@@ -128,7 +128,7 @@ def test_arguments(segment):
     [
         ({}, {"node"}),
         ({"camera": "true"}, {"node", "camera"}),
-        ({"camera": "true", "rviz": "true"}, {"node", "camera", "rviz2"}),
+        ({"camera": "True", "rviz": "true"}, {"node", "camera", "rviz2"}),
     ],
 )
 def test_processes(started, given, names):
@@ -192,28 +192,16 @@ def test_missing_parameters_file_is_named(started, tmp_path):
         started(params_file=str(tmp_path / "nope.yaml"))
 
 
-@pytest.mark.parametrize(
-    ("distribution", "variable"),
-    [("humble", FAST_DDS[1]), ("jazzy", FAST_DDS[1]), ("kilted", FAST_DDS[0]), ("rolling", FAST_DDS[0])],
-)
-def test_fast_dds_profile(segment, monkeypatch, distribution, variable):
+def test_fast_dds_profile(segment, monkeypatch):
     from launch import LaunchContext
     from launch.utilities import perform_substitutions
 
-    monkeypatch.setenv("ROS_DISTRO", distribution)
-    for name in FAST_DDS:
+    for name in fast_dds.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     (action,) = segment.fast_dds_profile()
-    name, value = (perform_substitutions(LaunchContext(), part) for part in (action.name, action.value))
-    assert name == variable
-    assert Path(value).samefile(ROOT / "config/fastdds.xml")
-
-
-@pytest.mark.parametrize("name", FAST_DDS)
-def test_own_fast_dds_profile_stands(segment, monkeypatch, name):
-    for each in FAST_DDS:
-        monkeypatch.delenv(each, raising=False)
-    monkeypatch.setenv(name, "/mine.xml")
+    given = tuple(perform_substitutions(LaunchContext(), part) for part in (action.name, action.value))
+    assert [given] == list(fast_dds.settings().items())
+    monkeypatch.setenv(given[0], "/mine.xml")
     assert segment.fast_dds_profile() == []
 
 
@@ -303,14 +291,14 @@ def interrupted(process):
 def test_launch_segments_the_camera_and_leaves_nothing_behind(launch, graph, remote, small_weights):
     from sensor_msgs.msg import Image
 
-    process = launch(camera="true", weights=small_weights, engine="eager", model="unet")
+    process = launch(camera="True", weights=small_weights, engine="eager", model="unet")
     wait_for(lambda: remote.state("/segmentation") == "active", 60)
     labels = graph.collect(Image, "/segmentation/label")
     wait_for(lambda: labels, 60)
     label = labels[0]
     assert (label.header.frame_id, label.height, label.width) == ("camera_optical_frame", 480, 640)
     assert interrupted(process) == 0
-    wait_for(lambda: not children(process, "seg_ros.ros.node") + children(process, "seg_ros.ros.camera"))
+    wait_for(lambda: not children(process, "seg_ros.cli.node") + children(process, "seg_ros.cli.camera"))
 
 
 def test_given_arguments_override_the_parameters_file(launch, remote, small_weights, tmp_path):
@@ -325,21 +313,12 @@ def test_given_arguments_override_the_parameters_file(launch, remote, small_weig
     assert remote.values("/robot/segmentation", *names) == [str(small_weights), "eager", "/front/image", 0.25]
 
 
-@pytest.mark.parametrize(
-    ("given", "topic"),
-    [
-        ({}, "/camera/image_raw"),
-        ({"input_topic": "eye/image"}, "/robot/eye/image"),
-        ({"input_topic": "/eye/image"}, "/eye/image"),
-        ({"input_topic": "image"}, "/robot/image"),
-    ],
-)
-def test_topic_of_the_camera(launch, graph, small_weights, given, topic):
+def test_a_topic_may_have_the_name_that_stands_for_the_camera(launch, graph, small_weights):
     from sensor_msgs.msg import Image
 
-    launch(weights=small_weights, engine="eager", namespace="robot", **given)
+    launch(weights=small_weights, engine="eager", namespace="robot", input_topic="image")
     graph.collect(Image, "/robot/segmentation/label")  # a camera whose frames nobody wants is not subscribed to
-    wait_for(lambda: graph.client.count_subscribers(topic) == 1, 60)
+    wait_for(lambda: graph.client.count_subscribers("/robot/image") == 1, 60)
 
 
 def test_several_cameras(launch, graph, remote, small_weights):
@@ -356,9 +335,9 @@ def test_several_cameras(launch, graph, remote, small_weights):
 def test_respawned_node_is_active_again(launch, remote, small_weights):
     process = launch(weights=small_weights, engine="eager", respawn="true")
     wait_for(lambda: remote.state("/segmentation") == "active", 60)
-    (before,) = children(process, "seg_ros.ros.node")
+    (before,) = children(process, "seg_ros.cli.node")
     os.kill(before, signal.SIGKILL)
-    (after,) = wait_for(lambda: [i for i in children(process, "seg_ros.ros.node") if i != before], 60)
+    (after,) = wait_for(lambda: [i for i in children(process, "seg_ros.cli.node") if i != before], 60)
     assert after != before
     wait_for(lambda: remote.state("/segmentation") == "active", 60)
     assert interrupted(process) == 0
