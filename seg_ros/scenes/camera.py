@@ -11,7 +11,7 @@ NEAR = 1.0
 
 
 def cut_near(points: np.ndarray) -> np.ndarray:
-    """The part of the convex polygon `(N, 3)`, m, at least `NEAR` away: `(M, 3)`, empty if there is none."""
+    """Returns the part of the convex polygon `(N, 3)`, m, at least `NEAR` away: `(M, 3)`, empty if there is none."""
     kept = []
     for a, b in zip(points, np.roll(points, -1, 0), strict=True):
         if a[2] >= NEAR:
@@ -50,7 +50,7 @@ class View:
     yaw: float
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Image positions `(N, 2) float32`, px, of street points `(N, 3)`, m."""
+        """Returns the image positions `(N, 2) float32`, px, of street points `(N, 3)`, m."""
         z = np.maximum(points[:, 2], NEAR)
         out = np.empty((len(points), 2), np.float32)
         out[:, 0] = self.focal * ((points[:, 0] - self.x) / z + 0.5 * self.bend * z + self.yaw)
@@ -59,12 +59,12 @@ class View:
         return out
 
     def column(self, x: float, z: float) -> float:
-        """Image column, px, of what stands at (x, z)."""
+        """Returns the image column, px, of what stands at (x, z)."""
         z = max(z, NEAR)
         return self.size[1] / 2 + self.focal * ((x - self.x) / z + 0.5 * self.bend * z + self.yaw)
 
     def row(self, y: float, z: float) -> float:
-        """Image row, px, of height y at distance z."""
+        """Returns the image row, px, of height y at distance z."""
         return self.horizon + self.focal * (self.height - y) / max(z, NEAR)
 
 
@@ -83,7 +83,7 @@ class Drive:
 
     @classmethod
     def random(cls, rng: np.random.Generator, size: tuple[int, int], lane: float) -> Drive:
-        """A random camera for images of `size` `(H, W)`, driven along x = `lane` (m)."""
+        """Makes a random camera for images of `size` `(H, W)`, driven along x = `lane` (m)."""
         return cls(
             size=size,
             focal=size[0] * rng.uniform(0.95, 1.3),
@@ -96,11 +96,11 @@ class Drive:
         )
 
     def travelled(self, t: float) -> float:
-        """Distance driven, m, at time t, s: never backwards."""
+        """Returns the distance driven, m, at time t, s: never backwards."""
         return self.speed * t + 3.0 * float(np.sin(0.35 * t + self.phases[0]))
 
     def view(self, t: float) -> View:
-        """The camera at time t, s."""
+        """Returns the camera at time t, s."""
         p, s = self.phases, self.travelled(t)
         sway = float(np.sin(0.45 * t + p[1]))
         return View(

@@ -52,7 +52,7 @@ class Sky:
             x += step
 
     def paint(self, pixels: np.ndarray, horizon: float, shift: float) -> None:
-        """Paint the rows of `pixels` `(H, W, 4) uint8` above `horizon` (px), turned by `shift` px."""
+        """Paints the rows of `pixels` `(H, W, 4) uint8` above `horizon` (px), turned by `shift` px."""
         rows, width = self._panorama.shape[:2]
         w = pixels.shape[1]
         end = min(int(horizon) + 1, rows, pixels.shape[0])

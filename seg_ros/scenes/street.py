@@ -82,7 +82,7 @@ class Street:
         self._vignette, self._noise = self._make_lens(rng)
 
     def scene(self, index: int, rate: float = 30.0) -> Scene:
-        """Frame `index` of a camera at `rate` Hz, drawn anew: it depends on no other call."""
+        """Draws frame `index` of a camera at `rate` Hz: it depends on no other call."""
         t = index / rate
         view = self._drive.view(t)
         height, width = self._size
@@ -101,7 +101,7 @@ class Street:
         return Scene(self._photograph(canvas.pixels, index), label, instance)
 
     def _make_shadow(self) -> np.ndarray:
-        """A soft blot `(32, 32, 4) uint8`: 255 keeps the light, darkest in the middle."""
+        """Makes a soft blot `(32, 32, 4) uint8`: 255 keeps the light, darkest in the middle."""
         y, x = np.mgrid[-1:1:32j, -1:1:32j]
         dark = np.clip(1.6 * (1 - np.hypot(x, y)), 0, 1) * min(0.45 + 0.4 * self._weather.shadow, 0.85)
         soft = np.full((32, 32, 4), 255, np.uint8)
@@ -109,7 +109,7 @@ class Street:
         return soft
 
     def _make_lens(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Vignette `(H, W, 3) uint8` (255 keeps the light) and sensor noise, a little larger than a frame."""
+        """Makes the vignette `(H, W, 3) uint8` (255 keeps the light) and sensor noise, a little larger than a frame."""
         height, width = self._size
         y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
         x = np.linspace(-1, 1, width, dtype=np.float32)[None]
@@ -120,7 +120,7 @@ class Street:
         return cv2.merge([fall.astype(np.uint8)] * 3), noise
 
     def _photograph(self, pixels: np.ndarray, index: int) -> np.ndarray:
-        """The painted pixels as a camera gives them: lens, tone curve and noise; edges stay in place."""
+        """Returns the painted pixels as a camera gives them: lens, tone curve and noise; edges stay in place."""
         height, width = self._size
         image = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
         image = cv2.GaussianBlur(image, (3, 3), 0.45)
@@ -132,7 +132,7 @@ class Street:
         return cv2.addWeighted(image, 1.0, noise, gain, -127.5 * gain)
 
     def _shade(self, canvas: Canvas, view: View, item: Item) -> None:
-        """The soft shadow on the ground under an object."""
+        """Paints the soft shadow on the ground under an object."""
         length = SHAPES[self._shape(item)].length if item.kind == CAR else 0.0
         wide = {CAR: 1.35, TREE: 1.5, BICYCLIST: 0.7, PEDESTRIAN: 0.45}.get(item.kind, 0.3)
         deep = 1.2 if item.kind == TREE else 0.35
