@@ -33,7 +33,7 @@ test: setup lint ## lint and the tests; ARGS= go to pytest
 	@$(env); python -m pytest test -q -m graph $(ARGS) $(none_is_fine)
 
 soak: setup ## the tests of faults and long runs in their long forms, and what they measured; ARGS= go to pytest
-	@$(env); SEG_ROS_SOAK=1 python -m pytest test/faults test/test_many_cameras.py test/test_real_time.py -q -s $(ARGS)
+	@$(env); SEG_ROS_SOAK=1 python -m pytest test/faults test/ros/test_many_cameras.py test/ros/test_real_time.py -q -s $(ARGS)
 
 lint: setup ## ruff
 	@$(env); ruff check; ruff format --check

@@ -41,8 +41,8 @@ setup(
     entry_points={
         "console_scripts": [
             "node = seg_ros.cli.node:main",
-            "camera = seg_ros.ros.camera:main",
-            "probe = seg_ros.ros.probe:main",
+            "camera = seg_ros.cli.camera:main",
+            "probe = seg_ros.cli.probe:main",
             "demo = seg_ros.cli.demo:main",
             "train = seg_ros.cli.train:main",
             "benchmark = seg_ros.cli.benchmark:main",

@@ -42,8 +42,8 @@ from benchmarks.page import DOCS, machine, write_section
 from benchmarks.processes import cpu_seconds
 from benchmarks.round_trip_roles import Run
 from seg_ros.cli.common import markdown_table, one_line_errors, peak_megabytes
-from seg_ros.cli.demo import environment
 from seg_ros.errors import EngineError
+from seg_ros.fast_dds import environment
 
 COLUMNS = ("middle", "height", "width", "cameras", "hz", "p50_ms", "p99_ms", "loss", "cpu_ms_per_frame", "peak_mb",
            "vs_typed", "vs_raw")  # fmt: skip

@@ -135,7 +135,7 @@ def raw(run: Run) -> None:
 
 def node(run: Run) -> None:
     """Runs the segmentation node's executable, on an engine that does nothing."""
-    from seg_ros.ros import node as executable
+    from seg_ros.cli import node as executable
 
     _without_a_network()
     topics = run.image_topics()
@@ -153,15 +153,16 @@ def _without_a_network() -> None:
 
     from seg_ros.classes import CAMVID
     from seg_ros.engines.opening import Engine
+    from seg_ros.manifest import Manifest
+    from seg_ros.runner import CpuRunner
     from seg_ros.segmenter import Segmenter
-    from seg_ros.weights import Manifest
 
     def build(shape: tuple[int, int, int]) -> Engine:
         outputs = tuple(torch.full(shape, value, dtype=torch.uint8) for value in (_CLASS, 200))
         return Engine("none", "fp32", "cpu", lambda _: outputs, {})
 
-    manifest = Manifest("none", {}, CAMVID, NETWORK)
-    Segmenter.open = classmethod(lambda cls, *_, **__: cls(manifest, build, NETWORK))
+    manifest = Manifest("unet", {}, CAMVID, NETWORK)
+    Segmenter.open = classmethod(lambda cls, *_, **__: cls(manifest, CpuRunner(build, manifest.task, NETWORK)))
 
 
 def _publishers(node: Node, run: Run) -> list[tuple[str, object]]:

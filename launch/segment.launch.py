@@ -8,7 +8,6 @@ The node brings itself to active (its parameter `autostart`), also after a respa
 argument of that name if it is given, then `params_file`, then the node's default.
 """
 
-import os
 from pathlib import Path
 
 import yaml
@@ -20,14 +19,19 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from seg_ros import fast_dds
+from seg_ros.engines import ENGINES
+
 CONFIG = Path(get_package_share_directory("seg_ros"), "config")
 CAMERA_TOPIC = "/camera/image_raw"
-ENGINES = ("auto", "tensorrt", "inductor", "eager")
+SWITCH = ("true", "false", "True", "False")
 PARAMETERS = ("weights", "model", "engine", "input_topic", "input_topics")
 """The node's parameters that are arguments too. Empty is not given: an explicit default would override params_file."""
 
 
 def arguments() -> list[DeclareLaunchArgument]:
+    """Declares what can be said on the command line."""
+
     def argument(name: str, default: str, description: str, *choices: str) -> DeclareLaunchArgument:
         return DeclareLaunchArgument(name, default_value=default, description=description, choices=choices or None)
 
@@ -40,7 +44,7 @@ def arguments() -> list[DeclareLaunchArgument]:
             "else as in params_file",
         ),
         argument("model", "", "architecture that the weights must have; empty: as in params_file"),
-        argument("engine", "", "what runs the network; empty: as in params_file", "", *ENGINES),
+        argument("engine", "", "what runs the network; empty: as in params_file", "", "auto", *ENGINES),
         argument(
             "input_topic",
             "",
@@ -54,29 +58,24 @@ def arguments() -> list[DeclareLaunchArgument]:
             "outputs are below the camera's name: segmentation/front/label; empty: as in params_file",
         ),
         argument("namespace", "", "of the segmentation node and so of its topics: NAMESPACE/segmentation/label"),
-        argument("camera", "false", f"publish a synthetic street camera on {CAMERA_TOPIC}", "true", "false"),
-        argument("rviz", "false", "show camera, overlay and colour labels in rviz2", "true", "false"),
+        argument("camera", "false", f"publish a synthetic street camera on {CAMERA_TOPIC}", *SWITCH),
+        argument("rviz", "false", "show camera, overlay and colour labels in rviz2", *SWITCH),
         argument("log_level", "info", "of the segmentation node", "debug", "info", "warn", "error", "fatal"),
-        argument("respawn", "false", "start the segmentation node again 1 s after it died", "true", "false"),
+        argument("respawn", "false", "start the segmentation node again 1 s after it died", *SWITCH),
     ]
 
 
 def fast_dds_profile() -> list[SetEnvironmentVariable]:
-    """Shared memory that images fit into, unless the user has chosen a profile.
-
-    The stock shared-memory segment is smaller than one image: best-effort images, as cameras publish them, get lost on
-    their way between two processes, without a word. Fast DDS 2 (Humble, Jazzy) and 3 know the variable by different
-    names; other middlewares know neither.
-    """
-    names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-    if any(os.environ.get(name) for name in names):
-        return []
-    name = names[os.environ.get("ROS_DISTRO") in ("humble", "jazzy")]
-    return [SetEnvironmentVariable(name, str(CONFIG / "fastdds.xml"))]
+    """Gives the processes shared memory that images fit into, unless the user has chosen a profile."""
+    return [SetEnvironmentVariable(name, file) for name, file in fast_dds.settings().items()]
 
 
 def topics(text: str) -> list[str]:
-    """The argument `input_topics` as a list."""
+    """Reads the argument `input_topics`, a YAML list.
+
+    Raises:
+        ValueError: if it is none of topic names.
+    """
     try:
         given = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -89,6 +88,12 @@ def topics(text: str) -> list[str]:
 
 
 def nodes(context: LaunchContext) -> list[Node]:
+    """Makes the processes that the arguments ask for.
+
+    Raises:
+        FileNotFoundError: if there is no `params_file`.
+        ValueError: if `input_topics` is no list.
+    """
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     given = {name: ParameterValue(value, value_type=str) for name, value in values.items() if value}
     if values["input_topics"]:
@@ -136,4 +141,5 @@ def nodes(context: LaunchContext) -> list[Node]:
 
 
 def generate_launch_description() -> LaunchDescription:
+    """Describes the launch: arguments, transport, processes."""
     return LaunchDescription([*arguments(), *fast_dds_profile(), OpaqueFunction(function=nodes)])

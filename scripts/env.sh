@@ -32,13 +32,7 @@ if [ "$_ros" != none ]; then
   # ROS logs and compiled engines go home; where home cannot be written they stay in .venv.
   if ! mkdir -p "${ROS_LOG_DIR:-${ROS_HOME:-$HOME/.ros}/log}" 2>/dev/null; then export ROS_LOG_DIR="$_venv/log"; fi
   if ! mkdir -p "${XDG_CACHE_HOME:-$HOME/.cache}" 2>/dev/null; then export XDG_CACHE_HOME="$_venv/cache"; fi
-  # A profile of the user's own stands. Fast DDS 2 and 3 know the variable by different names, and 3 warns of the old one.
-  if [ -z "${FASTRTPS_DEFAULT_PROFILES_FILE:-}${FASTDDS_DEFAULT_PROFILES_FILE:-}" ]; then
-    case $_ros in
-      humble | jazzy) export FASTRTPS_DEFAULT_PROFILES_FILE="$_root/config/fastdds.xml" ;;
-      *) export FASTDDS_DEFAULT_PROFILES_FILE="$_root/config/fastdds.xml" ;;
-    esac
-  fi
+  eval "$(ROS_DISTRO=$_ros python -m seg_ros.fast_dds)" # shared memory that images fit into
   _shm=$(df -Pm /dev/shm 2>/dev/null | awk 'END { print int($2) }') || _shm=0
   if [ "${_shm:-0}" -lt 256 ]; then
     echo "env.sh: /dev/shm has ${_shm:-0} MB; each ROS process needs 70 MB of it, or images are lost" \

@@ -36,7 +36,7 @@ class Agreement:
 def street_pictures(shape: tuple[int, int, int]) -> Tensor:
     """`(N, H, W, 3)` uint8 RGB: N moments of the synthetic street. Noise would have no edges, and no objects."""
     count, height, width = shape
-    streets = [Street(20000 + i, max(width, 64), max(height, 64)) for i in range(count)]
+    streets = [Street(20000 + i, (max(height, 64), max(width, 64))) for i in range(count)]
     images = [street.scene(30 * i).image[:height, :width] for i, street in enumerate(streets)]
     return torch.from_numpy(np.stack(images))
 

@@ -19,7 +19,7 @@ _CONTOUR = np.ones((2, 2), np.uint8)
 
 
 def colorize(label: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """The colour of every pixel's class, `(H, W, 3) uint8`, in the palette's channel order.
+    """Paints every pixel in the colour of its class, `(H, W, 3) uint8`, in the palette's channel order.
 
     Args:
         label: `(H, W) uint8` class ids.
@@ -30,7 +30,7 @@ def colorize(label: np.ndarray, palette: np.ndarray) -> np.ndarray:
 
 
 def overlay(frame: Frame, label: np.ndarray, palette: np.ndarray, alpha: float) -> np.ndarray:
-    """The class colours over the camera image, with a thin line in full colour where classes meet.
+    """Lays the class colours over the camera image, with a thin line in full colour where classes meet.
 
     Args:
         label: `(H, W) uint8` class ids at the frame's size. Pixels of 255 (unlabelled) show the camera image.
@@ -53,7 +53,7 @@ def overlay(frame: Frame, label: np.ndarray, palette: np.ndarray, alpha: float) 
 
 
 def id_palette(count: int) -> np.ndarray:
-    """RGB by object id, `(count + 1, 3) uint8`; 0 (no object) is black.
+    """Makes colours by object id, RGB `(count + 1, 3) uint8`; 0 (no object) is black.
 
     Hues are a golden section of the circle apart, so that ids near each other look different and the colour of an id
     does not depend on how many there are.
@@ -67,7 +67,7 @@ def id_palette(count: int) -> np.ndarray:
 
 
 def instances(frame: Frame, result: Instances, classes: ClassMap, alpha: float) -> np.ndarray:
-    """Objects over the camera image, coloured by id: tint, outline, class name and score.
+    """Draws objects over the camera image, coloured by id: tint, outline, class name and score.
 
     Where objects overlap the tint is the best-scored one's, as in `Instances.ids()`.
 
@@ -114,7 +114,7 @@ def _(output: Instances, frame: Frame, classes: ClassMap, alpha: float) -> np.nd
 
 
 def legend(class_map: ClassMap, height: int) -> np.ndarray:
-    """Swatch and name of every class, `(height, W, 3) uint8` BGR; in columns where the height is short."""
+    """Draws swatch and name of every class, `(height, W, 3) uint8` BGR; in columns where the height is short."""
     entries = list(zip(class_map.names, class_map.colors, strict=True))
     per_column = min(len(entries), max(1, height // _LEGEND_ROW - 1))
     row = height / (per_column + 1)
@@ -123,7 +123,7 @@ def legend(class_map: ClassMap, height: int) -> np.ndarray:
 
 
 def side_by_side(frame: Frame, result: np.ndarray | Instances, class_map: ClassMap, alpha: float = 0.5) -> np.ndarray:
-    """Camera | labels | overlay | legend with a title each, BGR uint8, a title bar higher than the frame.
+    """Puts camera, labels, overlay and legend side by side with a title each, BGR uint8, a bar higher than the frame.
 
     Args:
         result: `(H, W) uint8` class ids, or objects: then the second panel is coloured by id, and there is no legend.
@@ -156,13 +156,13 @@ def _check(frame: Frame, name: str, size: tuple[int, int], alpha: float) -> None
 
 
 def _mixture(color: list[int], alpha: float) -> np.ndarray:
-    """Table for `cv2.LUT` that mixes a colour in: `(256, 1, 3) uint8` by camera value and channel."""
+    """Makes the table for `cv2.LUT` that mixes a colour in: `(256, 1, 3) uint8` by camera value and channel."""
     values = np.arange(256)[:, None, None] * (1 - alpha) + np.multiply(color, alpha)
     return np.rint(values).astype(np.uint8)
 
 
 def _tag(canvas: np.ndarray, texts: list[str], rois: list[list[int]], colors: list[list[int]]) -> None:
-    """Each text in a box of its colour above its roi, inside the picture; higher up where an earlier one would hide."""
+    """Draws each text in a box of its colour above its RoI, inside the picture; higher up if it would hide one."""
     height, width = canvas.shape[:2]
     scale = min(max(height / 1300, 0.36), 0.7)
     pad = max(2, round(5 * scale))
@@ -185,7 +185,7 @@ def _tag(canvas: np.ndarray, texts: list[str], rois: list[list[int]], colors: li
 
 
 def _legend_column(entries: list, height: int, row: float) -> np.ndarray:
-    """`(name, (r, g, b))` entries, `row` pixels apart, as wide as the longest name needs."""
+    """Draws `(name, (r, g, b))` entries, `row` pixels apart, as wide as the longest name needs."""
     scale = min(row / 32, 0.8)
     pad = max(2, round(12 * scale))
     swatch = max(2, round(row * 0.62))

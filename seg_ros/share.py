@@ -7,6 +7,11 @@ from pathlib import Path
 
 
 def folders(name: str) -> list[Path]:
-    """Candidates for the folder `name`: of the source tree, then of each installed workspace."""
+    """Returns where the folder `name` may be: in the source tree, then in each installed workspace."""
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
     return [Path(__file__).parents[1] / name, *(Path(prefix) / "share" / "seg_ros" / name for prefix in prefixes)]
+
+
+def find(folder: str, name: str) -> Path | None:
+    """Returns the first file `name` in one of `folders(folder)`, or None."""
+    return next((path for each in folders(folder) if (path := each / name).is_file()), None)

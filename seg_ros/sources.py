@@ -30,20 +30,21 @@ _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
 def open_source(name: str, size: tuple[int, int] | None, rate: float, loop: bool, seed: int) -> Iterator[Picture]:
-    """Endless (with `loop`) or finite pictures.
+    """Opens a source of pictures, endless with `loop`.
 
     Args:
         name: `street`, a folder of pictures, a video file, or the number of a webcam.
-        size: `(width, height)` to deliver, None for the source's own (the street: 640x480).
-        rate: of the street in Hz: how far it moves from picture to picture.
+        size: `(H, W)` of the pictures, None for the source's own (the street: 480x640).
+        rate: pictures per second of the street's time: how far the car drives from one to the next.
+        loop: start again at the end; the street has none.
         seed: of the street.
 
     Raises:
         FileNotFoundError: if the source does not exist, is empty or does not open.
-        ValueError: when it comes to a picture that does not decode; or if the size is below 64x64 for the street.
+        ValueError: when it comes to a picture that does not decode; for a street smaller than 64x64.
     """
     if name == "street":
-        return _street(seed, size or (640, 480), rate)
+        return _street(seed, size or (480, 640), rate)
     path = Path(name)
     if path.is_dir():
         files = image_files(path)
@@ -61,7 +62,7 @@ def open_source(name: str, size: tuple[int, int] | None, rate: float, loop: bool
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """The pictures of `folder` itself, in name order.
+    """Lists the pictures of `folder` itself, in name order.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -73,10 +74,13 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def image_files(folder: Path) -> list[tuple[Path, Path | None, Path | None]]:
-    """The pictures of `folder` (or `folder/images`) in name order, each with its truth if there is one.
+    """Lists the pictures of `folder` (or `folder/images`) in name order, each with its truth if there is one.
 
-    Label images are looked for in a folder `labels` inside `folder` or beside it, under the same stem; images of object
-    ids likewise in `instances`.
+    The truth has the picture's name: label images in a folder `labels` inside the folder of pictures or beside it,
+    images of object ids in `instances`.
+
+    Returns:
+        Of each picture `(image, label or None, instance or None)`.
 
     Raises:
         FileNotFoundError: if there is no picture.
@@ -88,12 +92,12 @@ def image_files(folder: Path) -> list[tuple[Path, Path | None, Path | None]]:
 
 
 def _truth_files(images: Path, kind: str) -> dict[str, Path]:
-    """By stem the PNG files of the folders `kind` inside `images` and beside it; the latter's win."""
+    """Finds the PNG files of the folders `kind` inside `images` and beside it, by stem; the latter's win."""
     return {p.stem: p for folder in (images / kind, images.parent / kind) for p in folder.glob("*.png")}
 
 
 def _street(seed: int, size: tuple[int, int], rate: float) -> Iterator[Picture]:
-    street = Street(seed, *size)
+    street = Street(seed, size)
     index = 0
     while True:
         scene = street.scene(index, rate)
@@ -155,12 +159,16 @@ def _repeated(pictures: Callable[[], Iterator[Picture]], loop: bool, name: str) 
 
 
 def _resized(pictures: Iterator[Picture], size: tuple[int, int] | None) -> Iterator[Picture]:
-    def truth(ids: np.ndarray | None) -> np.ndarray | None:
-        return None if ids is None else cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST)
+    if size is None:
+        yield from pictures
+        return
+
+    def ids(truth: np.ndarray | None) -> np.ndarray | None:
+        return None if truth is None else cv2.resize(truth, size[::-1], interpolation=cv2.INTER_NEAREST)
 
     for picture in pictures:
-        if size is None or picture.image.shape[1::-1] == size:
+        if picture.image.shape[:2] == size:
             yield picture
         else:
-            image = cv2.resize(picture.image, size, interpolation=cv2.INTER_AREA)
-            yield Picture(image, truth(picture.label), truth(picture.instance))
+            image = cv2.resize(picture.image, size[::-1], interpolation=cv2.INTER_AREA)
+            yield Picture(image, ids(picture.label), ids(picture.instance))

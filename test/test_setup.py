@@ -1,5 +1,6 @@
 """The scripts and package descriptions: what a newcomer meets before any image does."""
 
+import ast
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -99,6 +101,40 @@ def test_package_xml_is_valid(folder: str):
     description = package.parse_package(str(ROOT / folder), warnings=warnings)
     assert warnings == []
     assert description.version == seg_ros.__version__
+
+
+FROM_PIP = {"torch", "safetensors", "pycocotools", "tqdm", "torch_tensorrt", "tensorrt"}
+"""Modules that no ROS distribution has as it should be; requirements/ has them."""
+SYSTEM = {"cv2": "python3-opencv", "matplotlib": "python3-matplotlib", "numpy": "python3-numpy", "yaml": "python3-yaml"}
+"""Names of rosdep by module."""
+
+
+def imported(folder: Path) -> dict[str, Path]:
+    """The modules outside Python and this checkout that the files below `folder` import anywhere, each with a file."""
+    found = {}
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            found |= {name.split(".")[0]: file for name in names}
+    return {name: file for name, file in found.items() if name not in sys.stdlib_module_names | {"seg_ros"}}
+
+
+def test_package_xml_names_all_that_is_imported():
+    declared = {each.text for each in ElementTree.parse(ROOT / "package.xml").iter() if each.tag.endswith("depend")}
+    modules = imported(ROOT / "seg_ros") | imported(ROOT / "launch")
+    assert {"rclpy", "launch_ros", "cv2", "torch"} <= modules.keys()
+    missing = {name: file for name, file in modules.items() if SYSTEM.get(name, name) not in declared | FROM_PIP}
+    assert not missing
+
+
+def test_console_scripts_exist():
+    scripts = re.findall(r'"(\w+) = (seg_ros[\w.]+):main"', (ROOT / "setup.py").read_text())
+    assert {"node", "camera", "probe", "demo"} <= {name for name, _ in scripts}
+    for name, module in scripts:
+        assert module == f"seg_ros.cli.{name}"
+        assert "\ndef main(" in (ROOT / f"{module.replace('.', '/')}.py").read_text()
 
 
 def test_setup_py_has_the_version_of_the_package():

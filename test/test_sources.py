@@ -25,10 +25,10 @@ def folder(tmp_path):
 
 
 def test_street_moves_and_has_truth():
-    pictures = open_source("street", (160, 120), 10.0, True, 3)
+    pictures = open_source("street", (120, 160), 10.0, True, 3)
     for index in range(2):
         image, label, instance = next(pictures)
-        scene = Street(3, 160, 120).scene(index, 10.0)
+        scene = Street(3, (120, 160)).scene(index, 10.0)
         assert np.array_equal(image[..., ::-1], scene.image)
         assert np.array_equal(label, scene.label)
         assert np.array_equal(instance, scene.instance)
@@ -52,7 +52,7 @@ def test_loops(folder):
 
 
 def test_resizes_picture_and_truth(folder):
-    first, second, _ = open_source(str(folder), (15, 10), 1.0, False, 0)
+    first, second, _ = open_source(str(folder), (10, 15), 1.0, False, 0)
     assert first.image.shape == second.image.shape == (10, 15, 3)
     assert first.label is first.instance is None
     assert second.label.shape == second.instance.shape == (10, 15)

@@ -25,6 +25,7 @@ from seg_ros.classes import ClassMap
 from seg_ros.cli.common import one_line_errors
 from seg_ros.engines import PRECISIONS
 from seg_ros.manifest import Manifest, find
+from seg_ros.metrics.confusion import Confusion
 from seg_ros.models import INSTANCES
 from seg_ros.models.graph import make_graph
 from seg_ros.models.precision import at_precision
@@ -33,7 +34,6 @@ from seg_ros.training.evaluate import contact_sheet, evaluate
 from seg_ros.training.evaluate_instances import contact_sheet as instance_sheet
 from seg_ros.training.evaluate_instances import evaluate_instances
 from seg_ros.training.instances import refuse_objects
-from seg_ros.metrics.confusion import Confusion
 from seg_ros.weights import load_model
 
 STREET_TEST = range(20000, 20040)

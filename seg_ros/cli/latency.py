@@ -18,13 +18,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from seg_ros import runtime
 from seg_ros.cli.common import Subject, peak_megabytes
 from seg_ros.cli.plain import Plain
+from seg_ros.cuda_step import Step
 from seg_ros.engines import ENGINES
-from seg_ros.engines.cuda import Step
 from seg_ros.engines.opening import best_device, best_precision, open_engine
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError
-from seg_ros.geometry import Fit
+from seg_ros.geometry import Resize
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
+from seg_ros.postprocess import POSTPROCESS
 
 COLUMNS = ("model", "engine", "device", "precision", "batch", "height", "width", "p50_ms", "p99_ms", "fps", "peak_mb",
            "gflop", "roof_share", "vs_eager", "vs_torchvision")  # fmt: skip
@@ -68,8 +69,7 @@ class Case:
         engine = open_engine(self.engine, graph, self.shape, self.subject.digest, None, self.precision, self.device)
         if self.device == "cpu":
             return lambda: engine.run(torch.from_numpy(pixels))
-        fit = Fit.of(self.shape[1:], self.shape[1:], "native")
-        step = Step(engine.run, fit, False, graph.task, self.shape[0])
+        step = Step(engine.run, Resize.none(self.shape[1:]), False, POSTPROCESS[graph.task].maps, self.shape[0])
 
         def run() -> object:
             np.copyto(step.staging, pixels)

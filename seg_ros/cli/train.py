@@ -22,12 +22,12 @@ from tqdm import tqdm
 from seg_ros.classes import ClassMap
 from seg_ros.cli.common import argument, build, one_line_errors
 from seg_ros.cli.evaluate import report
+from seg_ros.manifest import Manifest
 from seg_ros.models import INSTANCES, MODELS
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes, render_street
 from seg_ros.training.instances import default_classes, refuse_objects
 from seg_ros.training.train import Recipe, Trainer, start_from
-from seg_ros.manifest import Manifest
 
 # Seeds below 10000 are for training, 10000.. for choosing the best epoch; the demo and the tests use 20000..
 STREET_TRAIN = range(0, 600)

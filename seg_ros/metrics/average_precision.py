@@ -11,8 +11,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from seg_ros.classes import ClassMap
-from seg_ros.results import Instances
 from seg_ros.metrics.truth import Truth
+from seg_ros.results import Instances
 
 
 class AveragePrecision:

@@ -52,7 +52,7 @@ _YUV_TO_BGR = np.column_stack([_YUV_TO_BGR, _YUV_TO_BGR @ np.float32([-16, -128,
 
 
 def _nv24_to_bgr(rows: np.ndarray) -> np.ndarray:
-    """`(3H, W)` rows of NV24, for which OpenCV has no conversion: a Y plane, then CbCr pairs at full size.
+    """Converts `(3H, W)` rows of NV24, which OpenCV does not: a Y plane, then CbCr pairs at full size.
 
     A chroma row holds 2W bytes, and its stride is twice the luma's (V4L2's definition): two of `rows`.
     """
@@ -109,5 +109,5 @@ _ABSTRACT = re.compile(r"(8|16|32|64)[USF]C\d*$")
 
 
 def is_measurement(encoding: str) -> bool:
-    """Whether `encoding` is an abstract type that holds depth or other measurements (16UC1, 32FC1, ...)."""
+    """Says whether `encoding` is an abstract type that holds depth or other measurements (16UC1, 32FC1, ...)."""
     return encoding not in ENCODINGS and _ABSTRACT.match(encoding) is not None

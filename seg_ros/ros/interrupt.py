@@ -1,4 +1,4 @@
-"""The end of spinning: Ctrl-C or SIGTERM, quietly."""
+"""The beginning and the end of what a process does in ROS: Ctrl-C or SIGTERM ends it quietly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rclpy.executors import ExternalShutdownException
 
 @contextlib.contextmanager
 def until_shutdown() -> Iterator[None]:
-    """Around spinning: Ctrl-C, SIGTERM, and what a callback raises because its context is gone, end it quietly."""
+    """Ends the block quietly on Ctrl-C, on SIGTERM, and on what a callback raises because its context is gone."""
     try:
         yield
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -19,3 +19,14 @@ def until_shutdown() -> Iterator[None]:
     except Exception:
         if rclpy.ok():
             raise
+
+
+@contextlib.contextmanager
+def session(args: list[str] | None = None) -> Iterator[None]:
+    """Initialises rclpy for the block, which ends as in `until_shutdown`, and shuts it down."""
+    rclpy.init(args=args)
+    try:
+        with until_shutdown():
+            yield
+    finally:
+        rclpy.try_shutdown()

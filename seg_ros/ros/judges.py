@@ -1,12 +1,10 @@
-"""What the probe compares with the truth, by task: label images, or objects.
-
-A judge names the node's topic and its message type, the kinds of truth it needs, the figure that decides (`score`, with
-a `title`), and the probe's argument that says how much is enough (`least`).
-"""
+"""Judges, by task of the network: each compares what the node publishes with the truth, picture by picture."""
 
 from __future__ import annotations
 
+import abc
 import time
+from typing import Any
 
 import numpy as np
 from sensor_msgs.msg import Image
@@ -16,6 +14,7 @@ from seg_ros.classes import ClassMap
 from seg_ros.metrics.average_precision import AveragePrecision
 from seg_ros.metrics.confusion import Confusion
 from seg_ros.metrics.truth import Truth
+from seg_ros.models import INSTANCES, SEMANTIC
 from seg_ros.results import Frame, Instances
 from seg_ros_msgs.msg import InstanceMaskArray
 
@@ -25,63 +24,110 @@ _PERIOD = 0.2
 """Seconds between judged pictures of objects: others are nearly the same, and judging takes the node's time."""
 
 
-class LabelJudge:
-    """mIoU of `~/label` against true label images."""
+class Judge(abc.ABC):
+    """Compares results with the truth.
 
-    message, topic, truths = Image, "label", ("label",)
-    score, title, least = "miou", "mIoU", "min_miou"
+    Attributes:
+        message: type of the results.
+        topic: of the results, below the node's name.
+        truths: kinds of true images that it needs, of `label` (class ids) and `instance` (object ids).
+        score: name of the figure that decides.
+        title: of that figure, for people.
+        least: option of the probe that says how much of that figure is enough.
+        judged: pictures compared since `reset`.
+    """
+
+    message: type
+    topic: str
+    truths: tuple[str, ...]
+    score: str
+    title: str
+    least: str
+    judged = 0
 
     def __init__(self, classes: ClassMap) -> None:
         self._classes = classes
         self.reset()
+
+    @abc.abstractmethod
+    def reset(self) -> None:
+        """Forgets what was compared."""
+
+    @abc.abstractmethod
+    def add(self, truths: tuple[Image, ...], found: Any) -> None:
+        """Compares one result with its truth, an image of each kind in `truths`.
+
+        Raises:
+            ValueError: if the sizes differ.
+        """
+
+    @abc.abstractmethod
+    def figures(self) -> dict[str, Any]:
+        """Returns the figures of all pictures; each is None without truth."""
+
+    def live(self) -> dict[str, Any]:
+        """Returns the figures that cost little, for a line each second."""
+        return {}
+
+    @abc.abstractmethod
+    def by_class(self, figures: dict[str, Any]) -> dict[str, float | None]:
+        """Picks the figure by class, 0..1, out of `figures`; empty without truth."""
+
+    def summary(self, figures: dict[str, Any]) -> str:
+        """Puts the figures over all classes into a line for people; may be empty."""
+        return ""
+
+    @abc.abstractmethod
+    def picture(self, frame: Frame, found: Any) -> np.ndarray:
+        """Draws a result beside its camera image, BGR uint8."""
+
+
+class LabelJudge(Judge):
+    """Computes the mIoU of `~/label` against true label images: `miou` and, by class, `iou`."""
+
+    message, topic, truths = Image, "label", ("label",)
+    score, title, least = "miou", "mIoU", "min_miou"
 
     def reset(self) -> None:
         self._confusion = Confusion(len(self._classes))
         self.judged = 0
 
     def add(self, truths: tuple[Image, ...], found: Image) -> None:
-        """Compares one picture.
-
-        Raises:
-            ValueError: if the sizes differ.
-        """
         self._confusion.add(pixels(truths[0]), pixels(found))
         self.judged += 1
 
-    def figures(self) -> dict:
-        """`miou` and, by class, `iou`; None without truth."""
+    def figures(self) -> dict[str, Any]:
         figures = self._confusion.summary(self._classes) if self.judged else {}
         return {name: figures.get(name) for name in ("miou", "iou")}
 
-    live = figures
+    def live(self) -> dict[str, Any]:
+        return self.figures()
 
-    def by_class(self, figures: dict) -> dict[str, float | None]:
+    def by_class(self, figures: dict[str, Any]) -> dict[str, float | None]:
         return figures["iou"] or {}
 
     def picture(self, frame: Frame, found: Image) -> np.ndarray:
         return overlay.side_by_side(frame, pixels(found), self._classes)
 
 
-class ObjectJudge:
-    """Mask and box AP of `~/instances` against true label and object-id images.
+class ObjectJudge(Judge):
+    """Computes the AP of `~/instances` against true label and object-id images, of masks and of boxes.
 
-    The messages carry no boxes but the masks' own, so these are what box AP judges.
+    Figures: `mask_ap`, `mask_ap50`, `mask_ap75`, `box_ap`, `box_ap50`, `box_ap75` and, by class, `ap`. There are none
+    live: AP is of all pictures together, and takes seconds. The messages carry no boxes but the masks' own, so box AP
+    judges these.
     """
 
     message, topic, truths = InstanceMaskArray, "instances", ("label", "instance")
     score, title, least = "mask_ap50", "mask AP50", "min_ap50"
 
-    def __init__(self, classes: ClassMap) -> None:
-        self._classes = classes
-        self.reset()
-
     def reset(self) -> None:
         self._precision = AveragePrecision(self._classes)
-        self.judged = 0
         self._last = 0.0
+        self.judged = 0
 
     def add(self, truths: tuple[Image, ...], found: InstanceMaskArray) -> None:
-        """Compares one picture, five a second at most.
+        """Compares one result with its truth, five a second at most.
 
         Raises:
             ValueError: if the sizes differ.
@@ -94,28 +140,27 @@ class ObjectJudge:
         self._precision.add(Truth.from_images(label, instance, self._classes.things), objects(found))
         self.judged += 1
 
-    def figures(self) -> dict:
-        """`mask_ap`, `mask_ap50`, `mask_ap75`, `box_ap`, `box_ap50`, `box_ap75` and `ap` by class, or None."""
+    def figures(self) -> dict[str, Any]:
         figures = self._precision.summary()
         return figures if self.judged else dict.fromkeys(figures)
 
-    def live(self) -> dict:
-        """Nothing: AP is of all pictures together, and takes seconds."""
-        return {}
-
-    def by_class(self, figures: dict) -> dict[str, float | None]:
+    def by_class(self, figures: dict[str, Any]) -> dict[str, float | None]:
         return figures["ap"] or {}
+
+    def summary(self, figures: dict[str, Any]) -> str:
+        overall = {name: value for name, value in figures.items() if name.startswith(("mask_", "box_"))}
+        return "  ".join(f"{name} {100 * value:.1f}" for name, value in overall.items()) if self.judged else ""
 
     def picture(self, frame: Frame, found: InstanceMaskArray) -> np.ndarray:
         return overlay.side_by_side(frame, objects(found).above(SHOWN_SCORE), self._classes)
 
 
-JUDGES: dict[str, type] = {"semantic": LabelJudge, "instances": ObjectJudge}
+JUDGES: dict[str, type[Judge]] = {SEMANTIC: LabelJudge, INSTANCES: ObjectJudge}
 """By task of the network."""
 
 
 def objects(message: InstanceMaskArray) -> Instances:
-    """The objects of a message; their boxes are the RoIs."""
+    """Reads the objects of a message; their boxes are the RoIs."""
     chosen = message.instances
     rois = [(m.roi.x_offset, m.roi.y_offset, m.roi.width, m.roi.height) for m in chosen]
     roi = np.array(rois, np.int32).reshape(-1, 4)
@@ -130,6 +175,6 @@ def objects(message: InstanceMaskArray) -> Instances:
 
 
 def pixels(message: Image) -> np.ndarray:
-    """A view of a mono8 or 16UC1 image without row padding, `(H, W)`."""
+    """Returns a view of a mono8 or 16UC1 image without row padding: `(H, W)`, uint8 or uint16."""
     dtype = np.uint8 if message.encoding == "mono8" else np.dtype("<u2")
     return np.frombuffer(message.data, dtype).reshape(message.height, message.width)

@@ -7,17 +7,17 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 
 def output_qos() -> QoSProfile:
-    """What the node publishes with: reliable, so that every subscriber matches; only the newest is kept."""
+    """Returns what the node publishes with: reliable, so that every subscriber matches; only the newest is kept."""
     return _newest(ReliabilityPolicy.RELIABLE)
 
 
 def camera_qos(reliable: bool) -> QoSProfile:
-    """What a camera is subscribed to with: a queue would only make frames older, so the depth is 1."""
+    """Returns what images of a camera travel with: a queue would only make frames older, so the depth is 1."""
     return _newest(ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT)
 
 
 def match_publisher(node: Node, topic: str, reliability: str = "auto") -> QoSProfile:
-    """The subscription that hears every publisher `topic` has now, unless `reliability` says which to take.
+    """Returns what hears every publisher that `topic` has now, unless `reliability` says what to take.
 
     A reliable subscription gets nothing from a best-effort publisher; a best-effort one hears both kinds.
     Reliable is worth having, because a large image is many packets and losing one loses the frame; so it is

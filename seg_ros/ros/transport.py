@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import rclpy
 
-from seg_ros.share import folders
+from seg_ros import fast_dds
 
 _SHM = Path("/dev/shm")
 _SEGMENT = re.compile(rf"{_SHM}/((?:fastdds|fastrtps)_[0-9a-f]+)_el")
@@ -23,23 +23,25 @@ _SEGMENT = re.compile(rf"{_SHM}/((?:fastdds|fastrtps)_[0-9a-f]+)_el")
 
 
 def shortfall(needed: int, environ: Mapping[str, str] = os.environ) -> str:
-    """Why messages of `needed` bytes can get lost between processes of this machine, and what to do about it.
+    """Says why messages of `needed` bytes can get lost between processes of this machine, and what to do about it.
 
-    Ask once there is a node: before, the middleware has nothing to look at. The answer holds for what this process
+    Call it once there is a node: before, the middleware has nothing to look at. The answer holds for what this process
     sends; its camera is another process, mostly with the same settings. Empty if nothing is wrong or nothing is known.
     """
     middleware = rclpy.get_rmw_implementation_identifier()
     if "fastrtps" in middleware:
-        return fast_dds(needed, _segments(), _room(), environ)
+        return fast_dds_shortfall(needed, _segments(), _room(), environ)
     if middleware == "rmw_cyclonedds_cpp":
-        return cyclone_dds(needed, _receive_buffer(), environ)
+        return cyclone_dds_shortfall(needed, _receive_buffer(), environ)
     return ""  # rmw_zenoh_cpp carries them over TCP
 
 
-def fast_dds(needed: int, segments: list[int] | None, room: int, environ: Mapping[str, str]) -> str:
-    """`shortfall` for a process with these shared-memory segments, where `room` is free for more; all in bytes.
+def fast_dds_shortfall(needed: int, segments: list[int] | None, room: int, environ: Mapping[str, str]) -> str:
+    """Answers `shortfall` for a process on Fast DDS; all sizes in bytes.
 
-    `segments` is None where that is not known, and empty where the process has none.
+    Args:
+        segments: sizes of its own shared-memory segments; None where that is not known.
+        room: what is free for more of them.
     """
     enough = 2 * needed  # the next is written while the last is still read
     if segments is None or max(segments, default=0) >= enough:
@@ -52,8 +54,12 @@ def fast_dds(needed: int, segments: list[int] | None, room: int, environ: Mappin
     )
 
 
-def cyclone_dds(needed: int, receive_buffer: int | None, environ: Mapping[str, str]) -> str:
-    """`shortfall` where the kernel allows sockets that many bytes to receive into; None if that is not known."""
+def cyclone_dds_shortfall(needed: int, receive_buffer: int | None, environ: Mapping[str, str]) -> str:
+    """Answers `shortfall` for a process on Cyclone DDS.
+
+    Args:
+        receive_buffer: bytes that the kernel allows a socket to receive into; None where that is not known.
+    """
     uri = environ.get("CYCLONEDDS_URI", "")
     if receive_buffer is None or (receive_buffer >= needed and uri):
         return ""
@@ -65,26 +71,22 @@ def cyclone_dds(needed: int, receive_buffer: int | None, environ: Mapping[str, s
 
 
 def _profile(environ: Mapping[str, str]) -> str:
-    """What to do about the file that should have given Fast DDS a larger segment."""
-    # Fast DDS 2 and 3 know the variable by different names; where both are set, rmw_fastrtps takes the old one.
-    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-    for name in names:
-        file = environ.get(name, "")
-        if file and not Path(file).is_file():
-            return f"{name} names {file}, which does not exist: correct it"
-        if file:
-            try:
-                ElementTree.parse(file)
-            except ElementTree.ParseError as error:
-                return f"{name} names {file}, which is no XML ({error}): correct it"
-            return f"raise segment_size of the default participant in {file} ({name})"
-    name = names[environ.get("ROS_DISTRO") not in ("humble", "jazzy")]
-    file = next((f / "fastdds.xml" for f in folders("config") if (f / "fastdds.xml").is_file()), "config/fastdds.xml")
-    return f"export {name}={file}"
+    """Says what to do about the file that should have given Fast DDS a larger segment."""
+    if chosen := fast_dds.chosen(environ):
+        variable, file = chosen
+        if not Path(file).is_file():
+            return f"{variable} names {file}, which does not exist: correct it"
+        try:
+            ElementTree.parse(file)
+        except ElementTree.ParseError as error:
+            return f"{variable} names {file}, which is no XML ({error}): correct it"
+        return f"raise segment_size of the default participant in {file} ({variable})"
+    ours = fast_dds.settings(environ) or {fast_dds.variable(environ): "config/fastdds.xml"}
+    return f"export {'='.join(*ours.items())}"
 
 
 def _segments() -> list[int] | None:
-    """Sizes in bytes of the shared-memory segments that this process sends through."""
+    """Returns the sizes in bytes of the shared-memory segments that this process sends through."""
     if not (descriptors := Path("/proc/self/fd")).is_dir():
         return None
     sizes = []
@@ -96,6 +98,7 @@ def _segments() -> list[int] | None:
 
 
 def _room() -> int:
+    """Returns the bytes that are free for shared memory."""
     if not _SHM.is_dir():
         return 0
     found = os.statvfs(_SHM)

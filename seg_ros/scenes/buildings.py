@@ -23,7 +23,7 @@ _WALLS = ((168, 92, 72), (205, 190, 160), (150, 150, 150), (190, 160, 120), (120
 
 
 def make_facade(rng: np.random.Generator) -> Pyramid:
-    """A house front, 12 m wide and 6 floors of 3 m high, the ground floor at the bottom."""
+    """Makes a house front, 12 m wide and 6 floors of 3 m high, the ground floor at the bottom."""
     shape = int(_FLOOR * _FLOORS * _PER_METRE), 12 * _PER_METRE
     base = np.asarray(_WALLS[rng.integers(len(_WALLS))]) * rng.uniform(0.75, 1.1) + rng.normal(0, 8, 3)
     bricks = np.zeros(shape, np.float32)
@@ -78,7 +78,7 @@ def _ground_floor(rng: np.random.Generator, wall: np.ndarray, base: np.ndarray) 
 
 
 def make_fence(rng: np.random.Generator) -> Pyramid:
-    """A fence panel, 6 m wide and as high as the fence: boards, pickets or railings."""
+    """Makes a fence panel, 6 m wide and as high as the fence: boards, pickets or railings."""
     rows, columns = 40, 240
     color = np.asarray(((228, 224, 214), (134, 96, 62), (64, 68, 72), (60, 96, 70), (156, 132, 104))[rng.integers(5)])
     board = int(rng.choice((8, 10, 15)))
@@ -106,7 +106,7 @@ class Fronts:
         trees: list[Pyramid],
         draw: Callable[[int, int], np.ndarray],
     ) -> None:
-        """`draw(kind, slot)`: random numbers `(12,)` in 0..1 that never change for a slot."""
+        """Makes the houses; `draw(kind, slot)` gives random numbers `(12,)` in 0..1 that never change for a slot."""
         self._plan, self._weather, self._trees, self._draw = plan, weather, trees, draw
         self._facades = [make_facade(rng) for _ in range(5)]
         self._fences = [make_fence(rng) for _ in range(2)]
@@ -118,7 +118,7 @@ class Fronts:
         self._fenced = rng.uniform(0.5, 0.8)
 
     def paint(self, canvas: Canvas, view: View) -> None:
-        """Paint both rows, from far to near."""
+        """Paints both rows, from far to near."""
         first = int(np.floor((view.s + NEAR) / self._length))
         last = int((view.s + _FAR) / self._length)
         for slot in range(last, first - 1, -1):
@@ -169,7 +169,7 @@ class Fronts:
         canvas.polygon(points[[8, 9, 10, 11]], roof * side_gain * 0.75, _BUILDING, fade)
 
     def _hedge(self, canvas: Canvas, view: View, x: float, z0: float, z1: float, r: np.ndarray) -> None:
-        """Trees behind the fence, far to near; close enough together to hide what lies behind."""
+        """Paints trees behind the fence, far to near; close enough together to hide what lies behind."""
         for k in (2, 1, 0):
             z = z0 + (k + 0.5) * (z1 - z0) / 3
             if z < 3.0:

@@ -11,7 +11,7 @@ NEAR = 1.0
 
 
 def cut_near(points: np.ndarray) -> np.ndarray:
-    """The part of the convex polygon `(N, 3)`, m, at least `NEAR` away: `(M, 3)`, empty if there is none."""
+    """Returns the part of the convex polygon `(N, 3)`, m, at least `NEAR` away: `(M, 3)`, empty if there is none."""
     kept = []
     for a, b in zip(points, np.roll(points, -1, 0), strict=True):
         if a[2] >= NEAR:
@@ -30,7 +30,7 @@ class View:
     has one distance.
 
     Attributes:
-        size: image `(width, height)`, px.
+        size: image `(H, W)`, px.
         focal: focal length, px.
         horizon: row of the horizon, px.
         height: of the camera above the ground, m.
@@ -50,21 +50,21 @@ class View:
     yaw: float
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Image positions `(N, 2) float32`, px, of street points `(N, 3)`, m."""
+        """Returns the image positions `(N, 2) float32`, px, of street points `(N, 3)`, m."""
         z = np.maximum(points[:, 2], NEAR)
         out = np.empty((len(points), 2), np.float32)
         out[:, 0] = self.focal * ((points[:, 0] - self.x) / z + 0.5 * self.bend * z + self.yaw)
-        out[:, 0] += self.size[0] / 2
+        out[:, 0] += self.size[1] / 2
         out[:, 1] = self.horizon + self.focal * (self.height - points[:, 1]) / z
         return out
 
     def column(self, x: float, z: float) -> float:
-        """Image column, px, of what stands at (x, z)."""
+        """Returns the image column, px, of what stands at (x, z)."""
         z = max(z, NEAR)
-        return self.size[0] / 2 + self.focal * ((x - self.x) / z + 0.5 * self.bend * z + self.yaw)
+        return self.size[1] / 2 + self.focal * ((x - self.x) / z + 0.5 * self.bend * z + self.yaw)
 
     def row(self, y: float, z: float) -> float:
-        """Image row, px, of height y at distance z."""
+        """Returns the image row, px, of height y at distance z."""
         return self.horizon + self.focal * (self.height - y) / max(z, NEAR)
 
 
@@ -83,11 +83,11 @@ class Drive:
 
     @classmethod
     def random(cls, rng: np.random.Generator, size: tuple[int, int], lane: float) -> Drive:
-        """A random camera for images of `size` (width, height), driven along x = `lane` (m)."""
+        """Makes a random camera for images of `size` `(H, W)`, driven along x = `lane` (m)."""
         return cls(
             size=size,
-            focal=size[1] * rng.uniform(0.95, 1.3),
-            horizon=size[1] * rng.uniform(0.40, 0.50),
+            focal=size[0] * rng.uniform(0.95, 1.3),
+            horizon=size[0] * rng.uniform(0.40, 0.50),
             height=rng.uniform(1.3, 1.8),
             lane=lane,
             speed=rng.uniform(8.0, 10.0),
@@ -96,17 +96,17 @@ class Drive:
         )
 
     def travelled(self, t: float) -> float:
-        """Distance driven, m, at time t, s: never backwards."""
+        """Returns the distance driven, m, at time t, s: never backwards."""
         return self.speed * t + 3.0 * float(np.sin(0.35 * t + self.phases[0]))
 
     def view(self, t: float) -> View:
-        """The camera at time t, s."""
+        """Returns the camera at time t, s."""
         p, s = self.phases, self.travelled(t)
         sway = float(np.sin(0.45 * t + p[1]))
         return View(
             size=self.size,
             focal=self.focal,
-            horizon=self.horizon + 0.003 * self.size[1] * float(np.sin(4.1 * t + p[2])),
+            horizon=self.horizon + 0.003 * self.size[0] * float(np.sin(4.1 * t + p[2])),
             height=self.height,
             x=self.lane + 0.3 * sway,
             s=s,

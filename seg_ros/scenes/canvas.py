@@ -19,7 +19,7 @@ Pyramid = list[np.ndarray]
 
 
 def pyramid(texture: np.ndarray, levels: int) -> Pyramid:
-    """The texture `(H, W, 4) uint8` with `levels` - 1 halvings."""
+    """Returns the texture `(H, W, 4) uint8` with `levels` - 1 halvings."""
     out = [np.ascontiguousarray(texture)]
     for _ in range(levels - 1):
         h, w = out[-1].shape[:2]
@@ -39,7 +39,7 @@ class Canvas:
     """
 
     def __init__(self, pixels: np.ndarray, haze: np.ndarray) -> None:
-        """Paint on `pixels`; `haze` is an image of the same shape filled with the haze colour."""
+        """Starts to paint on `pixels`; `haze` is an image of the same shape filled with the haze colour."""
         self.pixels = pixels
         self._haze = haze
         self._label = np.arange(256, dtype=np.uint8)
@@ -47,7 +47,7 @@ class Canvas:
         self._next = _STUFF
 
     def thing(self, class_id: int, instance: int) -> int | None:
-        """The paint number for a new thing; None once a frame has used up its 245."""
+        """Returns the paint number for a new thing; None once a frame has used up its 245."""
         if self._next > 255:
             return None
         self._label[self._next] = class_id
@@ -56,12 +56,12 @@ class Canvas:
         return self._next - 1
 
     def truth(self) -> tuple[np.ndarray, np.ndarray]:
-        """Label `(H, W) uint8` and instance `(H, W) uint16` of what is painted."""
+        """Returns label `(H, W) uint8` and instance `(H, W) uint16` of what is painted."""
         number = cv2.extractChannel(self.pixels, 3)
         return cv2.LUT(number, self._label), cv2.LUT(number, self._instance)
 
     def polygon(self, points: np.ndarray, color: np.ndarray, number: int, fade: float = 0.0) -> None:
-        """Fill the convex polygon `(N, 2)`, px, with RGB `color`, `fade` of it haze."""
+        """Fills the convex polygon `(N, 2)`, px, with RGB `color`, `fade` of it haze."""
         haze = self._haze[0, 0].tolist()
         paint = (*(c * (1 - fade) + h * fade for c, h in zip(color.tolist(), haze, strict=False)), number)
         cv2.fillConvexPoly(self.pixels, _fixed(points), paint, cv2.LINE_8, _SUBPIXEL)
@@ -75,7 +75,7 @@ class Canvas:
         fade: float = 0.0,
         crop: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
     ) -> None:
-        """Paint the part `crop` (x0, y0, x1, y1 as shares) of a texture on the quadrilateral `(4, 2)`, px.
+        """Paints the part `crop` (x0, y0, x1, y1 as shares) of a texture on the quadrilateral `(4, 2)`, px.
 
         Corners go top left, top right, bottom right, bottom left of the texture.
         """
@@ -109,7 +109,7 @@ class Canvas:
         fade: float = 0.0,
         flip: bool = False,
     ) -> None:
-        """Paint a sprite over the rectangle (x0, y0, x1, y1), px, where it is at least half opaque."""
+        """Paints a sprite over the rectangle (x0, y0, x1, y1), px, where it is at least half opaque."""
         box = self._clip(*rect)
         if box is None:
             return
@@ -133,7 +133,7 @@ class Canvas:
         self._blend(warped, mask, box, number, gain, fade)
 
     def shadow(self, soft: np.ndarray, rect: tuple[float, float, float, float]) -> None:
-        """Darken the rectangle (x0, y0, x1, y1), px, by `soft`: `(S, S, 4) uint8`, 255 keeps the light."""
+        """Darkens the rectangle (x0, y0, x1, y1), px, by `soft`: `(S, S, 4) uint8`, 255 keeps the light."""
         box = self._clip(*rect)
         if box is None or rect[2] - rect[0] < 2 or rect[3] - rect[1] < 1:
             return

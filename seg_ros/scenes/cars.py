@@ -40,7 +40,7 @@ _END, _SIDE, _TOP, _LOW, _GLASS, _PANE, _TYRE, _RIM, _TAIL, _HEAD, _PLATE, _DARK
 
 @functools.cache
 def _faces(shape: int, away: bool, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Corner points `(N, 3)`, where each face starts, and what it is made of, in painting order.
+    """Returns corner points `(N, 3)`, where each face starts, and what it is made of, in painting order.
 
     The car's near end lies at z = 0. `away`: it drives away from the camera, so that end is its rear.
     `side`: -1 if its left flank is seen, 1 if the right, 0 if none.
@@ -55,11 +55,11 @@ def _faces(shape: int, away: bool, side: int) -> tuple[np.ndarray, np.ndarray, n
     faces: list[tuple[int, list]] = []
 
     def across(kind: int, a: tuple, b: tuple, wide: float, wide_b: float) -> None:
-        """A face across the car from (z, y) = a to b."""
+        """Returns a face across the car from (z, y) = a to b."""
         faces.append((kind, [(-wide, a[1], a[0]), (wide, a[1], a[0]), (wide_b, b[1], b[0]), (-wide_b, b[1], b[0])]))
 
     def box(kind: int, x0: float, x1: float, low: float, high: float) -> None:
-        """A rectangle on the near end."""
+        """Returns a rectangle on the near end."""
         faces.append((kind, [(x0, high, 0), (x1, high, 0), (x1, low, 0), (x0, low, 0)]))
 
     across(_DARK, (end * 0.9, 0.1), (end * 0.9, 0.5), half * 0.9, half * 0.9)
@@ -135,7 +135,7 @@ def paint_car(
     away: bool,
     color: np.ndarray,
 ) -> None:
-    """Paint a car of body colour `color` (3,) whose near end's middle stands at (x, z)."""
+    """Paints a car of body colour `color` (3,) whose near end's middle stands at (x, z)."""
     car = SHAPES[shape]
     seen = x - view.x
     side = 0 if abs(seen) < car.width / 2 else int(-np.sign(seen))

@@ -15,7 +15,7 @@ _LEAVES = ((62, 92, 44), (84, 112, 48), (48, 78, 50), (112, 116, 52), (150, 112,
 
 
 def make_tree(rng: np.random.Generator) -> Pyramid:
-    """A tree, sprite `(200, 140, 4)`: a trunk with branches under a crown of lit clumps of leaves."""
+    """Draws a tree, sprite `(200, 140, 4)`: a trunk with branches under a crown of lit clumps of leaves."""
     h, w = 200, 140
     image = np.zeros((h, w, 4), np.uint8)
     trunk = np.asarray((94, 74, 58)) * rng.uniform(0.6, 1.3)
@@ -44,7 +44,7 @@ def make_tree(rng: np.random.Generator) -> Pyramid:
 
 
 def make_signs(rng: np.random.Generator) -> list[tuple[Pyramid, float, float]]:
-    """The sign boards of a street: (sprite, width m, height m)."""
+    """Draws the sign boards of a street: (sprite, width m, height m)."""
     white, red = np.asarray((236, 236, 232)), np.asarray((196, 30, 36))
     blue, green = np.asarray((28, 74, 168)), np.asarray((24, 112, 74))
     c = 32
@@ -101,8 +101,8 @@ def make_signs(rng: np.random.Generator) -> list[tuple[Pyramid, float, float]]:
 def _post(
     canvas: Canvas, view: View, x: float, z: float, top: float, width: float, color: np.ndarray, fade: float
 ) -> None:
-    """An upright post, one half lit. Never thinner than what a camera of this size would show."""
-    half = max(width * view.focal / z, 4.2 * max(view.size[1] / 480, 0.5)) / 2
+    """Paints an upright post, one half lit. Never thinner than what a camera of this size would show."""
+    half = max(width * view.focal / z, 4.2 * max(view.size[0] / 480, 0.5)) / 2
     u, a, b = view.column(x, z), view.row(top, z), view.row(0, z)
     canvas.polygon(np.float32(((u - half, a), (u, a), (u, b), (u - half, b))), color * 1.15, _POLE, fade)
     canvas.polygon(np.float32(((u, a), (u + half, a), (u + half, b), (u, b))), color * 0.75, _POLE, fade)
@@ -111,10 +111,10 @@ def _post(
 def paint_lamp(
     canvas: Canvas, view: View, weather: Weather, x: float, z: float, color: np.ndarray, tall: float
 ) -> None:
-    """A lamp post at (x, z), `tall` metres high, its arm over the road."""
+    """Paints a lamp post at (x, z), `tall` metres high, its arm over the road."""
     fade = weather.fade(z)
     reach = -np.sign(x) * 1.8
-    thick = max(0.14, 3.2 * z / view.focal * max(view.size[1] / 480, 0.5))
+    thick = max(0.14, 3.2 * z / view.focal * max(view.size[0] / 480, 0.5))
     arm = view.project(
         np.float64(
             (
@@ -145,7 +145,7 @@ def paint_sign(
     low: float,
     mirrored: bool,
 ) -> None:
-    """A sign board whose lower edge is `low` m high, on its post at (x, z); `mirrored` turns it over."""
+    """Paints a sign board whose lower edge is `low` m high, on its post at (x, z); `mirrored` turns it over."""
     sprite, w, h = board
     fade, scale = weather.fade(z), view.focal / z
     _post(canvas, view, x, z, low + h * 0.5, 0.13, color, fade)

@@ -99,7 +99,7 @@ class Ground:
                 line(x, CROSSING_AT - 1.5, CROSSING_AT + 1.5, 0.25)
 
     def _shade(self, rng: np.random.Generator, weather: Weather) -> None:
-        """Fallen shade of trees and houses: baked, so it costs nothing per frame."""
+        """Paints the fallen shade of trees and houses: baked, so it costs nothing per frame."""
         shape = self._texture.shape[:2]
         dapple = smooth_noise(rng, shape, (36, 30), wrap=True)
         light = 1 - 0.6 * weather.shadow * np.clip((dapple - 0.55) * 6, 0, 1)
@@ -111,7 +111,7 @@ class Ground:
             self._texture[..., i] = self._texture[..., i] * light
 
     def paint(self, pixels: np.ndarray, view: View) -> None:
-        """Paint colour and paint number of all rows of `pixels` `(H, W, 4) uint8` below the horizon."""
+        """Paints colour and paint number of all rows of `pixels` `(H, W, 4) uint8` below the horizon."""
         height, width = pixels.shape[:2]
         first = int(view.horizon) + 1
         z = view.focal * view.height / (np.arange(first, height, dtype=np.float32) - np.float32(view.horizon))

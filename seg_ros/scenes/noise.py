@@ -9,7 +9,7 @@ import numpy as np
 def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, int], cell: tuple[float, float], wrap: bool = False
 ) -> np.ndarray:
-    """`shape` (H, W) float32 in 0..1, varying over `cell` (rows, columns) px; `wrap`: repeats in rows."""
+    """Makes noise of `shape` (H, W), float32 in 0..1, varying over `cell` (rows, columns) px; `wrap`: rows repeat."""
     rows, columns = (max(int(np.ceil(n / c)), 1) for n, c in zip(shape, cell, strict=True))
     grid = rng.random((rows, columns), dtype=np.float32)
     if wrap:
@@ -21,12 +21,12 @@ def smooth_noise(
 
 
 def grain(rng: np.random.Generator, shape: tuple[int, int], amount: float) -> np.ndarray:
-    """`shape` (H, W) float32, independent uniform noise in -`amount`..`amount`."""
+    """Makes noise of `shape` (H, W), float32, independent uniform noise in -`amount`..`amount`."""
     return (rng.random(shape, dtype=np.float32) - 0.5) * (2 * amount)
 
 
 def textured(color: np.ndarray, *fields: np.ndarray) -> np.ndarray:
-    """`(H, W, 4) uint8`: `color` (3,) brightened by the sum of `fields` (H, W); the fourth channel is 0."""
+    """Makes a texture `(H, W, 4) uint8`: `color` (3,) brightened by the sum of `fields` (H, W); channel 4 is 0."""
     total = np.float32(1) + sum(fields)
     out = np.zeros((*total.shape, 4), np.uint8)
     for i in range(3):

@@ -34,7 +34,7 @@ def _blob(image: np.ndarray, center: tuple, axes: tuple, color: np.ndarray, star
 
 
 def _finish(rng: np.random.Generator, image: np.ndarray) -> Pyramid:
-    """Light from one side, cloth texture, and colour beyond the outline so that edges stay clean."""
+    """Adds light from one side, cloth texture, and colour beyond the outline so that edges stay clean."""
     h, w = image.shape[:2]
     outside = image[..., 3] == 0
     color = image[..., :3].astype(np.float32)
@@ -47,7 +47,7 @@ def _finish(rng: np.random.Generator, image: np.ndarray) -> Pyramid:
 
 
 def cloth(rng: np.random.Generator) -> np.ndarray:
-    """A cloth colour `(3,)`: dark, plain or bright."""
+    """Picks a cloth colour `(3,)`: dark, plain or bright."""
     kind = rng.random()
     if kind < 0.35:
         return rng.uniform(18, 75) * rng.uniform(0.8, 1.2, 3)
@@ -57,7 +57,7 @@ def cloth(rng: np.random.Generator) -> np.ndarray:
 
 
 def make_pedestrian(rng: np.random.Generator) -> list[Pyramid]:
-    """The `STRIDE` sprites of one walking person, feet on the lower edge."""
+    """Draws the `STRIDE` sprites of one walking person, feet on the lower edge."""
     shirt, legs, bag = cloth(rng), cloth(rng) * 0.7, cloth(rng)
     skin, hair = (np.asarray(c[rng.integers(4)]) for c in (_SKIN, _HAIR))
     coat, carries, wide = rng.random() < 0.35, rng.random() < 0.4, rng.uniform(0.85, 1.15)
@@ -88,7 +88,7 @@ def make_pedestrian(rng: np.random.Generator) -> list[Pyramid]:
 
 
 def make_bicyclist(rng: np.random.Generator) -> list[Pyramid]:
-    """The `STRIDE` sprites of one rider on a bicycle, riding to the right, wheels on the lower edge."""
+    """Draws the `STRIDE` sprites of one rider on a bicycle, riding to the right, wheels on the lower edge."""
     shirt, legs, frame = cloth(rng), cloth(rng) * 0.7, cloth(rng)
     helmet, skin = rng.uniform(60, 240, 3), np.asarray(_SKIN[rng.integers(4)])
     rear, front, axle = 0.45, 1.42, 1.62

@@ -14,7 +14,7 @@ CROSSING_AT = 30.0
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Widths in metres; pairs are (left, right) of the road's middle, both positive.
+    """The plan of a street. Widths in metres; pairs are (left, right) of the road's middle, both positive.
 
     Attributes:
         lane: width of one lane.
@@ -44,7 +44,7 @@ class Plan:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Plan:
-        """A random street."""
+        """Makes a random street."""
         lane = rng.uniform(2.9, 3.5)
         lanes = ((1, 1), (1, 1), (2, 1), (1, 2), (2, 2))[rng.integers(5)]
         parking = bool(rng.random() < 0.6), bool(rng.random() < 0.5 and lanes[1] == 1)

@@ -15,12 +15,16 @@ class Sky:
     """A panorama `(rows above the horizon, 2 W, 4) uint8` with its paint numbers, shifted by heading."""
 
     def __init__(self, rng: np.random.Generator, weather: Weather, size: tuple[int, int], rows: int) -> None:
-        """`rows`: image rows the panorama covers; its last row lies on the horizon."""
-        width = size[0] * 2
+        """Paints it for images of `size` `(H, W)`.
+
+        Args:
+            rows: image rows that the panorama covers; its last row lies on the horizon.
+        """
+        width = size[1] * 2
         self._panorama = np.zeros((rows, width, 4), np.uint8)
         up = np.linspace(1, 0, rows, dtype=np.float32)[:, None]
         mix = np.sqrt(up)
-        cell = size[1] / 6
+        cell = size[0] / 6
         cloud = sum(smooth_noise(rng, (rows, width), (cell * k, cell * k * 2.5)) * k for k in (1.0, 0.45, 0.2))
         cloud = np.clip((cloud / 1.65 - 0.68 + 0.45 * weather.clouds) * 5, 0, 1) * (0.35 + 0.5 * up)
         shade = 0.92 + 0.14 * smooth_noise(rng, (rows, width), (cell * 0.3, cell * 0.6))
@@ -28,7 +32,7 @@ class Sky:
         for i in range(3):
             base = weather.zenith[i] * mix + weather.horizon[i] * (1 - mix)
             self._panorama[..., i] = np.clip(base + (bright[i] * shade - base) * cloud, 0, 255)
-        self._skyline(rng, weather, size[1])
+        self._skyline(rng, weather, size[0])
 
     def _skyline(self, rng: np.random.Generator, weather: Weather, height: int) -> None:
         rows, width = self._panorama.shape[:2]
@@ -48,7 +52,7 @@ class Sky:
             x += step
 
     def paint(self, pixels: np.ndarray, horizon: float, shift: float) -> None:
-        """Paint the rows of `pixels` `(H, W, 4) uint8` above `horizon` (px), turned by `shift` px."""
+        """Paints the rows of `pixels` `(H, W, 4) uint8` above `horizon` (px), turned by `shift` px."""
         rows, width = self._panorama.shape[:2]
         w = pixels.shape[1]
         end = min(int(horizon) + 1, rows, pixels.shape[0])

@@ -45,14 +45,18 @@ class Scene:
 class Street:
     """An endless street, driven down at 8 to 10 m/s. Any frame can be drawn at any time, in any order."""
 
-    def __init__(self, seed: int, width: int = 640, height: int = 480) -> None:
-        """The street of `seed` (>= 0), seen in images of `width` x `height` px, each at least 64."""
+    def __init__(self, seed: int, size: tuple[int, int] = (480, 640)) -> None:
+        """Builds the street of `seed` (>= 0), seen in images of `size` `(H, W)`, each side at least 64 px.
+
+        Raises:
+            ValueError: for a negative seed or a smaller size.
+        """
         if seed < 0:
             raise ValueError(f"a street's seed must be 0 or more, got {seed}")
-        if min(width, height) < 64:
-            raise ValueError(f"a street needs images of at least 64 x 64 px, got {width} x {height}")
+        height, width = self._size = size
+        if min(size) < 64:
+            raise ValueError(f"a street needs images of at least 64 x 64 px, got {height} x {width}")
         rng = np.random.default_rng((seed, 11))
-        size = self._size = (width, height)
         self._weather = weather = make_weather(rng)
         self._plan = plan = Plan.random(rng)
         self._mirrored = bool(rng.random() < 0.3)  # some countries drive on the left
@@ -78,10 +82,10 @@ class Street:
         self._vignette, self._noise = self._make_lens(rng)
 
     def scene(self, index: int, rate: float = 30.0) -> Scene:
-        """Frame `index` of a camera at `rate` Hz, drawn anew: it depends on no other call."""
+        """Draws frame `index` of a camera at `rate` Hz: it depends on no other call."""
         t = index / rate
         view = self._drive.view(t)
-        width, height = self._size
+        height, width = self._size
         canvas = Canvas(np.zeros((height, width, 4), np.uint8), self._haze)
         self._sky.paint(canvas.pixels, view.horizon, view.focal * (view.yaw + 20 * view.bend))
         self._ground.paint(canvas.pixels, view)
@@ -97,7 +101,7 @@ class Street:
         return Scene(self._photograph(canvas.pixels, index), label, instance)
 
     def _make_shadow(self) -> np.ndarray:
-        """A soft blot `(32, 32, 4) uint8`: 255 keeps the light, darkest in the middle."""
+        """Makes a soft blot `(32, 32, 4) uint8`: 255 keeps the light, darkest in the middle."""
         y, x = np.mgrid[-1:1:32j, -1:1:32j]
         dark = np.clip(1.6 * (1 - np.hypot(x, y)), 0, 1) * min(0.45 + 0.4 * self._weather.shadow, 0.85)
         soft = np.full((32, 32, 4), 255, np.uint8)
@@ -105,8 +109,8 @@ class Street:
         return soft
 
     def _make_lens(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Vignette `(H, W, 3) uint8` (255 keeps the light) and sensor noise, a little larger than a frame."""
-        width, height = self._size
+        """Makes the vignette `(H, W, 3) uint8` (255 keeps the light) and sensor noise, a little larger than a frame."""
+        height, width = self._size
         y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
         x = np.linspace(-1, 1, width, dtype=np.float32)[None]
         fall = 255 * (1 - rng.uniform(0.05, 0.16) * (x * x + y * y))
@@ -116,8 +120,8 @@ class Street:
         return cv2.merge([fall.astype(np.uint8)] * 3), noise
 
     def _photograph(self, pixels: np.ndarray, index: int) -> np.ndarray:
-        """The painted pixels as a camera gives them: lens, tone curve and noise; edges stay in place."""
-        width, height = self._size
+        """Returns the painted pixels as a camera gives them: lens, tone curve and noise; edges stay in place."""
+        height, width = self._size
         image = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
         image = cv2.GaussianBlur(image, (3, 3), 0.45)
         image = cv2.multiply(image, self._vignette, scale=1 / 255)
@@ -128,7 +132,7 @@ class Street:
         return cv2.addWeighted(image, 1.0, noise, gain, -127.5 * gain)
 
     def _shade(self, canvas: Canvas, view: View, item: Item) -> None:
-        """The soft shadow on the ground under an object."""
+        """Paints the soft shadow on the ground under an object."""
         length = SHAPES[self._shape(item)].length if item.kind == CAR else 0.0
         wide = {CAR: 1.35, TREE: 1.5, BICYCLIST: 0.7, PEDESTRIAN: 0.45}.get(item.kind, 0.3)
         deep = 1.2 if item.kind == TREE else 0.35

@@ -119,7 +119,7 @@ def _files(rng: np.random.Generator, plan: Plan) -> list[File]:
 
 
 def _far_to_near(items: list[Item], x: float) -> list[Item]:
-    """The order to paint in, seen from `x` (m): by distance, but a car is hidden by what is beside it.
+    """Returns the order to paint in, seen from `x` (m): by distance, but a car is hidden by what is beside it.
 
     Along a line of sight the distance to the side only grows, so of two objects abreast the one nearer to
     the camera's own line is in front.
@@ -139,13 +139,13 @@ class Traffic:
     """Everything on one street."""
 
     def __init__(self, rng: np.random.Generator, plan: Plan, draw: Callable[[int, int], np.ndarray]) -> None:
-        """`draw(kind, slot)`: random numbers `(12,)` in 0..1 that never change for a slot."""
+        """Lays out the traffic; `draw(kind, slot)` gives random numbers `(12,)` in 0..1 that are fixed for a slot."""
         self._plan, self._draw = plan, draw
         self._files = _files(rng, plan)
         self._gap = rng.uniform(10, 20), rng.uniform(1, 4), rng.uniform(0, 2 * np.pi)
 
     def items(self, t: float, s: float, x: float) -> list[Item]:
-        """What can be seen at time `t` (s) from `s` metres down the street at `x` (m), far to near."""
+        """Lists what can be seen at time `t` (s) from `s` metres down the street at `x` (m), far to near."""
         found = list(self._crossers(s))
         for number, file in enumerate(self._files, start=3):
             # a car's body reaches on from its near end: one that is being passed is still in view
@@ -167,7 +167,7 @@ class Traffic:
         return _far_to_near(found, x)
 
     def _crossers(self, s: float) -> Iterator[Item]:
-        """Pedestrians on the zebra crossings ahead: off the camera's lane before it gets there."""
+        """Yields the pedestrians on the zebra crossings ahead: off the camera's lane before it gets there."""
         if not self._plan.crossing or self._plan.lead:
             return
         for period in range(int(s // PERIOD), int((s + 40) // PERIOD) + 1):

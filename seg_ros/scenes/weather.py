@@ -31,7 +31,7 @@ class Weather:
     tone: np.ndarray
 
     def fade(self, distance: float) -> float:
-        """Share of haze, 0..1, in the light from `distance` metres."""
+        """Returns the share of haze, 0..1, in the light from `distance` metres."""
         return 1.0 - float(np.exp(-self.haze * max(distance, 0.0)))
 
 
@@ -45,7 +45,7 @@ _KINDS = (
 
 
 def make_weather(rng: np.random.Generator) -> Weather:
-    """A random light."""
+    """Makes a random light."""
     zenith, horizon, haze, clouds, sun, shadow, tint, gain = _KINDS[rng.integers(len(_KINDS))]
     side = sun * rng.choice((-1.0, 1.0)) * rng.uniform(0.5, 1.0)
     gain *= rng.uniform(0.82, 1.12)

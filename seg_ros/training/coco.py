@@ -10,8 +10,8 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from seg_ros.classes import ClassMap
-from seg_ros.training.pictures import annotated, coordinates, listed_pictures, read_rgb
 from seg_ros.metrics.truth import Truth
+from seg_ros.training.pictures import annotated, coordinates, listed_pictures, read_rgb
 
 FILE = "annotations.json"
 _EXPECTED = (

@@ -102,8 +102,7 @@ def render_street(
     root: Path,
     seeds: range,
     frames_per_seed: int,
-    width: int = 640,
-    height: int = 480,
+    size: tuple[int, int] = (480, 640),
     progress: Callable = iter,
 ) -> None:
     """Renders the street into folders `images`, `labels` (class ids), `instances` (object ids) and `classes.json`.
@@ -118,7 +117,7 @@ def render_street(
         names = [f"{seed:06d}_{k}" for k in range(frames_per_seed)]
         if all((root / "instances" / f"{name}.png").is_file() for name in names):
             continue
-        street = Street(seed, width, height)
+        street = Street(seed, size)
         for k, name in enumerate(names):
             scene = street.scene(120 * k)
             cv2.imwrite(str(root / "images" / f"{name}.jpg"), scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])

@@ -11,10 +11,10 @@ from torch import nn
 from tqdm import tqdm
 
 from seg_ros import overlay
+from seg_ros.metrics.confusion import Confusion
 from seg_ros.models.graph import SemanticGraph
 from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
 from seg_ros.training.datasets import pairs, read_sample
-from seg_ros.metrics.confusion import Confusion
 from seg_ros.weights import Manifest
 
 

@@ -11,14 +11,14 @@ from torch import nn
 from tqdm import tqdm
 
 from seg_ros import overlay
-from seg_ros.geometry import Fit
+from seg_ros.geometry import Resize
+from seg_ros.metrics.average_precision import AveragePrecision
+from seg_ros.metrics.truth import Truth
 from seg_ros.models.graph import make_graph
 from seg_ros.pasting import paste
 from seg_ros.results import Frame, Instances, Selection
-from seg_ros.metrics.average_precision import AveragePrecision
 from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
 from seg_ros.training.instances import InstancePictures
-from seg_ros.metrics.truth import Truth
 from seg_ros.weights import Manifest
 
 EVERYTHING = Selection(score_threshold=0.0, max_detections=65535)
@@ -52,10 +52,10 @@ def evaluate_instances(
     staging = torch.empty(1, *manifest.input_size, 3, dtype=torch.uint8)
     for index in tqdm(range(len(pictures)), desc="evaluate", leave=False, mininterval=2.0):
         pixels, truth = pictures.read(index)
-        fit = Fit.of(pixels.shape[:2], manifest.input_size, "letterbox")
-        fit.lay_in(pixels, staging[0].numpy())
+        resize = Resize.of(pixels.shape[:2], manifest.input_size, "letterbox")
+        resize.to_input(pixels, staging[0].numpy())
         outputs = (t[0].cpu().numpy() for t in graph(staging.to(device)))
-        instances = paste(*outputs, fit, EVERYTHING)
+        instances = paste(*outputs, resize, EVERYTHING)
         total.add(truth, instances)
         one = AveragePrecision(manifest.classes)
         one.add(truth, instances)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from seg_ros.classes import ClassMap, distinct_colors
+from seg_ros.metrics.truth import Truth
 from seg_ros.training import coco, via
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes, pairs, read_sample
-from seg_ros.metrics.truth import Truth
 
 
 class InstanceImages:

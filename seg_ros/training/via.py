@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from seg_ros.classes import ClassMap
-from seg_ros.training.pictures import annotated, coordinates, listed_pictures, read_rgb
 from seg_ros.metrics.truth import Truth
+from seg_ros.training.pictures import annotated, coordinates, listed_pictures, read_rgb
 
 FILE = "via_region_data.json"
 _EXPECTED = (

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from seg_ros.engines import ENGINES, cache, inductor
-from seg_ros.engines.opening import open_engine
 from seg_ros.engines.library import Library
+from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
 from seg_ros.models import MODELS
 from seg_ros.models.graph import InstanceGraph, SemanticGraph

@@ -21,7 +21,7 @@ def launch(ros_env, tmp_path):
     def launch(name, enclave=ENCLAVE, **security):
         arguments = ["--ros-args", "-r", f"__node:={name}", "-p", "autostart:=false", "--enclave", enclave]
         env = ros_env | {"ROS_SECURITY_KEYSTORE": str(tmp_path)} | security
-        command = [sys.executable, "-m", "seg_ros.ros.node", *arguments]
+        command = [sys.executable, "-m", "seg_ros.cli.node", *arguments]
         processes.append(subprocess.Popen(command, env=env, text=True, stderr=subprocess.PIPE))
         return processes[-1]
 

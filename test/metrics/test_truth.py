@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from seg_ros.classes import CAMVID
-from seg_ros.scenes import Street
 from seg_ros.metrics.truth import MIN_PIXELS, Truth
+from seg_ros.scenes import Street
 
 
 def test_objects_of_two_images():
@@ -31,7 +31,7 @@ def test_picture_without_objects():
 
 
 def test_street_comes_back_whole():
-    scene = Street(20000, 320, 240).scene(0)
+    scene = Street(20000, (240, 320)).scene(0)
     truth = Truth.from_images(scene.label, scene.instance, CAMVID.things)
     assert len(truth) == len(np.unique(scene.instance)) - 1 > 3
     assert np.array_equal(truth.masks.sum(axis=0), scene.instance > 0)

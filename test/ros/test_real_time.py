@@ -69,7 +69,7 @@ def test_with_nobody_listening_a_camera_costs_next_to_nothing(ros_env, graph, sm
     labels = graph.collect(Image, "/segmentation/label")
     settings = {"weights": small_weights, "engine": "eager", "input_topic": "/eye/image"}
     words = [word for name, value in settings.items() for word in ("-p", f"{name}:={value}")]
-    node = subprocess.Popen([sys.executable, "-m", "seg_ros.ros.node", "--ros-args", *words], env=ros_env)
+    node = subprocess.Popen([sys.executable, "-m", "seg_ros.cli.node", "--ros-args", *words], env=ros_env)
     try:
         wait_for(lambda: labels, 60)
         graph.client.destroy_subscription(next(s for s in graph.client.subscriptions if s.topic.endswith("label")))

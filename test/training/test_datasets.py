@@ -18,7 +18,7 @@ CAMVID_VAL = Path(__file__).parents[2] / "../shared/data/camvid/val"
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
     root = tmp_path_factory.mktemp("street")
-    render_street(root, range(20000, 20002), 2, 160, 120)
+    render_street(root, range(20000, 20002), 2, (120, 160))
     return root
 
 
@@ -26,7 +26,7 @@ def test_rendered_street_is_the_street(street):
     files = pairs(street)
     assert [image.stem for image, _ in files] == ["020000_0", "020000_1", "020001_0", "020001_1"]
     image, label = read_sample(*files[1], 11)
-    scene = Street(20000, 160, 120).scene(120)
+    scene = Street(20000, (120, 160)).scene(120)
     assert np.array_equal(label, scene.label)
     assert np.abs(image.astype(int) - scene.image).mean() < 4  # JPEG
     assert load_classes(street) == CAMVID

@@ -20,7 +20,7 @@ ARGUMENTS = {"things": 3, "depth": 18, "width": 0.125, "channels": 8, "hidden": 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
     root = tmp_path_factory.mktemp("street")
-    render_street(root, range(20000, 20001), 2, 192, 128)
+    render_street(root, range(20000, 20001), 2, (128, 192))
     return root
 
 

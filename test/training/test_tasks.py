@@ -29,7 +29,7 @@ FIGURES = {"unet": {"miou"}, "mask_rcnn": {"mask_ap", "mask_ap50", "box_ap"}}
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("street")
     for part, seed in (("train", 0), ("val", 10000)):
-        render_street(root / part, range(seed, seed + 1), 2, SIZE[1], SIZE[0])
+        render_street(root / part, range(seed, seed + 1), 2, SIZE)
     return root
 
 

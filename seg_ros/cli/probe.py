@@ -1,0 +1,137 @@
+"""Judges a running segmentation node: subscribes to what it publishes, compares with the truth, reports.
+
+    ros2 run seg_ros probe --node /segmentation --topic /camera/image_raw --seconds 20
+
+Judges `~/label`, or `~/instances` where the weights are an instance network's. Prints figures once a second and at the
+end; the last line of stdout is one JSON object with `frames_in labels_out dropped fps age_p50_ms age_p99_ms stages_ms
+engine` and `miou iou`, or `mask_ap mask_ap50 mask_ap75 box_ap box_ap50 box_ap75 ap`. Writes a side-by-side picture.
+Exits 1 when nothing came, when mIoU is below `--min-miou` or mask AP50 below `--min-ap50`, or when there is no truth
+although `--require-truth` is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seg_ros import runtime
+from seg_ros.cli.arguments import own_arguments
+
+if TYPE_CHECKING:
+    from seg_ros.ros.figures import Figures
+    from seg_ros.ros.judges import Judge
+    from seg_ros.ros.probe import Probe
+
+INTERRUPTED = 130
+"""Exit status: what a shell says of Ctrl-C."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Judges a node for a while. Exits 0 if it did well, 1 if not, 130 when interrupted."""
+    runtime.prepare()
+    runtime.interrupt_once()
+    parser = _parser()
+    options = parser.parse_args(own_arguments(args))
+
+    from seg_ros.errors import WeightsError
+    from seg_ros.manifest import read_manifest
+
+    try:
+        manifest = read_manifest(options.weights)
+    except WeightsError as error:
+        parser.exit(1, f"probe: {error}\n")
+
+    from seg_ros.ros.interrupt import session
+    from seg_ros.ros.judges import JUDGES
+    from seg_ros.ros.probe import Probe
+
+    status = INTERRUPTED
+    with session(args):
+        judge = JUDGES[manifest.task](manifest.classes)
+        probe = Probe(options.node, options.topic, judge, _truth_topics(options))
+        _watch(probe, judge, options)
+        figures = probe.figures()
+        _print_classes(judge, figures)
+        _write_picture(probe, judge, figures, options)
+        failures = _failures(probe, judge, figures, options)
+        for failure in failures:
+            print(f"FAILED: {failure}")
+        print(figures.to_json(), flush=True)
+        status = 1 if failures else 0
+    sys.exit(status)
+
+
+def _watch(probe: Probe, judge: Judge, options: argparse.Namespace) -> None:
+    start = time.monotonic()
+    print(f"waiting for {probe.result_topic} ...", flush=True)
+    came = probe.wait_for_first(options.patience)
+    waited = time.monotonic() - start
+    if not came:
+        print(f"nothing after {waited:.0f} s; {options.node} says: {probe.message or 'nothing'}")
+        return
+    print(f"first one after {waited:.1f} s", flush=True)
+    for figures in probe.watch(options.seconds):
+        print(figures.line(judge.score, judge.title), flush=True)
+
+
+def _print_classes(judge: Judge, figures: Figures) -> None:
+    for name, value in judge.by_class(figures.quality).items():
+        print(f"  {name:12s} {'absent' if value is None else f'{100 * value:5.1f}'}")
+    if summary := judge.summary(figures.quality):
+        print(summary)
+
+
+def _write_picture(probe: Probe, judge: Judge, figures: Figures, options: argparse.Namespace) -> None:
+    import cv2
+
+    if probe.picture is not None:
+        options.output.mkdir(parents=True, exist_ok=True)
+        path = (options.output / "segmentation.png").resolve()
+        cv2.imwrite(str(path), judge.picture(*probe.picture))
+        print(f"picture: {path}")
+    elif figures.labels_out:
+        print(f"no picture: no image on {options.topic} had a result of its stamp")
+
+
+def _failures(probe: Probe, judge: Judge, figures: Figures, options: argparse.Namespace) -> list[str]:
+    score, least = figures.quality[judge.score], getattr(options, judge.least)
+    failures = [probe.mismatch] if probe.mismatch else []
+    if options.require_truth and score is None:
+        truth = " and ".join(_truth_topics(options)[kind] for kind in judge.truths)
+        failures.append(f"no {judge.topic} could be compared with the truth on {truth}")
+    if not figures.labels_out:
+        failures.append(f"no {judge.topic} came")
+    if score is not None and score < least:
+        failures.append(f"{judge.title} {score:.3f} is below {least}")
+    return failures
+
+
+def _truth_topics(options: argparse.Namespace) -> dict[str, str]:
+    """Returns the topic of each kind of truth."""
+    return {"label": options.truth, "instance": options.instance_truth}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="probe", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--node", default="/segmentation", help="name of the segmentation node")
+    add("--topic", default="/camera/image_raw", help="the camera topic that it segments")
+    add("--truth", default="/camera/label_truth", help="topic of true label images")
+    add("--instance-truth", default="/camera/instance_truth", help="topic of true object-id images")
+    add("--weights", default="unet_street", help="what the node runs, for class names and colours")
+    add("--seconds", type=int, default=20, help="how long to judge")
+    add("--patience", type=float, default=300.0, help="seconds to wait for the first label")
+    add("--min-miou", type=float, default=0.75)
+    add("--min-ap50", type=float, default=0.4, help="of masks")
+    add("--require-truth", action="store_true", help="fail when there is nothing to compare with")
+    add("--output", type=Path, default=Path("demo"), help="folder of the picture")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The demo: camera, node and probe together, on a real graph; by task."""
+
+import json
+import subprocess
+
+import cv2
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+
+from seg_ros.cli.demo import DEFAULTS
+from seg_ros.models import TASKS
+
+
+def test_defaults_are_there_for_each_task():
+    assert set(DEFAULTS) == set(TASKS)
+
+
+@pytest.mark.parametrize(
+    ("weights", "threshold", "score", "classes", "status"),
+    [
+        ("small_weights", "--min-miou=0.0", "miou", ("iou", {"road", "car"}), 0),
+        ("small_instance_weights", "--min-ap50=1.0", "mask_ap50", ("ap", {"car", "pedestrian", "bicyclist"}), 1),
+    ],
+)
+def test_it_judges(run, request, tmp_path, weights, threshold, score, classes, status):
+    weights = request.getfixturevalue(weights)
+    process = run(
+        "demo", "--weights", weights, "--engine", "eager", "--seconds", 3, threshold,
+        stdout=subprocess.PIPE, cwd=tmp_path,
+    )  # fmt: skip
+    lines = process.communicate(timeout=120)[0].splitlines()
+    assert process.returncode == status
+    figures = json.loads(lines[-1])
+    assert {"frames_in", "labels_out", "dropped", "fps", "age_p50_ms", "age_p99_ms"} <= figures.keys()
+    assert figures["labels_out"] > 5
+    assert figures["engine"] == "eager"
+    assert 0 <= figures[score] < 1
+    name, expected = classes
+    assert figures[name].keys() >= expected
+    assert cv2.imread(str(tmp_path / "demo/segmentation.png")) is not None
+    assert any("FAILED: mask AP50" in line for line in lines) is bool(status)
+
+
+def test_it_ends_when_the_node_cannot_configure(run, tmp_path, small_weights):
+    process = run(
+        "demo", "--weights", small_weights, "--engine", "warp", "--seconds", 3,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path,
+    )  # fmt: skip
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "configure failed" in out
+    assert "no label came" in out

@@ -1,0 +1,77 @@
+"""The node as a user starts it, with a camera in another process."""
+
+import signal
+import time
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+
+from lifecycle_msgs.srv import ChangeState, GetState
+from sensor_msgs.msg import Image
+
+from seg_ros.ros.qos import camera_qos
+from test.conftest import wait_for
+
+
+def call(graph, kind, service, request):
+    client = graph.client.create_client(kind, service)
+    assert client.wait_for_service(30)
+    # The request is repeated: one may go to a node of the test before, which the graph has not forgotten yet.
+    futures = []
+
+    def answer():
+        futures.append(client.call_async(request))
+        end = time.monotonic() + 5.0
+        while time.monotonic() < end:
+            done = [f for f in futures if f.done()]
+            if done:
+                return done
+            time.sleep(0.01)
+        return []
+
+    return wait_for(answer, 30)[0].result()
+
+
+def test_life_cycle_and_labels_of_another_process(graph, run, small_weights):
+    images = graph.collect(Image, "/camera/image_raw", camera_qos(False))
+    labels = graph.collect(Image, "/segmentation/label")
+    run("camera", "--size", 120, 160, "--frame-id", "eye")
+    node = run(
+        "node", "--ros-args", "-p", f"weights:={small_weights}", "-p", "engine:=eager", "-p", "autostart:=false",
+        "-p", "input_topic:=/camera/image_raw",
+    )  # fmt: skip
+
+    def state():
+        return call(graph, GetState, "/segmentation/get_state", GetState.Request()).current_state.label
+
+    def change(transition):
+        request = ChangeState.Request()
+        request.transition.label = transition
+        return call(graph, ChangeState, "/segmentation/change_state", request).success
+
+    def stamp(message):
+        return message.header.stamp.sec, message.header.stamp.nanosec
+
+    def matches():  # the client may find the camera later than the node does
+        sent = {stamp(image) for image in list(images)}
+        found = [label for label in list(labels) if stamp(label) in sent]
+        return found if len(found) >= 5 else []
+
+    assert state() == "unconfigured"
+    assert not labels
+    for _ in range(2):
+        assert change("configure")
+        assert state() == "inactive"
+        assert change("activate")
+        assert state() == "active"
+        assert not change("configure")  # no such transition from here
+        assert state() == "active"
+        for label in wait_for(matches, 60):
+            assert (label.header.frame_id, label.height, label.width, label.step) == ("eye", 120, 160, 160)
+        assert change("deactivate")
+        assert change("cleanup")
+        labels.clear()
+    assert state() == "unconfigured"
+    node.send_signal(signal.SIGINT)
+    assert node.wait(10) == 0

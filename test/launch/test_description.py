@@ -1,0 +1,121 @@
+"""The launch description: arguments, and the processes that they start."""
+
+import dataclasses
+
+import pytest
+
+from seg_ros import fast_dds
+
+
+@pytest.fixture
+def started(segment):
+    """The processes that a launch with these arguments starts: name of the executable -> action."""
+    from launch import LaunchContext
+
+    def started(**given):
+        context = LaunchContext()
+        context.launch_configurations.update(given)
+        for argument in segment.arguments():
+            argument.visit(context)
+        nodes = {node.node_executable: node for node in segment.nodes(context)}
+        return {name: n for name, n in nodes.items() if n.condition is None or n.condition.evaluate(context)}
+
+    return started
+
+
+def test_arguments(segment):
+    from seg_ros.engines import ENGINES
+    from seg_ros.ros.parameters import Parameters
+
+    arguments = {a.name: a for a in segment.generate_launch_description().get_launch_arguments()}
+    assert set(arguments) == {
+        "params_file", "weights", "model", "engine", "input_topic", "input_topics", "namespace", "camera", "rviz",
+        "log_level", "respawn",
+    }  # fmt: skip
+    for name, argument in arguments.items():
+        assert len(argument.description) > 15, name
+        assert argument.default_value is not None, name
+    assert set(arguments["engine"].choices) == {"", "auto", *ENGINES}
+    assert set(segment.PARAMETERS) < {field.name for field in dataclasses.fields(Parameters)}
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({}, {"node"}),
+        ({"camera": "true"}, {"node", "camera"}),
+        ({"camera": "True", "rviz": "true"}, {"node", "camera", "rviz2"}),
+    ],
+)
+def test_processes(started, given, names):
+    assert set(started(**given)) == names
+
+
+@pytest.mark.parametrize(
+    ("given", "weights"),
+    [
+        ({}, None),
+        ({"model": "mask_rcnn"}, None),
+        ({"camera": "true"}, "unet_street"),
+        ({"camera": "true", "model": "mask_rcnn"}, "mask_rcnn_street"),
+        ({"camera": "true", "model": "mask_rcnn", "weights": "mine"}, "mine"),
+    ],
+)
+def test_weights_of_the_street(segment, monkeypatch, given, weights):
+    from launch import LaunchContext
+
+    made = []
+    monkeypatch.setattr(segment, "Node", lambda **options: made.append(options))
+    context = LaunchContext()
+    context.launch_configurations.update(given)
+    for argument in segment.arguments():
+        argument.visit(context)
+    segment.nodes(context)
+    (node,) = (options for options in made if options["executable"] == "node")
+    _file, *arguments = node["parameters"]
+    chosen = arguments[0].get("weights") if arguments else None
+    assert getattr(chosen, "value", chosen) == weights
+
+
+@pytest.mark.parametrize(
+    ("text", "topics"),
+    [
+        ("[/front/image_raw, /rear/image_raw]", ["/front/image_raw", "/rear/image_raw"]),
+        ("['/front/image_raw']", ["/front/image_raw"]),
+        ("[]", []),
+    ],
+)
+def test_topics_are_a_yaml_list(segment, text, topics):
+    assert segment.topics(text) == topics
+
+
+@pytest.mark.parametrize("text", ["/front/image_raw", "[/front/image_raw", "[1, 2]", "['']", "{front: image}"])
+def test_topics_that_are_no_list_are_refused(segment, text):
+    with pytest.raises(ValueError, match=r"^input_topics: ") as caught:
+        segment.topics(text)
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [{"engine": "warp"}, {"camera": "maybe"}, {"log_level": "loud"}])
+def test_wrong_choice_is_refused(started, wrong):
+    (name,) = wrong
+    with pytest.raises(RuntimeError, match=name):
+        started(**wrong)
+
+
+def test_missing_parameters_file_is_named(started, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nope\.yaml"):
+        started(params_file=str(tmp_path / "nope.yaml"))
+
+
+def test_fast_dds_profile(segment, monkeypatch):
+    from launch import LaunchContext
+    from launch.utilities import perform_substitutions
+
+    for name in fast_dds.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    (action,) = segment.fast_dds_profile()
+    given = tuple(perform_substitutions(LaunchContext(), part) for part in (action.name, action.value))
+    assert [given] == list(fast_dds.settings().items())
+    monkeypatch.setenv(given[0], "/mine.xml")
+    assert segment.fast_dds_profile() == []
