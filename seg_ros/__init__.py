@@ -5,17 +5,17 @@
     net = seg_ros.open("unet_street")
     result = net(cv2.imread("street.png"))  # a SemanticMap: result.label, result.confidence
 
-Importing it needs no PyTorch and changes nothing outside it.
+Importing it loads nothing else before it is asked for, and changes nothing outside it.
 """
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seg_ros.results import Frame, Instances, Selection, SemanticMap, Wanted
-
 if TYPE_CHECKING:
+    from seg_ros.results import Frame, Instances, Selection, SemanticMap, Wanted
     from seg_ros.segmenter import Segmenter
 
 __version__ = "0.1.0"
@@ -35,3 +35,10 @@ def open(weights: str | Path, **options: Any) -> Segmenter:
     from seg_ros.segmenter import Segmenter
 
     return Segmenter.open(weights, **options)
+
+
+def __getattr__(name: str) -> Any:
+    """Finds the values that flow through seg_ros when they are first asked for."""
+    if name in __all__:
+        return getattr(importlib.import_module("seg_ros.results"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

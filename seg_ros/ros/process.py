@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
 from seg_ros import runtime
 from seg_ros.ros.failures import RosLogs
-from seg_ros.ros.interrupt import until_shutdown
-from seg_ros.ros.node import SegmentationNode
+from seg_ros.ros.interrupt import session
 
 
 def run(args: list[str] | None = None) -> tuple[int, bool]:
@@ -18,25 +18,24 @@ def run(args: list[str] | None = None) -> tuple[int, bool]:
 
     Returns the status of the process, 1 when only a new one can go on, and whether the inference thread ended.
     """
-    rclpy.init(args=args)
-    fatal: list[bool] = []
+    from seg_ros.ros.node import SegmentationNode  # it loads PyTorch
+
+    fatal = threading.Event()
 
     def end() -> None:
-        fatal.append(True)
+        fatal.set()
         rclpy.try_shutdown()
 
-    node, ended = None, True
-    try:
-        with until_shutdown():
-            node = SegmentationNode(runtime.deadline, end)
-            logging.getLogger("seg_ros").setLevel(logging.INFO)
-            logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
-            executor = SingleThreadedExecutor()
-            executor.add_node(node)
+    ended = True
+    with session(args):
+        node = SegmentationNode(deadline=runtime.deadline, fatal=end)
+        logging.getLogger("seg_ros").setLevel(logging.INFO)
+        logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
             executor.spin()
-    finally:
-        if node is not None:
+        finally:
             runtime.release_deadlines()  # the process ends anyway
             ended = node.release(timeout=2.0)
-        rclpy.try_shutdown()
-    return int(bool(fatal)), ended
+    return int(fatal.is_set()), ended
