@@ -20,7 +20,7 @@ Sample = tuple[np.ndarray, np.ndarray]
 
 
 def load_classes(root: Path, classes: str = "") -> ClassMap:
-    """The class map of a data set: file `classes`, else `root/classes.json`; `"camvid"` names the built-in one.
+    """Reads the class map of a data set: file `classes`, else `root/classes.json`; `"camvid"` names the built-in one.
 
     The file is JSON: `{"names": [...], "colors": [[r, g, b], ...], "things": [ids]}`.
 
@@ -39,7 +39,7 @@ def load_classes(root: Path, classes: str = "") -> ClassMap:
 
 
 def pairs(root: Path) -> list[tuple[Path, Path]]:
-    """The (image, label) files of `root/images/*` and `root/labels/<same stem>.png`, in name order.
+    """Lists the (image, label) files of `root/images/*` and `root/labels/<same stem>.png`, in name order.
 
     Raises:
         FileNotFoundError: if there is no image, or an image has no label.
@@ -102,13 +102,12 @@ def render_street(
     root: Path,
     seeds: range,
     frames_per_seed: int,
-    width: int = 640,
-    height: int = 480,
+    size: tuple[int, int] = (480, 640),
     progress: Callable = iter,
 ) -> None:
     """Renders the street into folders `images`, `labels` (class ids), `instances` (object ids) and `classes.json`.
 
-    Frames of a seed lie 4 s apart, so that each shows another stretch of its street. What is there already is kept.
+    `size` is `(H, W)` in pixels. Frames of a seed lie 4 s apart, so that each shows another stretch of its street. What is there already is kept.
     """
     (root / "images").mkdir(parents=True, exist_ok=True)
     (root / "labels").mkdir(exist_ok=True)
@@ -118,7 +117,7 @@ def render_street(
         names = [f"{seed:06d}_{k}" for k in range(frames_per_seed)]
         if all((root / "instances" / f"{name}.png").is_file() for name in names):
             continue
-        street = Street(seed, width, height)
+        street = Street(seed, size[1], size[0])
         for k, name in enumerate(names):
             scene = street.scene(120 * k)
             cv2.imwrite(str(root / "images" / f"{name}.jpg"), scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])

@@ -18,7 +18,7 @@ CAMVID_VAL = Path(__file__).parents[2] / "../shared/data/camvid/val"
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
     root = tmp_path_factory.mktemp("street")
-    render_street(root, range(20000, 20002), 2, 160, 120)
+    render_street(root, range(20000, 20002), 2, (120, 160))
     return root
 
 

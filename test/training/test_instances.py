@@ -17,7 +17,7 @@ from seg_ros.training.instances import InstancePictures, Truth, collate, default
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
     root = tmp_path_factory.mktemp("street")
-    render_street(root, range(20000, 20001), 2, 320, 240)
+    render_street(root, range(20000, 20001), 2, (240, 320))
     return root
 
 
