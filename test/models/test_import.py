@@ -5,6 +5,7 @@ import sys
 
 TORCHLESS = """
 import logging, os, signal, sys
+import cv2  # sets LD_LIBRARY_PATH itself
 sys.modules["torch"] = None  # whoever imports it fails
 before = dict(os.environ), signal.getsignal(signal.SIGINT), logging.root.level, list(logging.root.handlers)
 import seg_ros, seg_ros.classes, seg_ros.manifest, seg_ros.models
@@ -13,7 +14,8 @@ assert before == (dict(os.environ), signal.getsignal(signal.SIGINT), logging.roo
 print(seg_ros.manifest.read_manifest("mask_rcnn_street").task)
 """
 EFFECTS = """
-import os, signal, sys, torch
+import os, sys
+import cv2, torch
 before = dict(os.environ), torch.get_num_threads(), torch.get_rng_state(), torch.is_grad_enabled()
 import seg_ros.cli.convert, seg_ros.cli.evaluate, seg_ros.cli.train
 after = dict(os.environ), torch.get_num_threads(), torch.get_rng_state(), torch.is_grad_enabled()
