@@ -65,7 +65,7 @@ class Manifest:
 
 
 def find(name: str | Path) -> Path:
-    """Finds the file that `name` means: a path, or a bare name such as `unet_street` of the weights shipped with seg_ros.
+    """Finds the file that `name` means: a path, or a bare name of shipped weights, such as `unet_street`.
 
     Raises:
         WeightsError: if there is no such file; says where it looked.

@@ -92,7 +92,7 @@ def test_unknown_architecture_is_named(tmp_path, small_weights):
     manifest, tensors = weights.load(small_weights)
     other = Manifest("transformer", {}, manifest.classes, (64, 96))
     weights.save(tmp_path / "other.safetensors", tensors, other)
-    with pytest.raises(WeightsError, match=r"expected an architecture of \[.*'unet'\], got 'transformer'"):
+    with pytest.raises(WeightsError, match=r"expected an architecture of \[.*'unet', .*\], got 'transformer'"):
         weights.load_model(tmp_path / "other.safetensors")
 
 
@@ -149,7 +149,9 @@ def test_names_for_another_number_of_classes(tmp_path, small_weights):
     manifest, tensors = weights.load(small_weights)
     few = ClassMap(("road",), ((1, 2, 3),))
     weights.save(tmp_path / "few.safetensors", tensors, dataclasses.replace(manifest, classes=few))
-    with pytest.raises(WeightsError, match="expected a class map of 11 classes, as the network has, got 1: road; write the file with"):
+    with pytest.raises(
+        WeightsError, match="expected a class map of 11 classes, as the network has, got 1: road; write the file with"
+    ):
         weights.load_model(tmp_path / "few.safetensors")
 
 

@@ -44,7 +44,7 @@ class Network:
     task: str = SEMANTIC
 
     def count(self, classes: ClassMap) -> dict[str, int]:
-        """The argument that makes the network fit `classes`, such as `{"classes": 11}` or `{"things": 3}`."""
+        """Returns the argument that makes the network fit `classes`, such as `{"classes": 11}` or `{"things": 3}`."""
         name, number = _COUNTED[self.task]
         return {name: number(classes)}
 

@@ -66,7 +66,7 @@ def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def bounded(values: Tensor, largest: float | Tensor) -> Tensor:
-    """Cuts `values` to 0..`largest`; they are 0 where they are NaN: `clamp` keeps a NaN, which is no index and no place."""
+    """Cuts `values` to 0..`largest`; NaN becomes 0. `clamp` keeps a NaN, which is no index and no place."""
     return torch.where(values > 0.0, values, 0.0).clamp(max=largest)
 
 

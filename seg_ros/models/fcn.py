@@ -34,7 +34,7 @@ class FCN(nn.Module):
         super().__init__()
         strides = (4, 8, 16, 32)
         if finest not in strides:
-            raise ValueError(f"the finest stride must be one of {strides}, got {finest}")
+            raise ValueError(f"finest, the smallest stride, must be one of {strides}, got {finest}")
         self.backbone = ResNet(depth, width)
         self.skip = strides.index(finest)
         self.scores = nn.ModuleList(nn.Conv2d(c, classes, 1) for c in self.backbone.channels[self.skip :])

@@ -37,7 +37,7 @@ class FPN(nn.Module):
 
 
 def conv(in_channels: int, channels: int, kernel: int, norm: bool, relu: bool = True) -> nn.Sequential:
-    """Builds a convolution that keeps the size, with batch normalisation instead of a bias if `norm`, and ReLU if `relu`."""
+    """Builds a convolution that keeps the size; batch normalisation instead of a bias if `norm`, and ReLU if `relu`."""
     layers = [nn.Conv2d(in_channels, channels, kernel, padding=kernel // 2, bias=not norm)]
     if norm:
         layers.append(nn.BatchNorm2d(channels))

@@ -65,7 +65,7 @@ def roi_align(
 
 
 def _samples(start: Tensor, length: Tensor, size: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Where a bin is sampled along one axis: feature indices and weights, `(N, R, bins, 2 * _SAMPLES)` each.
+    """Returns where a bin is sampled along one axis: feature indices and weights, `(N, R, bins, 2 * _SAMPLES)` each.
 
     Points more than one feature outside count nothing, nor do those that are NaN; those closer take the border, as in
     the original.

@@ -39,9 +39,9 @@ class RPNHead(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Maps levels to objectness logits `(N, H*W*A)` and deltas `(N, H*W*A, 4)` each, row by row, of A anchors a place.
+        """Maps levels to objectness logits `(N, H*W*A)` and deltas `(N, H*W*A, 4)` each, row by row.
 
-        They are float32 in every precision: coordinates and scores need its digits.
+        A place has A anchors. All is float32 in every precision: coordinates and scores need its digits.
         """
         logits, deltas = [], []
         for level in levels:

@@ -28,7 +28,7 @@ _BETA = 1.0 / 9
 
 
 class Targets:
-    """The true objects of a batch: chooses the boxes that count, and compares what is predicted of them with the truth.
+    """True objects of a batch: chooses the boxes that count, and compares with the truth what is predicted for them.
 
     Args:
         objects: of each image `boxes (N, 4)`, `things (N,)` 1..T, `masks (N, H, W) uint8`, `ignore (N,) bool`.
@@ -172,7 +172,7 @@ def mask_targets(masks: Tensor, boxes: Tensor) -> Tensor:
 
 
 def _draw(matched: Tensor, count: int, share: float) -> tuple[Tensor, Tensor]:
-    """Random indices of at most `count` boxes, and those of them on objects: at most `share`, and they come first."""
+    """Draws indices of at most `count` boxes, and those of them on objects: at most `share`, and they come first."""
     on, off = (matched >= 0).nonzero().flatten(), (matched == -1).nonzero().flatten()
     on = on[torch.randperm(len(on), device=on.device)[: int(count * share)]]
     off = off[torch.randperm(len(off), device=off.device)[: count - len(on)]]
@@ -180,13 +180,13 @@ def _draw(matched: Tensor, count: int, share: float) -> tuple[Tensor, Tensor]:
 
 
 def _things(objects: dict[str, Tensor], matched: Tensor) -> Tensor:
-    """The class of the object that each box lies on, 0 where it lies on none."""
+    """Returns the class of the object that each box lies on, 0 where it lies on none."""
     things = torch.zeros_like(matched)
     things[matched >= 0] = objects["things"][matched[matched >= 0]]
     return things
 
 
 def _padded(boxes: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """`(R_i, 4)` of each image as one `(N, R, 4)`, and which rows are filled, `(N, R)` bool."""
+    """Pads `(R_i, 4)` of each image to one `(N, R, 4)`, and says which rows are filled, `(N, R)` bool."""
     filled = [torch.ones(len(b), dtype=torch.bool, device=b.device) for b in boxes]
     return pad_sequence(boxes, batch_first=True), pad_sequence(filled, batch_first=True)

@@ -82,4 +82,3 @@ def test_starts_from_weights_of_other_classes(data, tmp_path, capsys, small_weig
     arguments = ["--arguments", "width=4", "depth=2", "stem=true", "--start", str(small_weights)]
     train.main([*options(data, tmp_path, 1), *arguments])
     assert f"starts from {small_weights}; new: head.bias, head.weight" in capsys.readouterr().out
-

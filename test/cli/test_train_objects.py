@@ -125,4 +125,3 @@ def test_label_networks_on_objects(write, small_weights, tmp_path):
         evaluate.main(["--weights", str(small_weights), "--data", str(data / "val"), "--output", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"^train: .*train: expected images and labels .*, got objects in annotations"):
         train.main(["--data", str(data), "--run", str(tmp_path / "run")])
-

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from seg_ros.classes import ClassMap
-from seg_ros.results import Instances
 from seg_ros.metrics.average_precision import AveragePrecision
 from seg_ros.metrics.truth import Truth
+from seg_ros.results import Instances
 
 SIZE = (60, 80)
 CLASSES = ClassMap(("road", "car", "person"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)), frozenset({1, 2}))

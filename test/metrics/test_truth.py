@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from seg_ros.classes import CAMVID
-from seg_ros.scenes import Street
 from seg_ros.metrics.truth import MIN_PIXELS, Truth
+from seg_ros.scenes import Street
 
 
 def test_objects_of_two_images():

@@ -35,7 +35,7 @@ def test_every_row_is_tested_and_tells_the_task_of_its_network():
     assert {name: make(name, arguments).task for name, arguments in CASES} == {n: row.task for n, row in MODELS.items()}
     assert MODELS["unet"].count(CAMVID) == {"classes": 11}
     assert MODELS["mask_rcnn"].count(CAMVID) == {"things": 3}
-    with pytest.raises(ValueError, match="expected a network of unet, .*, got 'transformer'"):
+    with pytest.raises(ValueError, match=r"expected a network of unet, .*, got 'transformer'"):
         create("transformer")
 
 

@@ -71,7 +71,7 @@ class Pyramid(nn.Module):
 
     def __init__(self, channels):
         super().__init__()
-        self.layers = nn.ModuleList(nn.Conv2d(3, channels, stride, stride) for stride in (8, 16, 32))
+        self.layers = nn.ModuleList(nn.Conv2d(3, channels, stride, stride) for stride in (8, 16))
 
     def forward(self, images):
         images = images.to(self.layers[0].weight.dtype)
@@ -79,7 +79,7 @@ class Pyramid(nn.Module):
 
 
 def small_mask_rcnn():
-    model = mask_rcnn(**SMALL_INSTANCE | {"norm": False, "proposals": 16, "detections": 6})
+    model = mask_rcnn(**SMALL_INSTANCE | {"norm": False, "proposals": 8, "detections": 4})
     model.backbone = Pyramid(SMALL_INSTANCE["channels"])
     model.roi_heads.mask_head = model.roi_heads.mask_head[:1]
     with torch.no_grad():

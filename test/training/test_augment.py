@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from seg_ros.training.augment import Augment
 from seg_ros.metrics.truth import MIN_PIXELS, Truth
+from seg_ros.training.augment import Augment
 
 
 def picture():

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from seg_ros import weights
+from seg_ros.classes import CAMVID
 from seg_ros.convert import IMAGENET_MEAN
 from seg_ros.errors import WeightsError
 from seg_ros.models import create
@@ -52,22 +53,24 @@ def test_older_published_files_count_no_batches(resnet18, tmp_path):
 def test_what_a_published_file_does_not_fit_is_said(resnet18, tmp_path):
     start = Start.read(resnet18)
     for arguments in ({"depth": 34}, {"width": 0.5}, {"depth": 50}):
-        with pytest.raises(WeightsError, match=r"tensor 'encoder\..*': expected .*, got .*; give the network the depth"):
+        with pytest.raises(
+            WeightsError, match=r"tensor 'encoder\..*': expected .*, got .*; give the network the depth"
+        ):
             start.fill(create("unet_resnet", classes=2, **arguments))
-    shallow = {f"{n}": t for n, t in create("unet_resnet", classes=2, depth=34).encoder.state_dict().items()}
+    shallow = create("unet_resnet", classes=2, depth=34).encoder.state_dict()
     torch.save(shallow, tmp_path / "resnet34.pth")
     with pytest.raises(WeightsError, match=r"tensor 'encoder.layer1.2.bn1.bias' has no place, .* deeper"):
         Start.read(tmp_path / "resnet34.pth").fill(create("unet_resnet", classes=2))
-    with pytest.raises(WeightsError, match="fills the encoder of unet_resnet, fcn, .*; this network has no ResNet"):
+    with pytest.raises(WeightsError, match=r"fills the encoder of unet_resnet, fcn, .*; this network has no ResNet"):
         start.fill(create("unet", classes=2, width=4))
     torch.save({"inc.double_conv.0.weight": torch.zeros(1)}, tmp_path / "unet.pth")
     with pytest.raises(WeightsError, match=r"expected a ResNet .*, got inc\.double_conv.* seg_ros\.cli\.convert"):
         Start.read(tmp_path / "unet.pth")
 
 
-def test_a_detector_takes_the_resnet_of_a_semantic_network(tmp_path, small_weights):
+def test_a_detector_takes_the_resnet_of_a_semantic_network(tmp_path):
     fcn = create("fcn", classes=11, width=0.125)
-    manifest = weights.Manifest("fcn", {"classes": 11, "width": 0.125}, weights.load(small_weights)[0].classes, (64, 96))
+    manifest = weights.Manifest("fcn", {"classes": 11, "width": 0.125}, CAMVID, (64, 96))
     weights.save(tmp_path / "fcn.safetensors", fcn.state_dict(), manifest)
     model = create("mask_rcnn", **SMALL_INSTANCE)
     fresh = Start.read(tmp_path / "fcn.safetensors").fill(model)
