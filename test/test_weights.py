@@ -166,6 +166,22 @@ def test_another_number_of_things(tmp_path):
         weights.load_model(path)
 
 
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [
+        (1.5, r"objects\.safetensors: score_threshold must be in 0\.\.1, got 1\.5"),
+        ("high", "mask_rcnn refuses the arg"),
+    ],
+)
+def test_thresholds_that_are_none(tmp_path, small_instance_weights, threshold, message):
+    manifest, tensors = weights.load(small_instance_weights)
+    arguments = manifest.arguments | {"score_threshold": threshold}
+    path = tmp_path / "objects.safetensors"
+    weights.save(path, tensors, dataclasses.replace(manifest, arguments=arguments))
+    with pytest.raises(WeightsError, match=message):
+        weights.load_model(path)
+
+
 def test_safetensors_without_manifest(tmp_path):
     path = tmp_path / "plain.safetensors"
     safetensors.torch.save_file({"a": torch.zeros(1)}, path)
