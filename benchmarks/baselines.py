@@ -12,7 +12,7 @@ from torch import nn
 from seg_ros.cli.plain import Plain
 from seg_ros.models.fcn import TorchvisionFCN
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
-from seg_ros.models.mask_rcnn import MaskRCNN
+from seg_ros.models.mask_rcnn import MaskRCNN, mask_rcnn
 
 _stand_ins: list[torch.library.Library] = []
 """Schemas of operators that torchvision asks for when it is imported; they live as long as their library."""
@@ -28,7 +28,7 @@ def torchvision_twin(graph: SemanticGraph | InstanceGraph, size: tuple[int, int]
     if isinstance(model, TorchvisionFCN):
         names = ("segmentation", f"fcn_resnet{101 if len(model.backbone.layer3) > 6 else 50}")
         options = {"num_classes": model.classifier[-1].out_channels}
-    elif isinstance(model, MaskRCNN) and _state(model) == _state(MaskRCNN(model.things)):
+    elif isinstance(model, MaskRCNN) and _state(model) == _state(mask_rcnn(model.things)):
         names = ("detection", "maskrcnn_resnet50_fpn")
         options = {"num_classes": model.things + 1, "min_size": min(size), "max_size": max(size)}
     torchvision = import_torchvision() if names else None

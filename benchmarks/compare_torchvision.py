@@ -28,7 +28,7 @@ from seg_ros import runtime
 from seg_ros.cli.common import markdown_table, one_line_errors
 from seg_ros.engines.opening import open_engine
 from seg_ros.models.graph import make_graph
-from seg_ros.models.mask_rcnn import MaskRCNN
+from seg_ros.models.mask_rcnn import mask_rcnn
 
 THINGS = 90
 RUNS = ("torchvision", "eager", "inductor")
@@ -62,7 +62,7 @@ def measure(name: str, folder: Path, seconds: float) -> dict:
     if name == "torchvision":
         run = torchvision_run(same["network"], python)
     else:
-        model = MaskRCNN(THINGS)
+        model = mask_rcnn(THINGS)
         model.load_state_dict(same["network"])
         graph = make_graph(model, (0.5,) * 3, (0.25,) * 3, range(1, THINGS + 1))
         run = open_engine(name, graph, tuple(pixels.shape[:3]), "compare", folder, "fp32").run

@@ -54,7 +54,7 @@ State = dict[str, Tensor]
 
 
 def read_pth(path: str | Path) -> State:
-    """The tensors of a `.pth` file by name; a wrapping dict (`state_dict`, `model`) is opened.
+    """Reads the tensors of a `.pth` file by name; a wrapping dict (`state_dict`, `model`) is opened.
 
     Raises:
         WeightsError: if the file is missing, no PyTorch file, or holds anything but tensors.
@@ -80,8 +80,8 @@ def convert(state: State, classes: ClassMap | None = None, input_size: tuple[int
 
     Args:
         classes: names and colours; None takes torchvision's VOC names for 21 classes (of Mask R-CNN: COCO's for 91),
-            else numbers. The classes of a Mask R-CNN but its background are the things, in ascending id.
-        input_size: `(height, width)` the node shall run it at; None is (480, 640), and for Mask R-CNN `COCO_SIZE`.
+            else numbers. All classes of a Mask R-CNN but its background are thing classes, in ascending id.
+        input_size: `(H, W)` in pixels that the node runs it at; None is (480, 640), and for Mask R-CNN `COCO_SIZE`.
 
     Raises:
         WeightsError: if the layout is none of the table above, or `classes` has another number of classes or things.
@@ -136,7 +136,7 @@ def _mask_rcnn(state: State, classes: ClassMap | None, input_size: tuple[int, in
 
 
 def _unfrozen(state: State) -> State:
-    """torchvision's FrozenBatchNorm2d as a BatchNorm2d that computes the same.
+    """Turns torchvision's FrozenBatchNorm2d into a BatchNorm2d that computes the same.
 
     A frozen one counts no batches. The published detectors were trained with one that adds no epsilon to the variance
     (torchvision sets it to 0 as it loads them), BatchNorm2d adds 1e-5, and some of their variances are as small. The

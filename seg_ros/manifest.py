@@ -1,4 +1,4 @@
-"""What is known of a set of weights, and where they are; read without PyTorch.
+"""Manifests of weights files, and where the files are; read without PyTorch.
 
 A weights file is safetensors whose header carries the manifest: eight bytes that say how long the header is, the header
 as JSON, and the tensors (https://huggingface.co/docs/safetensors).
@@ -27,9 +27,9 @@ class Manifest:
 
     Attributes:
         architecture: name in `seg_ros.models.MODELS`.
-        arguments: its constructor's arguments.
-        classes: names, colours and things of the class ids.
-        input_size: `(height, width)` in pixels of the network input it was trained for.
+        arguments: of the network's builder.
+        classes: names and colours of the class ids, and which are thing classes.
+        input_size: `(H, W)` in pixels of the network input it was trained for.
         mean, std: per RGB channel, of pixel values scaled to 0..1.
         dataset: what it was trained on.
         score: figures on held-out data, such as `{"miou": 0.85}`.
@@ -65,7 +65,7 @@ class Manifest:
 
 
 def find(name: str | Path) -> Path:
-    """The file that `name` means: a path, or a bare name such as `unet_street` of the weights shipped with seg_ros.
+    """Finds the file that `name` means: a path, or a bare name of shipped weights, such as `unet_street`.
 
     Raises:
         WeightsError: if there is no such file; says where it looked.
@@ -86,7 +86,7 @@ def find(name: str | Path) -> Path:
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """Reads the manifest of a weights file, or of shipped weights by their bare name; tensors are not looked at.
+    """Reads the manifest of a weights file, or of shipped weights by their bare name, and leaves the tensors unread.
 
     Raises:
         WeightsError: if the file is missing, or its header is not that of seg_ros weights.
@@ -102,10 +102,10 @@ def read_manifest(path: str | Path) -> Manifest:
 
 
 def parse(path: Path, text: str) -> Manifest:
-    """The manifest that `path` has as JSON.
+    """Reads the manifest from the JSON that stands in `path`.
 
     Raises:
-        WeightsError: if it is none, or names a network that there is not.
+        WeightsError: if it is no manifest, or names an unknown network.
     """
     try:
         manifest = Manifest.from_json(text)

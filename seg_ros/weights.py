@@ -21,7 +21,11 @@ from seg_ros.models import MODELS
 
 
 def save(path: str | Path, tensors: Mapping[str, Tensor], manifest: Manifest, half: bool = False) -> None:
-    """Writes a weights file, whole or not at all. `half` stores as float16 the floating point tensors that fit it."""
+    """Writes a weights file, whole or not at all.
+
+    Args:
+        half: store floating point tensors as float16, but those with values beyond its range.
+    """
     tensors = {name: (_halved(t) if half else t).detach().cpu().contiguous() for name, t in tensors.items()}
     text = manifest.to_json()
     partial = Path(path).with_name(f".{Path(path).name}.partial")
@@ -76,7 +80,7 @@ def load(path: str | Path) -> tuple[Manifest, dict[str, Tensor]]:
 
 
 def load_model(path: str | Path, architecture: str = "") -> tuple[nn.Module, Manifest]:
-    """Builds the network that the manifest names and fills it; float32, in eval mode.
+    """Builds the network that the manifest names and fills it. It is float32 and in eval mode.
 
     Args:
         architecture: if not empty, the only one that is accepted.
@@ -90,20 +94,17 @@ def load_model(path: str | Path, architecture: str = "") -> tuple[nn.Module, Man
             f"{path}: expected architecture {architecture!r}, got {manifest.architecture!r}; "
             "change the parameter 'model' or the weights"
         )
+    network = MODELS[manifest.architecture]
     try:
-        model = MODELS[manifest.architecture].build(**manifest.arguments)
+        model = network.build(**manifest.arguments)
     except ValueError as error:
         raise WeightsError(f"{path}: {error}") from error
-    if manifest.arguments.get("classes", len(manifest.classes)) != len(manifest.classes):
-        raise WeightsError(
-            f"{path}: expected names for {manifest.arguments['classes']} classes, got {len(manifest.classes)}"
-        )
-    things = len(manifest.classes.things)
-    if manifest.arguments.get("things", things) != things:
-        raise WeightsError(
-            f"{path}: expected {manifest.arguments['things']} things among the classes, got {things}: "
-            f"{sorted(manifest.classes.things)}"
-        )
+    for name, count in network.count(manifest.classes).items():
+        if manifest.arguments.get(name) != count:
+            raise WeightsError(
+                f"{path}: expected a class map of {manifest.arguments.get(name)} {name}, as the network has, got "
+                f"{count}: {', '.join(manifest.classes.names)}; write the file with the classes it was trained on"
+            )
     expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     actual = {name: tuple(t.shape) for name, t in tensors.items()}
     if expected != actual:
@@ -117,7 +118,7 @@ def load_model(path: str | Path, architecture: str = "") -> tuple[nn.Module, Man
 
 
 def digest(tensors: Mapping[str, Tensor], manifest: Manifest) -> str:
-    """SHA-256 over a manifest and its tensors, hexadecimal."""
+    """Returns the SHA-256 over a manifest and its tensors, hexadecimal."""
     return _digest(manifest.to_json(), tensors)
 
 

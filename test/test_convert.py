@@ -16,7 +16,7 @@ from seg_ros.convert import COCO_NAMES, VOC_NAMES, convert, read_pth
 from seg_ros.errors import WeightsError
 from seg_ros.models import MODELS
 from seg_ros.models.fcn import TorchvisionFCN
-from seg_ros.models.mask_rcnn import MaskRCNN
+from seg_ros.models.mask_rcnn import mask_rcnn
 from test.models.oracle import torchvision
 from test.models.test_mask_rcnn import infer, randomise
 
@@ -115,7 +115,7 @@ def test_published_unets(style, tmp_path):
 def test_one_sigmoid_becomes_two_classes():
     reference = Reference("mateuszbuda", classes=1).eval()
     manifest, tensors = convert(reference.published())
-    model = MODELS["unet"](**manifest.arguments).eval()
+    model = MODELS["unet"].build(**manifest.arguments).eval()
     model.load_state_dict(tensors)
     images = torch.randn(1, 3, 16, 16)
     with torch.no_grad():
@@ -203,7 +203,7 @@ def test_torchvisions_mask_rcnn(detector, tmp_path):
 
 def test_torchvisions_second_mask_rcnn_keeps_its_tensors():
     with torch.device("meta"):
-        state = MaskRCNN(90, norm=True).state_dict()
+        state = mask_rcnn(90, norm=True).state_dict()
     manifest, tensors = convert(state)
     assert manifest.arguments == {"things": 90, "depth": 50, "norm": True}
     assert all(tensors[name] is t for name, t in state.items())
@@ -212,7 +212,7 @@ def test_torchvisions_second_mask_rcnn_keeps_its_tensors():
 
 def test_coco_class_ids_are_cocos_own():
     with torch.device("meta"):
-        state = MaskRCNN(90, norm=True).state_dict()
+        state = mask_rcnn(90, norm=True).state_dict()
     manifest, _ = convert(state)
     meta = torchvision().models.detection.MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta
     unique = [f"unused_{i}" if name == "N/A" else name for i, name in enumerate(meta["categories"])]
@@ -238,7 +238,7 @@ def test_half_precision_keeps_channels_that_were_hardly_used(tmp_path, small_ins
 
 def test_own_classes_of_a_mask_rcnn():
     with torch.device("meta"):
-        state = MaskRCNN(1, norm=True).state_dict()
+        state = mask_rcnn(1, norm=True).state_dict()
     damage = ClassMap(("damage",), ((255, 0, 0),), frozenset({0}))
     manifest, _ = convert(state, damage)
     assert (manifest.classes, manifest.arguments["things"]) == (damage, 1)

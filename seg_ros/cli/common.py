@@ -27,7 +27,7 @@ class Subject:
         name: of the weights, or of the untrained model with its arguments.
         graph: on the CPU, float32.
         digest: of the weights.
-        size: `(height, width)` of the network input that the weights were trained for, pixels.
+        size: `(H, W)` in pixels of the network input that the weights were trained for.
     """
 
     name: str
@@ -39,14 +39,14 @@ class Subject:
     def shipped(cls, path: str) -> Subject:
         """From a weights file, or the bare name of shipped ones."""
         model, manifest = weights.load_model(path)
-        graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things))
+        graph = make_graph(model, manifest.mean, manifest.std, manifest.classes.things)
         return cls(Path(path).stem, graph, weights.digest(model.state_dict(), manifest), manifest.input_size)
 
     @classmethod
     def untrained(cls, architecture: str, arguments: list[str]) -> Subject:
         """A network of `MODELS` with random weights, always the same, and arguments `NAME=VALUE`."""
         torch.manual_seed(0)
-        model = build(architecture, dict(argument(text) for text in arguments))
+        model = MODELS[architecture].build(**dict(argument(text) for text in arguments))
         graph = make_graph(model, (0.5,) * 3, (0.25,) * 3, range(1, getattr(model, "things", 0) + 1))
         name = " ".join([architecture, *arguments])
         return cls(name, graph, name, (480, 640))
@@ -80,7 +80,7 @@ def markdown_table(rows: list[dict], columns: Sequence[str]) -> str:
 
 
 def peak_megabytes(process: int | str = "self") -> float:
-    """The largest size so far of a process, by its number."""
+    """Returns the largest resident size so far of a process, by its number, in MB."""
     status = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e3
 
@@ -102,7 +102,7 @@ def one_line_errors(main: Callable) -> Callable:
 
 
 def argument(text: str) -> tuple[str, int | float | bool]:
-    """`"width=16"` as `("width", 16)`; the value is JSON.
+    """Reads `"width=16"` as `("width", 16)`; the value is JSON.
 
     Raises:
         ValueError: if the value is no JSON.
@@ -112,12 +112,3 @@ def argument(text: str) -> tuple[str, int | float | bool]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         raise ValueError(f"expected NAME=VALUE with a number, true or false, got {text!r}") from None
-
-
-def build(architecture: str, arguments: dict) -> torch.nn.Module:
-    """An untrained network.
-
-    Raises:
-        ValueError: if it refuses its arguments.
-    """
-    return MODELS[architecture].build(**arguments)

@@ -13,21 +13,22 @@ the synthetic street first. An interrupted run goes on with `--resume`.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shutil
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from seg_ros.classes import ClassMap
-from seg_ros.cli.common import argument, build, one_line_errors
+from seg_ros.cli.common import argument, one_line_errors
 from seg_ros.cli.evaluate import report
 from seg_ros.manifest import Manifest
-from seg_ros.models import INSTANCES, MODELS
+from seg_ros.models import MODELS
 from seg_ros.training.augment import Augment
-from seg_ros.training.datasets import load_classes, render_street
-from seg_ros.training.instances import default_classes, refuse_objects
-from seg_ros.training.train import Recipe, Trainer, start_from
+from seg_ros.training.datasets import render_street
+from seg_ros.training.start import Start
+from seg_ros.training.tasks import TASKS
+from seg_ros.training.train import Recipe, Trainer
 
 # Seeds below 10000 are for training, 10000.. for choosing the best epoch; the demo and the tests use 20000..
 STREET_TRAIN = range(0, 600)
@@ -46,10 +47,11 @@ def main(arguments: list[str] | None = None) -> None:
     add("--output", type=Path, help="also copy the best weights to this file")
     add("--model", choices=sorted(MODELS), default="unet")
     add("--arguments", nargs="+", default=[], metavar="NAME=VALUE", help="of the model, e.g. width=16 stem=true")
-    add("--start", help="weights to start from; what does not fit (another set of classes) starts at random")
+    start = "weights to start from, or torchvision's ResNet (.pth) for the encoder; what does not fit starts at random"
+    add("--start", help=start)
     add("--epochs", type=int, default=Recipe.epochs)
     add("--batch", type=int, default=Recipe.batch, help="pictures a step")
-    add("--rate", type=float, default=Recipe.rate, help="peak learning rate")
+    add("--lr", type=float, default=Recipe.lr, help="peak learning rate")
     add("--crop", type=int, nargs=2, default=(320, 416), metavar=("H", "W"), help="pixels of a training crop")
     add("--fit", action="store_true", help="scale pictures to the crop first, where their sizes differ much")
     add("--evaluate-every", type=int, default=Recipe.evaluate_every, metavar="N", help="epochs")
@@ -76,18 +78,21 @@ def main(arguments: list[str] | None = None) -> None:
         data = args.run / "street"
         render_street(data / "train", STREET_TRAIN, 4, progress=lambda s: tqdm(s, desc="render train"))
         render_street(data / "val", STREET_VAL, 3, progress=lambda s: tqdm(s, desc="render val"))
-    classes = _classes(data, args.model, args.classes or ("camvid" if args.data == "street" else ""))
-    name, count = ("things", len(classes.things)) if MODELS[args.model].task == INSTANCES else ("classes", len(classes))
-    shape = {name: count} | dict(argument(text) for text in args.arguments)
-    if shape[name] != count:
-        raise ValueError(f"expected {name}={count} as in the class map, got {name}={shape[name]}; leave it out")
+    network = MODELS[args.model]
+    given = args.classes or ("camvid" if args.data == "street" else "")
+    classes = TASKS[network.task].classes(data, given)
+    shape = network.count(classes) | dict(argument(text) for text in args.arguments)
+    for name, count in network.count(classes).items():
+        if shape[name] != count:
+            raise ValueError(f"expected {name}={count} as in the class map, got {name}={shape[name]}; leave it out")
     manifest = Manifest(args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence)
-    model = build(args.model, shape)
+    model = network.build(**shape)
     if args.start:
-        fresh = start_from(model, args.start)
-        parts = sorted({".".join(name.split(".")[:3]) for name in fresh})
+        start = Start.read(args.start)
+        parts = sorted({".".join(name.split(".")[:3]) for name in start.fill(model)})
         print(f"starts from {args.start}; new: {', '.join(parts) or 'nothing'}")
-    recipe = Recipe(epochs=args.epochs, batch=args.batch, rate=args.rate, evaluate_every=args.evaluate_every)
+        manifest = dataclasses.replace(manifest, mean=start.mean, std=start.std)
+    recipe = Recipe(epochs=args.epochs, batch=args.batch, lr=args.lr, evaluate_every=args.evaluate_every)
     augment = Augment(tuple(args.crop), fit=args.fit)
     trainer = Trainer(model, manifest, data, args.run, augment, recipe, args.workers)
     if args.resume:
@@ -97,15 +102,6 @@ def main(arguments: list[str] | None = None) -> None:
         shutil.copyfile(best, args.output)
         print(f"best weights: {args.output}")
     report(best, data / "val", args.run)
-
-
-def _classes(data: Path, model: str, given: str) -> ClassMap:
-    """The classes file that is given, else the one beside `train/` and `val/`, else what annotations of objects say."""
-    if MODELS[model].task != INSTANCES:
-        refuse_objects(data / "train")
-    elif not given and not (data / "classes.json").is_file():
-        return default_classes(data / "train")
-    return load_classes(data, given)
 
 
 if __name__ == "__main__":

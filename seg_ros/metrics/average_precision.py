@@ -16,7 +16,7 @@ from seg_ros.results import Instances
 
 
 class AveragePrecision:
-    """AP over the pictures added, by pycocotools' COCOeval (Lin et al., Microsoft COCO, 2014).
+    """Computes AP over the pictures added, by pycocotools' COCOeval (Lin et al., Microsoft COCO, 2014).
 
     A detection hits a true object of its class whose IoU with it is at least the threshold, each object once, the
     best-scored detection first. AP is the mean precision at 101 recalls; `ap` without a number averages it over the
@@ -24,7 +24,7 @@ class AveragePrecision:
     A detection that lies on an ignored object is left out of the count.
 
     Args:
-        classes: its things are judged.
+        classes: its thing classes count.
     """
 
     def __init__(self, classes: ClassMap) -> None:
@@ -68,10 +68,12 @@ class AveragePrecision:
         )
 
     def summary(self) -> dict:
-        """`mask_ap`, `mask_ap50`, `mask_ap75`, `box_ap`, `box_ap50`, `box_ap75` (0..1) and `ap`: mask AP by class name.
+        """Returns the figures of all pictures, 0..1.
 
-        Only things are in `ap`; a class without a true object has None there and is left out of the means. Without
-        any true object the means are 0.
+        They are `mask_ap`, `mask_ap50`, `mask_ap75`, `box_ap`, `box_ap50`, `box_ap75`, and `ap`: mask AP by class name.
+
+        Only thing classes are in `ap`; a class without a true object has None there and is left out of the means.
+        Without any true object the means are 0.
         """
         mask, box = self._precision("segm"), self._precision("bbox")
         names = [self.classes.names[i] for i in sorted(self.classes.things)]

@@ -8,7 +8,7 @@ from seg_ros.classes import ClassMap
 
 
 class Confusion:
-    """Counts of (truth, prediction) over pixels; truth ids outside 0..C-1 are ignored.
+    """Counts pairs of (truth, prediction) over pixels; truth ids outside 0..C-1 are ignored.
 
     mIoU is the mean, over the classes that occur in truth or prediction, of TP / (TP + FP + FN)
     (Everingham et al., The Pascal Visual Object Classes Challenge, 2010).
@@ -19,7 +19,7 @@ class Confusion:
         self.missed = np.zeros(classes, np.int64)  # truth pixels whose prediction is no class
 
     def add(self, truth: np.ndarray, label: np.ndarray) -> None:
-        """`truth`, `label`: uint8 arrays of one shape. A prediction outside 0..C-1 (unlabelled) is a miss.
+        """Adds a picture: `truth` and `label` are uint8 arrays of one shape. A prediction outside 0..C-1 is a miss.
 
         Raises:
             ValueError: if the shapes differ.
@@ -44,20 +44,22 @@ class Confusion:
         return self.matrix.sum(axis=1) + self.missed
 
     def iou(self) -> np.ndarray:
-        """IoU by class, `(C,) float64`, 0..1; NaN for a class that never occurs."""
+        """Returns the IoU of each class, `(C,) float64`, 0..1; NaN for a class that never occurs."""
         hit = np.diag(self.matrix)
         union = self.truths + self.matrix.sum(axis=0) - hit
         return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
 
     def miou(self) -> float:
+        """Returns the mean IoU of the classes that occur, 0..1; 0 if none does."""
         iou = self.iou()
         return float(np.nanmean(iou)) if np.isfinite(iou).any() else 0.0
 
     def pixel_accuracy(self) -> float:
+        """Returns the share of true pixels with the right prediction, 0..1."""
         return float(np.diag(self.matrix).sum() / max(self.truths.sum(), 1))
 
     def summary(self, classes: ClassMap) -> dict:
-        """`miou`, `pixel_accuracy` and `iou` by class name (None where the class never occurs)."""
+        """Returns `miou`, `pixel_accuracy` and `iou` by class name (None where the class never occurs)."""
         iou = self.iou()
         return {
             "miou": round(self.miou(), 4),

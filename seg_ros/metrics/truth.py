@@ -1,4 +1,4 @@
-"""The objects that are really in a picture."""
+"""True objects of a picture: what detections are compared with."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 MIN_PIXELS = 32
-"""Visible pixels that an object needs to be judged. Below it (a 5 x 6 px patch of somebody behind a car; one in ten
+"""Visible pixels that an object needs to count. Below it (a 5 x 6 px patch of somebody behind a car; one in ten
 objects of the street) nobody could say what it is: to find it is no hit, to overlook it is no miss."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Truth:
-    """N objects, N may be 0.
+    """The true objects of one picture: N of them, and N may be 0.
 
     Attributes:
         masks: `(N, H, W) uint8`, 1 inside the object, 0 outside; none is empty.
@@ -31,14 +31,14 @@ class Truth:
         return len(self.masks)
 
     def boxes(self) -> np.ndarray:
-        """`(N, 4) float32`, `(x0, y0, x1, y1)` in pixels, tight around the masks; x1 and y1 are the last pixel + 1."""
+        """Returns boxes `(x0, y0, x1, y1)`, `(N, 4) float32` pixels, tight around the masks; x1 and y1 lie outside."""
         boxes = np.array([cv2.boundingRect(m) for m in self.masks], np.float32).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         return boxes
 
     @classmethod
     def of(cls, masks: np.ndarray, class_id: np.ndarray, ignore: np.ndarray | None = None) -> Truth:
-        """Drops the empty masks and ignores those of less than `MIN_PIXELS`, beside those in `ignore` (None: none)."""
+        """Makes objects of masks: drops the empty ones, and ignores those of less than `MIN_PIXELS` and in `ignore`."""
         class_id = np.asarray(class_id, np.int64)
         pixels = np.array([cv2.countNonZero(m) for m in masks], np.int64)
         small = pixels < MIN_PIXELS
@@ -48,7 +48,7 @@ class Truth:
 
     @classmethod
     def from_images(cls, label: np.ndarray, instance: np.ndarray, things: Set[int]) -> Truth:
-        """The objects of a pair of images, in ascending order of their ids.
+        """Finds the objects in a pair of images, in ascending order of their ids.
 
         Args:
             label: `(H, W) uint8`, class ids.

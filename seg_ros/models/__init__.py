@@ -1,6 +1,7 @@
-"""The networks: one table, from the name in a weights manifest to what builds it and what it is for.
+"""The networks: one table, from the name in a weights manifest to what builds a network and what it is for.
 
-A network is a file and a row. The table itself needs no PyTorch, so that whoever only asks for names starts at once.
+A network is a file here and a row in `MODELS`. Reading the table needs no PyTorch, so commands that only ask for names
+start at once.
 """
 
 from __future__ import annotations
@@ -9,12 +10,20 @@ import dataclasses
 import importlib
 from typing import TYPE_CHECKING
 
+from seg_ros.classes import ClassMap
+
 if TYPE_CHECKING:
     from torch import nn
 
 SEMANTIC, INSTANCES = "semantic", "instances"
 TASKS = (SEMANTIC, INSTANCES)
 """What a network is for: `semantic`, a class for every pixel; `instances`, objects with a mask each."""
+
+_COUNTED = {
+    SEMANTIC: ("classes", len),
+    INSTANCES: ("things", lambda classes: len(classes.things)),
+}
+"""By task: the argument of a network that tells how many classes it distinguishes, and that number of a class map."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,19 +32,24 @@ class Network:
 
     Attributes:
         module: in this package.
-        builder: in the module: a class or a function that takes the manifest's arguments and returns a network, whose
-            attribute `task` equals this one's.
+        builder: in the module: a class or function that takes the manifest's arguments and returns a network. The
+            network's attribute `task` equals this row's; `models/graph.py` says what a network of that task computes.
+            One of its arguments is the number of classes: `classes`, or for instances the number of thing classes,
+            `things`.
         task: one of `TASKS`.
-        classes: the builder's argument that takes the number of classes: all of them, or those of objects.
     """
 
     module: str
     builder: str
     task: str = SEMANTIC
-    classes: str = "classes"
+
+    def count(self, classes: ClassMap) -> dict[str, int]:
+        """Returns the argument that makes the network fit `classes`, such as `{"classes": 11}` or `{"things": 3}`."""
+        name, number = _COUNTED[self.task]
+        return {name: number(classes)}
 
     def build(self, **arguments: object) -> nn.Module:
-        """The network with random weights.
+        """Returns the network with random weights, in training mode.
 
         Raises:
             ValueError: if the builder refuses its arguments.
@@ -48,15 +62,16 @@ class Network:
 
 
 MODELS: dict[str, Network] = {
-    "unet": Network("unet", "UNet"),
+    "unet": Network("unet", "unet"),
+    "unet_resnet": Network("unet", "unet_resnet"),
     "fcn": Network("fcn", "FCN"),
     "fcn_torchvision": Network("fcn", "TorchvisionFCN"),
-    "mask_rcnn": Network("mask_rcnn", "mask_rcnn", INSTANCES, classes="things"),
+    "mask_rcnn": Network("mask_rcnn", "mask_rcnn", INSTANCES),
 }
 
 
 def create(name: str, **arguments: object) -> nn.Module:
-    """The network `name` with random weights, in training mode.
+    """Returns the network `name` of `MODELS` with random weights, in training mode.
 
     Raises:
         ValueError: if there is no such network, or it refuses its arguments.

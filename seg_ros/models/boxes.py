@@ -11,19 +11,19 @@ _LARGEST_GROWTH = math.log(1000.0 / 16)
 """Bound on the predicted logarithm of a growth, as in Detectron and torchvision."""
 
 ENDLESS = 1e30
-"""More than all numbers together that a network says of an image."""
+"""More than the sum of all numbers that a network gives for an image."""
 _BLOCK = 128
 _CHAIN = 24
 
 
 def area(boxes: Tensor) -> Tensor:
-    """`(..., 4)` -> `(...)`, square pixels."""
+    """Returns the area of boxes `(..., 4)`, `(...)` square pixels."""
     x0, y0, x1, y1 = boxes.unbind(-1)
     return (x1 - x0) * (y1 - y0)
 
 
 def iou(one: Tensor, other: Tensor) -> Tensor:
-    """Intersection over union of every pair: `(..., A, 4)`, `(..., B, 4)` -> `(..., A, B)`, 0..1."""
+    """Returns the intersection over union of every pair: `(..., A, 4)`, `(..., B, 4)` -> `(..., A, B)`, 0..1."""
     low = torch.maximum(one[..., :, None, :2], other[..., None, :, :2])
     high = torch.minimum(one[..., :, None, 2:], other[..., None, :, 2:])
     width, height = (high - low).clamp(min=0).unbind(-1)
@@ -32,7 +32,7 @@ def iou(one: Tensor, other: Tensor) -> Tensor:
 
 
 def encode(boxes: Tensor, anchors: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
-    """What a network shall predict so that `decode` makes `boxes` of `anchors`; both `(..., 4)`.
+    """Returns what a network shall predict so that `decode` makes `boxes` of `anchors`; both `(..., 4)`.
 
     Girshick et al.: R-CNN, CVPR 2014, appendix C: shift of the centre in units of the anchor's size, and the
     logarithm of the growth, each times its weight.
@@ -45,7 +45,7 @@ def encode(boxes: Tensor, anchors: Tensor, weights: tuple[float, float, float, f
 
 
 def decode(deltas: Tensor, anchors: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
-    """The boxes that `deltas` make of `anchors`; `(..., 4)` each, broadcast."""
+    """Returns the boxes that `deltas` make of `anchors`; `(..., 4)` each, broadcast."""
     wx, wy, ww, wh = weights
     x0, y0, x1, y1 = anchors.unbind(-1)
     width, height = x1 - x0, y1 - y0
@@ -57,7 +57,7 @@ def decode(deltas: Tensor, anchors: Tensor, weights: tuple[float, float, float, 
 
 
 def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """`boxes` `(..., 4)` cut to an image of `(height, width)`; a coordinate that is NaN becomes 0."""
+    """Cuts `boxes` `(..., 4)` to an image of size `(H, W)`; a coordinate that is NaN becomes 0."""
     height, width = size
     x0, y0, x1, y1 = boxes.unbind(-1)
     x0, x1 = bounded(x0, width), bounded(x1, width)
@@ -66,21 +66,21 @@ def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def bounded(values: Tensor, largest: float | Tensor) -> Tensor:
-    """`values` cut to 0..`largest`, and 0 where they are NaN: `clamp` keeps a NaN, which is no index and no place."""
+    """Cuts `values` to 0..`largest`; NaN becomes 0. `clamp` keeps a NaN, which is no index and no place."""
     return torch.where(values > 0.0, values, 0.0).clamp(max=largest)
 
 
 def finite(*outputs: Tensor) -> Tensor:
-    """`(N,)` bool: whether all numbers that `outputs`, `(N, ...)` each, hold of an image are finite.
+    """Says of each image, `(N,)` bool, whether all its numbers in `outputs`, `(N, ...)` each, are finite.
 
-    By their sum, which is not if one of them is not.
+    By their sum, which is not finite if one of them is not.
     """
     total = sum(output.float().sum(dim=tuple(range(1, output.ndim))) for output in outputs)
     return total.abs() < ENDLESS
 
 
 def take(values: Tensor, index: Tensor) -> Tensor:
-    """Of each image the rows that `index` names: `(N, M, ...)` at `(N, K)` -> `(N, K, ...)`.
+    """Takes of each image the rows that `index` names: `(N, M, ...)` at `(N, K)` -> `(N, K, ...)`.
 
     `values.gather(1, index)` in rows: TensorRT's converter of gather takes no dynamic batch, that of index_select does.
     """
@@ -90,7 +90,7 @@ def take(values: Tensor, index: Tensor) -> Tensor:
 
 
 def greedy_nms(boxes: Tensor, valid: Tensor, threshold: float, group: Tensor | None = None) -> Tensor:
-    """Non-maximum suppression: of boxes that overlap by more than `threshold`, the better one stays.
+    """Suppresses non-maxima: of boxes that overlap by more than `threshold`, the better one stays.
 
     Greedy from best to worst as everywhere, but without a loop over the boxes and with one shape, whatever the
     data. Box j stays if no better box that stays overlaps it: `keep = valid and not any(overlap and keep)`. Taken
@@ -120,14 +120,14 @@ def greedy_nms(boxes: Tensor, valid: Tensor, threshold: float, group: Tensor | N
         within = overlap[:, start:end, start:end]
         keep = alive
         for _ in range(min(_CHAIN, end - start - 1)):
-            keep = alive * _unharmed(within, keep)
+            keep = alive * _unsuppressed(within, keep)
         kept.append(keep)
         if end < count:
-            rest = rest * _unharmed(overlap[:, start:end, end:], keep)
+            rest = rest * _unsuppressed(overlap[:, start:end, end:], keep)
     return torch.cat(kept, dim=1) > 0
 
 
-def _unharmed(overlap: Tensor, keep: Tensor) -> Tensor:
+def _unsuppressed(overlap: Tensor, keep: Tensor) -> Tensor:
     """`(B, I, J)`, `(B, I)` -> `(B, J)`: 1 where no kept i overlaps j, else 0."""
     return ((overlap * keep[:, :, None]).sum(dim=1) == 0).to(overlap.dtype)
 

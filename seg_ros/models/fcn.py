@@ -8,11 +8,12 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seg_ros.models import SEMANTIC
 from seg_ros.models.resnet import ResNet
 
 
 class FCN(nn.Module):
-    """Score layers at several strides of a ResNet, upsampled bilinearly and fused by sum, coarse to fine.
+    """Score layers at several strides of a ResNet, upsampled bilinearly and summed, from the largest stride down.
 
     `finest` 32, 16 and 8 are the paper's FCN-32s, FCN-16s and FCN-8s; 4 goes one skip further, as thin things
     on roads ask for.
@@ -21,29 +22,29 @@ class FCN(nn.Module):
         classes: number of classes C.
         depth: of the ResNet: 18, 34, 50 or 101.
         width: channel multiplier of the ResNet.
-        finest: stride of the finest score layer: 4, 8, 16 or 32.
+        finest: smallest stride that has a score layer: 4, 8, 16 or 32.
 
     Raises:
         ValueError: for another stride or depth.
     """
 
-    task = "semantic"
+    task = SEMANTIC
 
     def __init__(self, classes: int, depth: int = 18, width: float = 1.0, finest: int = 8) -> None:
         super().__init__()
         strides = (4, 8, 16, 32)
         if finest not in strides:
-            raise ValueError(f"the finest stride must be one of {strides}, got {finest}")
+            raise ValueError(f"finest, the smallest stride, must be one of {strides}, got {finest}")
         self.backbone = ResNet(depth, width)
         self.skip = strides.index(finest)
         self.scores = nn.ModuleList(nn.Conv2d(c, classes, 1) for c in self.backbone.channels[self.skip :])
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """`images`: `(N, 3, H, W)` float, normalised. Returns `{"out": logits (N, C, H, W)}`."""
-        return {"out": _upsample(*self.coarse(images))}
+        """Maps images `(N, 3, H, W)` float, normalised, to `{"out": logits (N, C, H, W)}`."""
+        return {"out": _upsample(*self.logits(images))}
 
-    def coarse(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Logits before upsampling, `(N, C, h, w)`, and the size in pixels that they cover."""
+    def logits(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Returns logits before upsampling, `(N, C, h, w)`, and the `(H, W)` that they cover."""
         features = self.backbone(images)[self.skip :]
         fused = None
         for score, feature in zip(reversed(self.scores), reversed(features), strict=True):
@@ -64,7 +65,7 @@ class TorchvisionFCN(nn.Module):
         aux: whether there is an auxiliary head; published weights have one.
     """
 
-    task = "semantic"
+    task = SEMANTIC
 
     def __init__(self, classes: int, depth: int = 50, aux: bool = True) -> None:
         super().__init__()
@@ -73,7 +74,7 @@ class TorchvisionFCN(nn.Module):
         self.aux_classifier = _head(self.backbone.channels[2], classes) if aux else None
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """`images`: `(N, 3, H, W)` float, normalised. Returns `out`, in training also `aux`: `(N, C, H, W)`."""
+        """Maps images `(N, 3, H, W)` float, normalised, to logits `out`, in training also `aux`: `(N, C, H, W)`."""
         size = tuple(images.shape[-2:])
         features = self.backbone(images)
         result = {"out": _upsample(self.classifier(features[3]), size)}
@@ -81,8 +82,8 @@ class TorchvisionFCN(nn.Module):
             result["aux"] = _upsample(self.aux_classifier(features[2]), size)
         return result
 
-    def coarse(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Logits before upsampling, `(N, C, h, w)`, and the size in pixels that they cover."""
+    def logits(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Returns logits before upsampling, `(N, C, h, w)`, and the `(H, W)` that they cover."""
         return self.classifier(self.backbone(images)[3]), tuple(images.shape[-2:])
 
 

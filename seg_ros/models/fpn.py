@@ -1,4 +1,4 @@
-"""Feature pyramid: every level sees what the coarser ones have understood.
+"""Feature pyramid: every level has the features of those of lower resolution added to its own.
 
 Lin, Dollar, Girshick, He, Hariharan, Belongie: Feature Pyramid Networks for Object Detection, CVPR 2017.
 Parameter names are torchvision's.
@@ -11,10 +11,12 @@ from torch import Tensor, nn
 
 
 class FPN(nn.Module):
-    """Lateral 1x1 convolutions, summed from coarse to fine, smoothed by 3x3 convolutions; one more level by striding.
+    """Lateral 1x1 convolutions, summed from the lowest resolution up, smoothed by 3x3 convolutions.
+
+    One more level, of half the last one's resolution, is made by striding.
 
     Args:
-        in_channels: of the backbone's feature maps, finest first.
+        in_channels: of the backbone's feature maps, highest resolution first.
         channels: of every level of the pyramid.
         norm: batch normalisation after each convolution.
     """
@@ -25,7 +27,7 @@ class FPN(nn.Module):
         self.layer_blocks = nn.ModuleList(conv(channels, channels, 3, norm, relu=False) for _ in in_channels)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """Feature maps, finest first; returns as many pyramid levels and, last, one of half the size."""
+        """Maps feature maps, highest resolution first, to as many pyramid levels and, last, one of half the size."""
         total, levels = None, []
         for feature, inner, layer in reversed(list(zip(features, self.inner_blocks, self.layer_blocks, strict=True))):
             lateral = inner(feature)
@@ -35,7 +37,7 @@ class FPN(nn.Module):
 
 
 def conv(in_channels: int, channels: int, kernel: int, norm: bool, relu: bool = True) -> nn.Sequential:
-    """A convolution that keeps the size, with batch normalisation instead of a bias if `norm`, and ReLU if `relu`."""
+    """Builds a convolution that keeps the size; batch normalisation instead of a bias if `norm`, and ReLU if `relu`."""
     layers = [nn.Conv2d(in_channels, channels, kernel, padding=kernel // 2, bias=not norm)]
     if norm:
         layers.append(nn.BatchNorm2d(channels))

@@ -1,4 +1,9 @@
-"""The whole computation that an engine compiles: pixels in, what the messages need out."""
+"""The whole computation that an engine compiles: pixels in, what the messages need out.
+
+What a network computes depends on its task. `semantic`: a method `logits` that maps normalised images
+`(N, 3, H, W)` float to logits `(N, C, h, w)` before upsampling and the `(H, W)` that they cover from the top left.
+`instances`: `forward`, which maps the same images to the dict of `MaskRCNN.forward`.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from seg_ros.classes import UNLABELLED
+from seg_ros.models import INSTANCES, SEMANTIC
 from seg_ros.models.labels import label_and_confidence
-from seg_ros.models.mask_rcnn import MaskRCNN
 
 
 class Normalise(nn.Module):
-    """`(N, H, W, 3)` uint8 RGB to `(N, 3, H, W)` float, `(pixel / 255 - mean) / std`.
+    """Maps `(N, H, W, 3)` uint8 RGB to `(N, 3, H, W)` float, `(pixel / 255 - mean) / std`.
 
     Args:
         mean, std: per RGB channel, of pixel values scaled to 0..1.
@@ -34,24 +39,27 @@ class SemanticGraph(nn.Module):
     """Normalisation, network, arg-max and confidence as one graph.
 
     Args:
-        model: its `coarse` maps normalised `(N, 3, H, W)` float to logits `(N, C, h, w)` and the size they cover.
+        model: a network of the task `semantic`.
         mean, std: per RGB channel, of pixel values scaled to 0..1.
+        things: not needed; every graph takes it.
     """
 
-    task = "semantic"
+    task = SEMANTIC
 
-    def __init__(self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int] = ()
+    ) -> None:
         super().__init__()
         self.normalise = Normalise(mean, std)
         self.model = model
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """`pixels`: `(N, H, W, 3)` uint8 RGB. Returns label and confidence, each `(N, H, W)` uint8.
+        """Maps `(N, H, W, 3)` uint8 RGB to label and confidence, each `(N, H, W)` uint8.
 
         Confidence is the soft-max probability of the label, 0..255. Where the logits are not finite the
         confidence is 0 and the label is 255 (`label_and_confidence` says what counts as finite).
         """
-        logits, size = self.model.coarse(self.normalise(pixels))
+        logits, size = self.model.logits(self.normalise(pixels))
         height, width = pixels.shape[1:3]
         label, confidence = label_and_confidence(logits, size)
         return label[:, :height, :width], confidence[:, :height, :width]
@@ -61,12 +69,12 @@ class InstanceGraph(nn.Module):
     """Normalisation, network with suppression and RoIAlign, class ids and mask probabilities as one graph.
 
     Args:
-        model: a network with the contract of `MaskRCNN`.
+        model: a network of the task `instances`.
         mean, std: per RGB channel, of pixel values scaled to 0..1.
-        things: class ids of the network's classes 1..T, in this order.
+        things: class ids of the thing classes; in ascending order they are the network's classes 1..T.
     """
 
-    task = "instances"
+    task = INSTANCES
 
     def __init__(
         self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int]
@@ -74,12 +82,13 @@ class InstanceGraph(nn.Module):
         super().__init__()
         self.normalise = Normalise(mean, std)
         self.model = model
-        self.register_buffer("ids", torch.tensor([UNLABELLED, *things], dtype=torch.int32), persistent=False)
+        ids = torch.tensor([UNLABELLED, *sorted(things)], dtype=torch.int32)
+        self.register_buffer("ids", ids, persistent=False)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """`pixels`: `(N, H, W, 3)` uint8 RGB.
+        """Maps `(N, H, W, 3)` uint8 RGB to D detections of each image in descending score.
 
-        Returns, for D detections of each image in descending score:
+        Returns:
             boxes `(N, D, 4)` float32 in pixels of the input; scores `(N, D)` float32 0..1, 0 in empty slots, which
             come last, -1 in all slots where the network's numbers are not finite; class ids `(N, D)` int32; masks
             `(N, D, 28, 28)` float32, probability 0..1 over the box.
@@ -89,10 +98,12 @@ class InstanceGraph(nn.Module):
         return found["boxes"].float(), found["scores"].float(), self.ids[found["things"]], masks
 
 
+GRAPHS = {graph.task: graph for graph in (SemanticGraph, InstanceGraph)}
+"""The graph of each task."""
+
+
 def make_graph(
-    model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int]
+    model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int] = ()
 ) -> SemanticGraph | InstanceGraph:
-    """The graph around `model` that its outputs ask for, in eval mode. `things`: class ids of objects, ascending."""
-    if isinstance(model, MaskRCNN):
-        return InstanceGraph(model, mean, std, things).eval()
-    return SemanticGraph(model, mean, std).eval()
+    """Returns the graph of the model's task around `model`, in eval mode. `things`: class ids of the thing classes."""
+    return GRAPHS[model.task](model, mean, std, things).eval()

@@ -15,7 +15,7 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def at_precision(graph: nn.Module, precision: str) -> nn.Module:
-    """A copy of `graph` that computes the same in `precision`, one of `DTYPES`; `graph` is in eval mode.
+    """Returns a copy of `graph` that computes the same in `precision`, one of `DTYPES`; `graph` is in eval mode.
 
     Raises:
         EngineError: with the reason `not_finite`, if there are NaN or Inf among the weights in that precision. What
@@ -36,7 +36,7 @@ def at_precision(graph: nn.Module, precision: str) -> nn.Module:
 
 @torch.no_grad()
 def fold_batch_norm(module: nn.Module) -> None:
-    """Makes every convolution do the work of the batch normalisation after it, in place.
+    """Folds every batch normalisation into the convolution before it, in place.
 
     In these models a normalisation that follows a convolution among the children of a module is applied to the
     output of that convolution and nothing else. The compilers fold it as well, but not all of them in half precision.
@@ -51,7 +51,7 @@ def fold_batch_norm(module: nn.Module) -> None:
 
 
 def narrow_strides(module: nn.Module) -> bool:
-    """Whether it has a 1x1 convolution with a stride and fewer than 16 input channels.
+    """Says whether `module` has a 1x1 convolution with a stride and fewer than 16 input channels.
 
     PyTorch 2.13's bfloat16 kernels for these write beyond their memory on the CPU.
     """

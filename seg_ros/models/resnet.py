@@ -1,4 +1,4 @@
-"""ResNet encoders: feature maps at strides 4, 8, 16 and 32.
+"""ResNet encoders: feature maps at strides 4, 8, 16 and 32, and at 2 for those who ask.
 
 He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition, CVPR 2016. In bottleneck blocks the 3x3
 convolution has the stride, as in torchvision, whose parameter names these modules share.
@@ -64,20 +64,22 @@ class ResNet(nn.Module):
         width: multiplies the channels of every layer (64, 128, 256, 512 at 1.0).
         dilated: the last two layers keep stride 8 and dilate their convolutions by 2 and 4 instead
             (Chen et al.: DeepLab, 2016), as torchvision's segmentation networks do.
+        stem: the output of the first convolution, at stride 2, is a feature map too.
 
     Attributes:
-        channels: of the four feature maps.
+        widths: channels of the four layers before a bottleneck block multiplies them.
+        channels, strides: of the feature maps, highest resolution first.
 
     Raises:
         ValueError: for another depth.
     """
 
-    def __init__(self, depth: int = 18, width: float = 1.0, dilated: bool = False) -> None:
+    def __init__(self, depth: int = 18, width: float = 1.0, dilated: bool = False, stem: bool = False) -> None:
         super().__init__()
         if depth not in BLOCKS:
             raise ValueError(f"ResNet depth must be one of {sorted(BLOCKS)}, got {depth}")
         block = BasicBlock if depth < 50 else Bottleneck
-        widths = [max(1, round(width * c)) for c in (64, 128, 256, 512)]
+        self.widths = widths = [max(1, round(width * c)) for c in (64, 128, 256, 512)]
         self.conv1 = nn.Conv2d(3, widths[0], 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)
@@ -93,13 +95,15 @@ class ResNet(nn.Module):
             in_channels = channels * block.expansion
             layer += [block(in_channels, channels, 1, dilation) for _ in range(blocks - 1)]
             self.add_module(f"layer{i + 1}", nn.Sequential(*layer))
-        self.channels = [c * block.expansion for c in widths]
+        self.stem = stem
+        self.channels = widths[:1] * stem + [c * block.expansion for c in widths]
+        self.strides = [2] * stem + ([4, 8, 8, 8] if dilated else [4, 8, 16, 32])
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """`images`: `(N, 3, H, W)` float, normalised. Returns the outputs of the four layers, finest first."""
-        x = images.to(self.conv1.weight.dtype)
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        features = []
+        """Maps images `(N, 3, H, W)` float, normalised, to the feature maps, highest resolution first."""
+        x = self.relu(self.bn1(self.conv1(images.to(self.conv1.weight.dtype))))
+        features = [x] if self.stem else []
+        x = self.maxpool(x)
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(x)
             features.append(x)

@@ -18,14 +18,14 @@ _SAMPLES = 2
 def roi_align(
     features: list[Tensor], boxes: Tensor, image_size: tuple[int, int], bins: int, canonical: float
 ) -> Tensor:
-    """The features inside each box, resampled to `bins` x `bins`.
+    """Resamples the features inside each box to `bins` x `bins`.
 
     Args:
-        features: finest first, `(N, C, H_l, W_l)` each, every level half as fine as the one before.
+        features: `(N, C, H_l, W_l)` each, every level of half the resolution of the one before.
         boxes: `(N, R, 4)` in pixels of the input, R boxes of each image.
-        image_size: `(height, width)` of the input that the features cover.
+        image_size: `(H, W)` of the input that the features cover.
         bins: of the result, in each direction.
-        canonical: size in pixels of a box that belongs to the third level; one of half that size goes one finer.
+        canonical: size in pixels of a box that belongs to the third level; one of half that size to the second.
 
     Returns:
         `(N * R, C, bins, bins)`.
@@ -40,11 +40,11 @@ def roi_align(
     heights = torch.tensor([h for h, _ in sizes], device=device)
     widths = torch.tensor([w for _, w in sizes], device=device)
     # Levels are powers of two apart; a rounded ratio stays right where a side is no multiple of the stride.
-    finest = round(image_size[0] / sizes[0][0])
-    scales = torch.tensor([1.0 / (finest * 2**i) for i in range(len(sizes))], device=device)
+    stride = round(image_size[0] / sizes[0][0])
+    scales = torch.tensor([1.0 / (stride * 2**i) for i in range(len(sizes))], device=device)
 
     level = torch.floor(2 + torch.log2(area(boxes).sqrt() / canonical) + 1e-6)
-    level = bounded(level, len(features) - 1).long()  # (N, R); an empty box (log of 0) goes to the finest
+    level = bounded(level, len(features) - 1).long()  # (N, R); an empty box (log of 0) goes to the first
     height, width = heights[level], widths[level]
     corners = boxes * scales[level].unsqueeze(-1)
     x0, y0, x1, y1 = corners.unbind(-1)
@@ -65,7 +65,7 @@ def roi_align(
 
 
 def _samples(start: Tensor, length: Tensor, size: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Where a bin is sampled along one axis: feature indices and weights, `(N, R, bins, 2 * _SAMPLES)` each.
+    """Returns where a bin is sampled along one axis: feature indices and weights, `(N, R, bins, 2 * _SAMPLES)` each.
 
     Points more than one feature outside count nothing, nor do those that are NaN; those closer take the border, as in
     the original.

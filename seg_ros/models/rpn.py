@@ -39,9 +39,9 @@ class RPNHead(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Per level, over places (row by row) and anchors A: objectness logits `(N, H*W*A)`, deltas `(N, H*W*A, 4)`.
+        """Maps levels to objectness logits `(N, H*W*A)` and deltas `(N, H*W*A, 4)` each, row by row.
 
-        They are float32 in every precision: coordinates and scores need its digits.
+        A place has A anchors. All is float32 in every precision: coordinates and scores need its digits.
         """
         logits, deltas = [], []
         for level in levels:
@@ -57,7 +57,7 @@ class RPN(nn.Module):
     Args:
         channels: of the pyramid.
         depth: of the head.
-        anchor: side in pixels of the finest level's square anchor; each coarser level has twice that.
+        anchor: side in pixels of the square anchor at the first level; each next level has twice that.
         proposals: number of proposals of an image, and of candidates of a level.
     """
 
@@ -67,23 +67,25 @@ class RPN(nn.Module):
         self.anchor, self.proposals = anchor, proposals
 
     def anchors(self, levels: list[Tensor], size: tuple[int, int]) -> list[Tensor]:
-        """Per level the anchors `(H*W*A, 4)` of an input of `(height, width)` pixels."""
+        """Returns for each level the anchors `(H*W*A, 4)` of an input of size `(H, W)`."""
         return [_grid(level.shape[-2:], size, self.anchor * 2**i, level.device) for i, level in enumerate(levels)]
 
     def forward(
         self, logits: list[Tensor], deltas: list[Tensor], anchors: list[Tensor], size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Proposals in descending score.
+        """Chooses proposals, in descending score; no gradient goes through them.
 
         Args:
             logits, deltas: of the head.
             anchors: of the same places.
-            size: `(height, width)` that proposals are cut to.
+            size: `(H, W)` that proposals are cut to.
 
         Returns:
             Boxes `(N, P, 4)` and whether they are valid, `(N, P)` bool; the invalid ones come last. Boxes of an image
             are NaN where logits or deltas of its candidates are not finite.
         """
+        if self.training:
+            logits, deltas = [x.detach() for x in logits], [x.detach() for x in deltas]
         best, chosen, places, scores = [], [], [], []
         for level_logits, level_deltas, level_anchors in zip(logits, deltas, anchors, strict=True):
             count = min(self.proposals, level_logits.shape[1])
@@ -99,12 +101,12 @@ class RPN(nn.Module):
         valid = (score >= 0.0) & large(box, _SMALLEST)
         keep = greedy_nms(box.flatten(0, 1), valid.flatten(0, 1), _NMS_THRESHOLD).view_as(valid)
         score, index = torch.where(keep, score, -1.0).flatten(1).topk(min(self.proposals, score[0].numel()))
-        sound = finite(torch.stack(best, dim=1), delta)
-        return torch.where(sound.view(-1, 1, 1), take(box.flatten(1, 2), index), math.nan), score >= 0.0
+        usable = finite(torch.stack(best, dim=1), delta)
+        return torch.where(usable.view(-1, 1, 1), take(box.flatten(1, 2), index), math.nan), score >= 0.0
 
 
 def large(boxes: Tensor, smallest: float) -> Tensor:
-    """Whether both sides of `boxes` `(..., 4)` have at least `smallest` pixels."""
+    """Says whether both sides of `boxes` `(..., 4)` have at least `smallest` pixels."""
     x0, y0, x1, y1 = boxes.unbind(-1)
     return (x1 - x0 >= smallest) & (y1 - y0 >= smallest)
 

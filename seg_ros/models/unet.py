@@ -1,4 +1,4 @@
-"""U-Net: a contracting and an expanding path that are symmetric and joined by concatenating skips.
+"""U-Net: an encoder, and a decoder that doubles the resolution step by step and concatenates the encoder's features.
 
 Ronneberger, Fischer, Brox: U-Net, Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015.
 Two changes that every later implementation makes: convolutions are padded, so that logits come out at the
@@ -7,9 +7,14 @@ size of the input, and each is followed by batch normalisation (Ioffe, Szegedy, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from seg_ros.models import SEMANTIC
+from seg_ros.models.resnet import ResNet
 
 
 class ConvBlock(nn.Sequential):
@@ -27,38 +32,33 @@ class ConvBlock(nn.Sequential):
 
 
 class UpBlock(nn.Module):
-    """Doubles the resolution, concatenates the skip of that resolution, convolves."""
+    """Doubles the resolution, concatenates the encoder's features of that resolution, convolves."""
 
-    def __init__(self, in_channels: int, skip_channels: int) -> None:
+    def __init__(self, in_channels: int, skip_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.up = nn.ConvTranspose2d(in_channels, skip_channels, 2, stride=2)
-        self.conv = ConvBlock(2 * skip_channels, skip_channels)
+        self.up = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
+        self.conv = ConvBlock(skip_channels + out_channels, out_channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         return self.conv(torch.cat((skip, self.up(x)), dim=1))
 
 
-class UNet(nn.Module):
-    """U-Net for any input size.
+class Encoder(nn.Module):
+    """The contracting path of the paper: pairs of convolutions with poolings between them.
 
     Args:
-        classes: number of classes C.
-        width: channels of the first level; each of the `depth` levels below has twice as many (64 in the paper).
-        depth: number of poolings, and of upsamplings (4 in the paper).
-        stem: True halves the resolution with one strided convolution first and doubles the logits bilinearly
-            at the end: a quarter of the work, for real time on small machines.
+        width: channels of the first level; each of the `depth` levels below has twice as many.
+        depth: number of poolings.
+        stem: halves the resolution with one strided convolution first.
 
-    Raises:
-        ValueError: if an argument is below 1.
+    Attributes:
+        channels, strides: of the features, highest resolution first.
     """
 
-    task = "semantic"
-
-    def __init__(self, classes: int, width: int = 64, depth: int = 4, stem: bool = False) -> None:
+    def __init__(self, width: int, depth: int, stem: bool) -> None:
         super().__init__()
-        if min(classes, width, depth) < 1:
-            raise ValueError(f"classes, width and depth must be 1 or more, got {classes}, {width}, {depth}")
-        channels = [width * 2**level for level in range(depth + 1)]
+        self.channels = [width * 2**level for level in range(depth + 1)]
+        self.strides = [2 ** (level + stem) for level in range(depth + 1)]
         self.stem = (
             nn.Sequential(
                 nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False),
@@ -68,35 +68,111 @@ class UNet(nn.Module):
             if stem
             else None
         )
-        self.stride = 2 ** (depth + stem)
-        self.down = nn.ModuleList(
-            ConvBlock(width if stem else 3, c) if level == 0 else ConvBlock(channels[level - 1], c)
-            for level, c in enumerate(channels)
+        inputs = [width if stem else 3, *self.channels]
+        self.down = nn.ModuleList(ConvBlock(i, o) for i, o in zip(inputs, self.channels, strict=False))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Maps normalised images `(N, 3, H, W)`, whole multiples of the last stride, to features."""
+        x = images if self.stem is None else self.stem(images)
+        features = []
+        for level, block in enumerate(self.down):
+            x = block(F.max_pool2d(x, 2) if level else x)
+            features.append(x)
+        return features
+
+
+class UNet(nn.Module):
+    """U-Net around an encoder, for any input size.
+
+    Args:
+        encoder: maps images to features, each of half the resolution of the one before, and has the attributes
+            `channels` and `strides` of these: `Encoder`, or a `ResNet` with `stem=True`.
+        classes: number of classes C.
+        channels: of the decoder's blocks, highest resolution first; None takes the encoder's.
+
+    Raises:
+        ValueError: if `classes` is below 1.
+    """
+
+    task = SEMANTIC
+
+    def __init__(self, encoder: nn.Module, classes: int, channels: Sequence[int] | None = None) -> None:
+        super().__init__()
+        if classes < 1:
+            raise ValueError(f"classes must be 1 or more, got {classes}")
+        self.encoder = encoder
+        *skips, last = encoder.channels
+        outputs = [*(channels or skips), last]
+        self.up = nn.ModuleList(
+            UpBlock(outputs[level + 1], skips[level], outputs[level]) for level in reversed(range(len(skips)))
         )
-        self.up = nn.ModuleList(UpBlock(channels[level + 1], channels[level]) for level in reversed(range(depth)))
-        self.head = nn.Conv2d(width, classes, 1)
+        self.head = nn.Conv2d(outputs[0], classes, 1)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """`images`: `(N, 3, H, W)` float, normalised. Returns `{"out": logits (N, C, H, W)}`."""
-        logits, size = self.coarse(images)
-        if self.stem is not None:
+        """Maps images `(N, 3, H, W)` float, normalised, to `{"out": logits (N, C, H, W)}`."""
+        logits, size = self.logits(images)
+        if tuple(logits.shape[-2:]) != size:
             logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
         height, width = images.shape[-2:]
         return {"out": logits[..., :height, :width]}
 
-    def coarse(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Logits before upsampling, `(N, C, h, w)`, and the size in pixels that they cover from the top left."""
+    def logits(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Returns logits before upsampling, `(N, C, h, w)`, and the `(H, W)` that they cover from the top left."""
         height, width = images.shape[-2:]
-        # Pad below and to the right so that every pooling halves exactly; the logits are cut back at the end.
-        x = F.pad(images, (0, -width % self.stride, 0, -height % self.stride)).to(self.head.weight.dtype)
+        # Pad below and to the right so that every step halves exactly; the logits are cut back at the end.
+        stride = self.encoder.strides[-1]
+        x = F.pad(images, (0, -width % stride, 0, -height % stride)).to(self.head.weight.dtype)
         size = tuple(x.shape[-2:])
-        if self.stem is not None:
-            x = self.stem(x)
-        skips = []
-        for level, block in enumerate(self.down):
-            x = block(F.max_pool2d(x, 2) if level else x)
-            skips.append(x)
-        skips.pop()  # the bottleneck's own output is no skip
+        *skips, x = self.encoder(x)
         for block in self.up:
             x = block(x, skips.pop())
         return self.head(x), size
+
+
+def unet(classes: int, width: int = 64, depth: int = 4, stem: bool = False) -> UNet:
+    """Builds the U-Net of the paper.
+
+    Args:
+        classes: number of classes.
+        width: channels of the first level; each of the `depth` levels below has twice as many (64 in the paper).
+        depth: number of poolings, and of upsamplings (4 in the paper).
+        stem: True halves the resolution with one strided convolution first and doubles the logits bilinearly
+            at the end: a quarter of the work, for real time on small machines.
+
+    Raises:
+        ValueError: if a number is below 1.
+    """
+    if min(classes, width, depth) < 1:
+        raise ValueError(f"classes, width and depth must be 1 or more, got {classes}, {width}, {depth}")
+    model = UNet(Encoder(width, depth, stem), classes)
+    # In weights files the tensors of this encoder have no prefix: down.0.0.weight, not encoder.down.0.0.weight.
+    model.register_state_dict_post_hook(_without_prefix)
+    model.register_load_state_dict_pre_hook(_with_prefix)
+    return model
+
+
+def unet_resnet(classes: int, depth: int = 18, width: float = 1.0) -> UNet:
+    """Builds a U-Net around a ResNet, whose parameters have torchvision's names below `encoder.`.
+
+    Args:
+        classes: number of classes.
+        depth: of the ResNet: 18, 34, 50 or 101.
+        width: multiplies the channels of every layer of the ResNet and the decoder.
+
+    Raises:
+        ValueError: for another depth, or less than one class.
+    """
+    encoder = ResNet(depth, width, stem=True)
+    return UNet(encoder, classes, [encoder.widths[0], *encoder.widths[:3]])
+
+
+def _without_prefix(model: UNet, state: dict[str, Tensor], prefix: str, _: dict) -> None:
+    for name in [name for name in state if name.startswith(f"{prefix}encoder.")]:
+        state[prefix + name.removeprefix(f"{prefix}encoder.")] = state.pop(name)
+
+
+def _with_prefix(model: UNet, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    own = {f"{prefix}{name}" for name, _ in model.encoder.named_children()}
+    for name in list(state):
+        if ".".join(name.split(".")[: prefix.count(".") + 1]) in own:
+            state[f"{prefix}encoder.{name.removeprefix(prefix)}"] = state.pop(name)

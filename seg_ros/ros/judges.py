@@ -152,7 +152,8 @@ class ObjectJudge(Judge):
         return "  ".join(f"{name} {100 * value:.1f}" for name, value in overall.items()) if self.judged else ""
 
     def picture(self, frame: Frame, found: InstanceMaskArray) -> np.ndarray:
-        return overlay.side_by_side(frame, objects(found).above(SHOWN_SCORE), self._classes)
+        shown = objects(found)
+        return overlay.side_by_side(frame, shown[shown.score >= SHOWN_SCORE], self._classes)
 
 
 JUDGES: dict[str, type[Judge]] = {SEMANTIC: LabelJudge, INSTANCES: ObjectJudge}

@@ -13,10 +13,10 @@ from seg_ros.metrics.truth import Truth
 
 @dataclasses.dataclass(frozen=True)
 class Augment:
-    """A random crop of a randomly scaled, mirrored and recoloured sample.
+    """Crops a randomly scaled, mirrored and recoloured sample at random.
 
     Attributes:
-        crop: `(height, width)` in pixels of what comes out; what lies outside the picture is unlabelled.
+        crop: size `(H, W)` in pixels of what comes out; what lies outside the picture is unlabelled.
         scale: smallest and largest factor, drawn log-uniformly.
         colour: largest relative change of brightness, contrast and saturation, 0..1.
         fit: scale 1 is the picture that just fits the crop, not the picture's own size: for data sets whose pictures
@@ -31,7 +31,7 @@ class Augment:
     def __call__(
         self, sample: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Of `(H, W, 3) uint8` RGB and its label image `(H, W) uint8`."""
+        """Augments a picture `(H, W, 3) uint8` RGB and its label image `(H, W) uint8`."""
         image, label = sample
         warp = self._warp(image, rng)
         height, width = self.crop
@@ -39,7 +39,7 @@ class Augment:
         return self._picture(image, warp, rng), label
 
     def instances(self, sample: tuple[np.ndarray, Truth], rng: np.random.Generator) -> tuple[np.ndarray, Truth]:
-        """Of `(H, W, 3) uint8` RGB and its objects.
+        """Augments a picture `(H, W, 3) uint8` RGB and its objects.
 
         Objects that leave the picture are dropped; those that keep too few pixels are ignored ones.
         """
@@ -51,7 +51,7 @@ class Augment:
         return self._picture(image, warp, rng), Truth.of(masks, truth.class_id, truth.ignore)
 
     def _warp(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Maps the picture onto the crop, `(2, 3) float64`: scaling, cropping and flipping at the cost of one."""
+        """Draws the warp that maps the picture onto the crop, `(2, 3) float64`: scale, crop and mirror in one."""
         height, width = self.crop
         factor = np.exp(rng.uniform(*np.log(self.scale)))
         if self.fit:
@@ -83,7 +83,7 @@ class Augment:
 
 
 def _shrunk(image: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The picture at the scale of the warp, by means over areas, and what is left to warp.
+    """Shrinks the picture to the scale of the warp, by means over areas, and returns what is left to warp.
 
     A warp alone would see few of the pixels, and what it leaves of fine texture is noise.
     """
@@ -98,7 +98,7 @@ def _shrunk(image: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _warp_mask(source: np.ndarray, box: np.ndarray, warp: np.ndarray, out: np.ndarray) -> None:
-    """Writes the warped `source` into `out`, zeros before; it costs what the object's box is large, not the picture."""
+    """Writes the warped `source` into `out`, which is zero; only the box of the object is touched."""
     x0, y0, x1, y1 = box
     corners = np.array([[x0 - 0.5, x1 - 0.5], [y0 - 0.5, y1 - 0.5]])  # the edges of the outer pixels
     corners = warp[:, :2] @ corners + warp[:, 2:]

@@ -22,7 +22,7 @@ _SHAPES = "a segmentation of polygons [[x0, y0, x1, y1, ...], ...] or run length
 
 
 def categories(root: Path) -> list[str]:
-    """Names of the categories of `root/annotations.json`, by ascending category id.
+    """Reads the names of the categories of `root/annotations.json`, by ascending category id.
 
     Raises:
         ValueError: if the file is not COCO's, or has no categories.
@@ -37,7 +37,7 @@ def categories(root: Path) -> list[str]:
 class CocoPictures:
     """`root/annotations.json` and the pictures that it lists, in `root/images` or `root` itself.
 
-    Categories are matched to classes by name; objects whose class is no thing are left out. Crowds (`iscrowd`) are
+    Categories are matched to classes by name; objects of other than thing classes are left out. Crowds (`iscrowd`) are
     ignored objects. A listed picture that is missing is skipped with a warning.
 
     Args:
@@ -76,7 +76,7 @@ class CocoPictures:
         return {i: classes.names.index(name) for i, name in names.items()}
 
     def read(self, index: int) -> tuple[np.ndarray, Truth]:
-        """The picture `(H, W, 3) uint8` RGB, and its objects.
+        """Reads a picture `(H, W, 3) uint8` RGB, and its objects.
 
         Raises:
             ValueError: if the picture does not decode, it or a mask has another size than the file says, or a

@@ -14,7 +14,7 @@ _WIDTH = 1200
 
 
 def best_median_worst(members: Sequence[T], score: Callable[[T], float], each: int = 3) -> Iterator[tuple[str, T]]:
-    """`("best", member)` for the `each` best scored, then as many in the middle, and the worst."""
+    """Yields `("best", member)` for the `each` best scored, then as many in the middle, and the worst."""
     order = sorted(members, key=score, reverse=True)
     middle = max(0, len(order) // 2 - each // 2)
     groups = {"best": order[:each], "median": order[middle : middle + each], "worst": order[-each:]}
@@ -22,7 +22,7 @@ def best_median_worst(members: Sequence[T], score: Callable[[T], float], each: i
 
 
 def titled_row(panels: Sequence[np.ndarray], title: str) -> np.ndarray:
-    """BGR panels of one height side by side, scaled to a common width, with a title over them."""
+    """Puts BGR panels of one height side by side, scaled to a common width, with a title over them."""
     row = np.hstack(list(panels))
     height = max(1, round(_WIDTH * row.shape[0] / row.shape[1]))
     row = cv2.resize(row, (_WIDTH, height), interpolation=cv2.INTER_AREA)
@@ -32,5 +32,5 @@ def titled_row(panels: Sequence[np.ndarray], title: str) -> np.ndarray:
 
 
 def stack(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """The rows under each other."""
+    """Puts the rows under each other."""
     return np.vstack([cv2.copyMakeBorder(row, 0, 4, 0, 0, cv2.BORDER_CONSTANT) for row in rows])

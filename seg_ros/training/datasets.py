@@ -20,7 +20,7 @@ Sample = tuple[np.ndarray, np.ndarray]
 
 
 def load_classes(root: Path, classes: str = "") -> ClassMap:
-    """The class map of a data set: file `classes`, else `root/classes.json`; `"camvid"` names the built-in one.
+    """Reads the class map of a data set: file `classes`, else `root/classes.json`; `"camvid"` names the built-in one.
 
     The file is JSON: `{"names": [...], "colors": [[r, g, b], ...], "things": [ids]}`.
 
@@ -39,7 +39,7 @@ def load_classes(root: Path, classes: str = "") -> ClassMap:
 
 
 def pairs(root: Path) -> list[tuple[Path, Path]]:
-    """The (image, label) files of `root/images/*` and `root/labels/<same stem>.png`, in name order.
+    """Lists the (image, label) files of `root/images/*` and `root/labels/<same stem>.png`, in name order.
 
     Raises:
         FileNotFoundError: if there is no image, or an image has no label.
@@ -71,7 +71,7 @@ def read_sample(image: Path, label: Path, classes: int) -> Sample:
 
 
 class LabelImages(torch.utils.data.Dataset):
-    """The pairs of one folder as tensors.
+    """Pairs of pictures and label images of one folder, as tensors.
 
     Args:
         root: holds `images/` and `labels/`.
@@ -90,7 +90,7 @@ class LabelImages(torch.utils.data.Dataset):
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """`(H, W, 3) uint8` RGB and `(H, W) uint8` label."""
+        """Returns `(H, W, 3) uint8` RGB and `(H, W) uint8` label."""
         sample = read_sample(*self.files[index], self.classes)
         if self.augment is not None:
             # Seeded by torch's own generator, so that workers and epochs differ and a run can be repeated.
@@ -107,7 +107,8 @@ def render_street(
 ) -> None:
     """Renders the street into folders `images`, `labels` (class ids), `instances` (object ids) and `classes.json`.
 
-    Frames of a seed lie 4 s apart, so that each shows another stretch of its street. What is there already is kept.
+    `size` is `(H, W)` in pixels. Frames of a seed lie 4 s apart, so that each shows another stretch of its
+    street. What is there already is kept.
     """
     (root / "images").mkdir(parents=True, exist_ok=True)
     (root / "labels").mkdir(exist_ok=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from seg_ros.models import mask_rcnn, rpn
+from seg_ros.models import roi_heads, rpn
 from seg_ros.models.boxes import area, encode, iou
-from seg_ros.models.mask_rcnn import BOX_BINS, MASK_BINS, MaskRCNN
 from seg_ros.models.roi_align import roi_align
 
 _ANCHORS, _ROIS = 256, 128
@@ -27,40 +27,110 @@ _BETA = 1.0 / 9
 """Where the smooth L1 loss of box deltas turns from a parabola to a line."""
 
 
-def detection_losses(model: MaskRCNN, images: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The five losses of a batch.
+class Targets:
+    """True objects of a batch: chooses the boxes that count, and compares with the truth what is predicted for them.
 
     Args:
-        images: `(B, 3, H, W)` float, normalised.
-        targets: of each image `boxes (N, 4)`, `things (N,)` 1..T, `masks (N, H, W) uint8`, `ignore (N,) bool`.
-
-    Returns:
-        Scalars `objectness`, `proposal_box`, `classification`, `box`, `mask`.
+        objects: of each image `boxes (N, 4)`, `things (N,)` 1..T, `masks (N, H, W) uint8`, `ignore (N,) bool`.
     """
-    levels, padded = model.features(images)
-    logits, deltas = model.rpn.head(levels)
-    logits, deltas = [x.float() for x in logits], [x.float() for x in deltas]
-    anchors = model.rpn.anchors(levels, padded)
-    objectness, proposal_box = _proposal_losses(torch.cat(logits, 1), torch.cat(deltas, 1), torch.cat(anchors), targets)
-    with torch.no_grad():
-        proposals, valid = model.rpn(logits, deltas, anchors, tuple(images.shape[-2:]))
-        rois = [_choose_rois(p[v], t) for p, v, t in zip(proposals, valid, targets, strict=True)]
-    classification, box, mask = _head_losses(model, levels, rois, targets, padded)
-    return {
-        "objectness": objectness,
-        "proposal_box": proposal_box,
-        "classification": classification,
-        "box": box,
-        "mask": mask,
-    }
+
+    def __init__(self, objects: list[dict[str, Tensor]]) -> None:
+        self._objects = objects
+        self._anchors: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._rois: list[tuple[Tensor, Tensor]] = []
+
+    @torch.no_grad()
+    def sample(self, anchors: Tensor, proposals: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Draws the anchors and the RoIs to learn from.
+
+        Args:
+            anchors: `(A, 4)`.
+            proposals, valid: `(N, P, 4)`, and which of them are proposals, `(N, P)` bool.
+
+        Returns:
+            RoIs `(N, R, 4)` and which of them are filled, `(N, R)` bool. Those on an object come first.
+        """
+        for objects in self._objects:
+            matched = match(anchors, objects, _ON, _OFF, nearest=True)
+            chosen, on = _draw(matched, _ANCHORS, _POSITIVE_ANCHORS)
+            wanted = encode(objects["boxes"][matched[on]], anchors[on], rpn.DELTA_WEIGHTS)
+            self._anchors.append((chosen, on, wanted))
+        for boxes, usable, objects in zip(proposals, valid, self._objects, strict=True):
+            # The true boxes too, so that something is found from the first step on.
+            boxes = torch.cat((boxes[usable], objects["boxes"][~objects["ignore"]]))
+            matched = match(boxes, objects, _HIT, _HIT, nearest=False)
+            chosen, _ = _draw(matched, _ROIS, _POSITIVE_ROIS)
+            self._rois.append((boxes[chosen], matched[chosen]))
+        return _padded([boxes for boxes, _ in self._rois])
+
+    def on_objects(self) -> tuple[Tensor, Tensor]:
+        """Returns the RoIs that lie on an object, as `sample` does: those that have a mask to learn."""
+        return _padded([boxes[matched >= 0] for boxes, matched in self._rois])
+
+    def losses(
+        self, proposals: tuple[Tensor, Tensor], classes: tuple[Tensor, Tensor], masks: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Compares predictions with the truth.
+
+        Args:
+            proposals: objectness logits `(N, A)` and box deltas `(N, A, 4)` of all anchors.
+            classes: class logits `(M, T+1)` and box deltas `(M, T+1, 4)` of the RoIs of `sample`.
+            masks: mask logits `(K, T+1, 28, 28)` of those of `on_objects`; None if there are none.
+
+        Returns:
+            Scalars `objectness`, `proposal_box`, `classification`, `box`, `mask`.
+        """
+        objectness, proposal_box = self._proposal_losses(*proposals)
+        classification, box = self._box_losses(*classes)
+        return {
+            "objectness": objectness,
+            "proposal_box": proposal_box,
+            "classification": classification,
+            "box": box,
+            "mask": classes[0].sum() * 0.0 if masks is None else self._mask_loss(masks.float()),
+        }
+
+    def _proposal_losses(self, logits: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
+        objectness, box, count = 0.0, 0.0, 0
+        for image_logits, image_deltas, (chosen, on, wanted) in zip(logits, deltas, self._anchors, strict=True):
+            truth = torch.zeros(len(chosen), device=logits.device)
+            truth[: len(on)] = 1.0
+            objectness = objectness + F.binary_cross_entropy_with_logits(image_logits[chosen], truth, reduction="sum")
+            box = box + F.smooth_l1_loss(image_deltas[on], wanted, beta=_BETA, reduction="sum")
+            count += len(chosen)
+        return objectness / max(count, 1), box / max(count, 1)
+
+    def _box_losses(self, logits: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
+        things = torch.cat([_things(o, matched) for (_, matched), o in self._matched()])
+        boxes = torch.cat([boxes for boxes, _ in self._rois])
+        count = max(len(things), 1)  # crowds may leave no RoI
+        classification = F.cross_entropy(logits, things, reduction="sum") / count
+        on = things.nonzero().flatten()
+        truth = torch.cat([o["boxes"][matched[matched >= 0]] for (_, matched), o in self._matched()])
+        wanted = encode(truth, boxes[on], roi_heads.DELTA_WEIGHTS)
+        box = F.smooth_l1_loss(deltas[on, things[on]], wanted, beta=_BETA, reduction="sum") / count
+        return classification, box
+
+    def _mask_loss(self, logits: Tensor) -> Tensor:
+        things, truth = [], []
+        for (boxes, matched), objects in self._matched():
+            on = matched >= 0
+            if on.any():
+                things.append(objects["things"][matched[on]])
+                truth.append(mask_targets(objects["masks"][matched[on]], boxes[on]))
+        own = logits[torch.arange(len(logits), device=logits.device), torch.cat(things)]
+        return F.binary_cross_entropy_with_logits(own, torch.cat(truth))
+
+    def _matched(self) -> zip:
+        return zip(self._rois, self._objects, strict=True)
 
 
 def match(boxes: Tensor, target: dict[str, Tensor], on: float, off: float, nearest: bool) -> Tensor:
-    """Which object each box lies on.
+    """Finds the object that each box lies on.
 
     Args:
         boxes: `(M, 4)`.
-        target: of one image.
+        target: the objects of one image, as of `Targets`.
         on, off: IoU from which a box lies on an object, and below which it lies on none.
         nearest: every object gets the boxes that overlap it most, however little.
 
@@ -90,80 +160,33 @@ def match(boxes: Tensor, target: dict[str, Tensor], on: float, off: float, neare
     return matched
 
 
-def _sample(matched: Tensor, count: int, share: float) -> tuple[Tensor, Tensor]:
-    """Random indices of boxes on objects, at most `share` of `count`, and of boxes on none to fill up."""
+def mask_targets(masks: Tensor, boxes: Tensor) -> Tensor:
+    """Returns what the mask head shall predict: each mask `(R, H, W) uint8` in its own box, `(R, 28, 28)` float 0..1.
+
+    The 28 x 28 cells tile the box `(R, 4)`, as `seg_ros.pasting` takes them. RoIAlign takes whole numbers for the
+    centres of pixels, which boxes have at halves; left out, as in torchvision, masks come back half a pixel off, which
+    costs an object of 10 pixels an eighth of its IoU.
+    """
+    size = tuple(masks.shape[-2:])
+    return roi_align([masks[:, None].float()], boxes[:, None] - 0.5, size, 2 * roi_heads.MASK_BINS, size[0])[:, 0]
+
+
+def _draw(matched: Tensor, count: int, share: float) -> tuple[Tensor, Tensor]:
+    """Draws indices of at most `count` boxes, and those of them on objects: at most `share`, and they come first."""
     on, off = (matched >= 0).nonzero().flatten(), (matched == -1).nonzero().flatten()
     on = on[torch.randperm(len(on), device=on.device)[: int(count * share)]]
     off = off[torch.randperm(len(off), device=off.device)[: count - len(on)]]
-    return on, off
+    return torch.cat((on, off)), on
 
 
-def _proposal_losses(
-    logits: Tensor, deltas: Tensor, anchors: Tensor, targets: list[dict[str, Tensor]]
-) -> tuple[Tensor, Tensor]:
-    objectness, box, count = 0.0, 0.0, 0
-    for image_logits, image_deltas, target in zip(logits, deltas, targets, strict=True):
-        matched = match(anchors, target, _ON, _OFF, nearest=True)
-        on, off = _sample(matched, _ANCHORS, _POSITIVE_ANCHORS)
-        chosen = torch.cat((on, off))
-        truth = (matched[chosen] >= 0).float()
-        objectness = objectness + F.binary_cross_entropy_with_logits(image_logits[chosen], truth, reduction="sum")
-        wanted = encode(target["boxes"][matched[on]], anchors[on], rpn.DELTA_WEIGHTS)
-        box = box + F.smooth_l1_loss(image_deltas[on], wanted, beta=_BETA, reduction="sum")
-        count += len(chosen)
-    return objectness / max(count, 1), box / max(count, 1)
-
-
-def _choose_rois(proposals: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, Tensor, int]:
-    """RoIs `(R, 4)` to learn from, the object each lies on `(R,)` or -1, and how many lie on one; these come first."""
-    boxes = torch.cat((proposals, target["boxes"][~target["ignore"]]))  # so that there is a hit from the first step on
-    matched = match(boxes, target, _HIT, _HIT, nearest=False)
-    on, off = _sample(matched, _ROIS, _POSITIVE_ROIS)
-    chosen = torch.cat((on, off))
-    return boxes[chosen], matched[chosen], len(on)
-
-
-def _head_losses(
-    model: MaskRCNN,
-    levels: list[Tensor],
-    rois: list[tuple[Tensor, Tensor, int]],
-    targets: list[dict[str, Tensor]],
-    padded: tuple[int, int],
-) -> tuple[Tensor, Tensor, Tensor]:
-    def align(i: int, boxes: Tensor, bins: int) -> Tensor:
-        return roi_align([level[i : i + 1] for level in levels[:4]], boxes[None], padded, bins, model.canonical)
-
-    heads = model.roi_heads
-    boxes = torch.cat([r for r, _, _ in rois])
-    things = torch.cat([_things(m, t) for (_, m, _), t in zip(rois, targets, strict=True)])
-    x = torch.cat([align(i, r, BOX_BINS) for i, (r, _, _) in enumerate(rois)])
-    logits, deltas = (y.float() for y in heads.box_predictor(heads.box_head(x)))
-    classification = F.cross_entropy(logits, things, reduction="sum") / max(len(things), 1)  # crowds may leave no RoI
-    on = things.nonzero().flatten()  # of each image the first n
-    truth = torch.cat([t["boxes"][m[:n]] for (_, m, n), t in zip(rois, targets, strict=True)])
-    wanted = encode(truth, boxes[on], mask_rcnn.DELTA_WEIGHTS)
-    box = F.smooth_l1_loss(deltas[on, things[on]], wanted, beta=_BETA, reduction="sum") / max(len(things), 1)
-    if not len(on):
-        return classification, box, logits.sum() * 0.0
-    x = torch.cat([align(i, r[:n], MASK_BINS) for i, (r, _, n) in enumerate(rois) if n])
-    masks = heads.mask_predictor(heads.mask_head(x)).float()
-    masks = masks[torch.arange(len(on), device=on.device), things[on]]
-    truth = torch.cat([mask_targets(t["masks"][m[:n]], r[:n]) for (r, m, n), t in zip(rois, targets, strict=True) if n])
-    return classification, box, F.binary_cross_entropy_with_logits(masks, truth)
-
-
-def _things(matched: Tensor, target: dict[str, Tensor]) -> Tensor:
+def _things(objects: dict[str, Tensor], matched: Tensor) -> Tensor:
+    """Returns the class of the object that each box lies on, 0 where it lies on none."""
     things = torch.zeros_like(matched)
-    things[matched >= 0] = target["things"][matched[matched >= 0]]
+    things[matched >= 0] = objects["things"][matched[matched >= 0]]
     return things
 
 
-def mask_targets(masks: Tensor, boxes: Tensor) -> Tensor:
-    """What the mask head shall predict: each mask `(R, H, W) uint8` in its own box `(R, 4)`, `(R, 28, 28)` float 0..1.
-
-    The 28 x 28 cells tile the box, as `seg_ros.pasting` lays them back. RoIAlign takes whole numbers for the centres of
-    pixels, which boxes have at halves; left out, as in torchvision, masks come back half a pixel off, which costs an
-    object of 10 pixels an eighth of its IoU.
-    """
-    size = tuple(masks.shape[-2:])
-    return roi_align([masks[:, None].float()], boxes[:, None] - 0.5, size, 2 * MASK_BINS, size[0])[:, 0]
+def _padded(boxes: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Pads `(R_i, 4)` of each image to one `(N, R, 4)`, and says which rows are filled, `(N, R)` bool."""
+    filled = [torch.ones(len(b), dtype=torch.bool, device=b.device) for b in boxes]
+    return pad_sequence(boxes, batch_first=True), pad_sequence(filled, batch_first=True)

@@ -20,7 +20,7 @@ class InstanceImages:
     """`root/images/*`, `root/labels/<stem>.png` (8-bit class ids) and `root/instances/<stem>.png` (object ids).
 
     Object ids are 16-bit (or 8-bit), 0 = none; an object's class is the label at its pixels. Objects whose class is
-    no thing are left out.
+    no thing class are left out.
 
     Args:
         root: of the data set.
@@ -42,7 +42,7 @@ class InstanceImages:
         self._classes = classes
 
     def read(self, index: int) -> tuple[np.ndarray, Truth]:
-        """The picture `(H, W, 3) uint8` RGB, and its objects.
+        """Reads a picture `(H, W, 3) uint8` RGB, and its objects.
 
         Raises:
             ValueError: if a file does not decode, or the sizes differ.
@@ -64,12 +64,12 @@ _LAYOUTS = {coco.FILE: coco.CocoPictures, via.FILE: via.ViaPictures, "instances"
 
 
 class InstancePictures(torch.utils.data.Dataset):
-    """The pictures of one folder with their objects; the reader is chosen by what lies in it.
+    """Pictures of one folder with their objects; what lies in the folder decides how they are read.
 
     Args:
         root: of the data set.
-        classes: the class map; its things are the objects.
-        augment: makes the training pictures; None leaves them as they are.
+        classes: the class map; objects are those of its thing classes.
+        augment: of the training pictures; None leaves them as they are.
 
     Attributes:
         files: paths of the pictures.
@@ -92,7 +92,7 @@ class InstancePictures(torch.utils.data.Dataset):
         return len(self.files)
 
     def read(self, index: int) -> tuple[np.ndarray, Truth]:
-        """The picture as it is, `(H, W, 3) uint8` RGB, and its objects.
+        """Reads a picture as it is, `(H, W, 3) uint8` RGB, and its objects.
 
         Raises:
             ValueError: if a file does not decode, or sizes differ.
@@ -100,11 +100,11 @@ class InstancePictures(torch.utils.data.Dataset):
         return self._reader.read(index)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """The picture for training, augmented.
+        """Reads and augments a picture for training.
 
         Returns:
             `image (H, W, 3) uint8` RGB; `boxes (N, 4) float32`, `(x0, y0, x1, y1)` pixels; `things (N,) int64`, the
-            place, from 1, of the class among the things in ascending id; `masks (N, H, W) uint8`, 0 or 1;
+            place, from 1, of the class among the thing classes in ascending id; `masks (N, H, W) uint8`, 0 or 1;
             `ignore (N,) bool`.
         """
         sample = self.read(index)
@@ -123,13 +123,13 @@ class InstancePictures(torch.utils.data.Dataset):
 
 
 def collate(batch: list[dict[str, Tensor]]) -> tuple[Tensor, list[dict[str, Tensor]]]:
-    """Images of one size, `(B, H, W, 3) uint8`, and of each picture everything else."""
+    """Stacks images of one size to `(B, H, W, 3) uint8`; of each picture everything else stays as it is."""
     images = torch.stack([sample["image"] for sample in batch])
     return images, [{name: t for name, t in sample.items() if name != "image"} for sample in batch]
 
 
 def default_classes(root: Path) -> ClassMap:
-    """The class map of `root/classes.json`, else what the annotations say; every class is a thing then.
+    """Reads the class map of `root/classes.json`, else what the annotations say: then every class is a thing class.
 
     COCO: the categories by ascending id. VIA: one class, "object".
 
@@ -145,7 +145,7 @@ def default_classes(root: Path) -> ClassMap:
 
 
 def refuse_objects(root: Path) -> None:
-    """For networks that give every pixel a class: says so where there are objects and no label images.
+    """Raises where a folder has objects and no label images, for networks that give every pixel a class.
 
     Raises:
         ValueError: if so.

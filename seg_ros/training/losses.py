@@ -11,7 +11,7 @@ from seg_ros.classes import UNLABELLED
 
 
 def class_weights(shares: np.ndarray) -> Tensor:
-    """Weight by class from the class's share of the pixels: `1 / ln(1.1 + share)`, scaled to mean 1.
+    """Returns a weight for each class from its share of the pixels: `1 / ln(1.1 + share)`, scaled to mean 1.
 
     Paszke et al.: ENet, 2016, section 5.1 (there with 1.02): rare classes count more, yet bounded.
     """
@@ -19,22 +19,19 @@ def class_weights(shares: np.ndarray) -> Tensor:
     return torch.tensor(weights / weights.mean(), dtype=torch.float32)
 
 
-def segmentation_loss(logits: Tensor, label: Tensor, weight: Tensor, dice: float = 1.0) -> Tensor:
-    """Weighted cross entropy plus soft Dice, over labelled pixels.
+def segmentation_loss(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    """Returns weighted cross entropy plus soft Dice, over labelled pixels.
 
     Args:
         logits: `(N, C, H, W)` float.
         label: `(N, H, W)` uint8, 255 = unlabelled.
         weight: `(C,)` float, of each class in the cross entropy.
-        dice: of the Dice loss beside the cross entropy.
 
     Dice (Milletari et al.: V-Net, 2016) is taken per class over the batch, for the classes that occur.
     """
     label = label.long()
     cross_entropy = F.cross_entropy(logits, label, weight=weight, ignore_index=UNLABELLED)
     cross_entropy = cross_entropy.nan_to_num()  # no pixel is labelled
-    if not dice:
-        return cross_entropy
     valid = label != UNLABELLED
     truth = F.one_hot(label.where(valid, 0), logits.shape[1]).permute(0, 3, 1, 2) * valid.unsqueeze(1)
     probability = logits.softmax(dim=1) * valid.unsqueeze(1)
@@ -42,4 +39,4 @@ def segmentation_loss(logits: Tensor, label: Tensor, weight: Tensor, dice: float
     total = probability.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3))
     present = truth.sum(dim=(0, 2, 3)) > 0
     overlap = (2.0 * hit / total.clamp(min=1.0))[present]
-    return cross_entropy + dice * (1.0 - overlap).sum() / present.sum().clamp(min=1)
+    return cross_entropy + (1.0 - overlap).sum() / present.sum().clamp(min=1)

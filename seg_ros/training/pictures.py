@@ -1,4 +1,4 @@
-"""What the readers of annotation files share: the pictures that a file lists, and words for what is wrong with it."""
+"""Shared by the readers of annotation files: the pictures that a file lists, and messages on what is wrong with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FAR = 1e5
 
 
 def listed_pictures(annotations: Path, names: Iterable[str]) -> list[Path | None]:
-    """The file of each name, in `images/` beside the annotation file or beside the file itself.
+    """Finds the file of each name, in `images/` beside the annotation file or beside the file itself.
 
     A name without a file comes as None, with one warning a process: real annotation files list pictures that nobody
     has, and are read again for each evaluation.
@@ -42,7 +42,7 @@ def _warn_missing(annotations: Path, name: str) -> None:
 
 @contextlib.contextmanager
 def annotated(where: Path | str, expected: str) -> Iterator[None]:
-    """Inside it annotations are taken apart: whatever does not fit becomes a ValueError of one line.
+    """Turns whatever does not fit, where annotations are taken apart, into a ValueError of one line.
 
     Args:
         where: begins the line: the annotation file.
@@ -59,7 +59,7 @@ def annotated(where: Path | str, expected: str) -> Iterator[None]:
 
 
 def coordinates(values: ArrayLike) -> np.ndarray:
-    """`values` in pixels as float64, cut to +-1e5: shapes are drawn row by row, those out of sight too.
+    """Returns `values`, in pixels, as float64, cut to +-1e5: shapes are drawn row by row, even those out of sight.
 
     Raises:
         ValueError: if one is not finite.
@@ -71,7 +71,7 @@ def coordinates(values: ArrayLike) -> np.ndarray:
 
 
 def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The picture, `(H, W, 3) uint8` RGB, turned as its EXIF orientation says, which is how viewers show it.
+    """Reads a picture, `(H, W, 3) uint8` RGB, turned as its EXIF orientation says, which is how viewers show it.
 
     With `size`, `(H, W)` of the annotations, it stays as stored if only so it has that size: annotation tools differ.
 

@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from seg_ros import weights
 from seg_ros.errors import WeightsError
+from seg_ros.models.graph import Normalise, make_graph
 from seg_ros.training.augment import Augment
-from seg_ros.training.tasks import make_task
+from seg_ros.training.tasks import TASKS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,21 +25,17 @@ class Recipe:
     Attributes:
         epochs: passes over the pictures.
         batch: pictures a step.
-        rate: peak learning rate of AdamW (Loshchilov, Hutter, 2019).
-        decay: its weight decay.
+        lr: peak learning rate of AdamW (Loshchilov, Hutter, 2019).
+        weight_decay: of matrices; biases and normalisation have none.
         ema: share of the old average kept at each step (Polyak averaging); the average is what is shipped.
-        weighted: rare classes weigh more in the cross entropy.
-        dice: weight of the Dice loss beside the cross entropy; 0 leaves it out.
         evaluate_every: epochs between evaluations.
     """
 
     epochs: int = 40
     batch: int = 8
-    rate: float = 3e-3
-    decay: float = 0.01
+    lr: float = 3e-3
+    weight_decay: float = 0.01
     ema: float = 0.998
-    weighted: bool = True
-    dice: float = 1.0
     evaluate_every: int = 1
 
 
@@ -71,18 +68,21 @@ class Trainer:
         self.model = model.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.manifest, self.data, self.run, self.recipe = manifest, data, run, recipe
-        self.task = make_task(model, manifest, data, augment, recipe)
+        self.normalise = Normalise(manifest.mean, manifest.std).to(self.device)
+        self.task = TASKS[model.task](manifest)
+        lessons = self.task.lessons(data / "train", augment)
+        self.loss = lessons.loss
         self.loader = DataLoader(
-            self.task.pictures, recipe.batch, shuffle=True, drop_last=len(self.task.pictures) >= recipe.batch,
-            num_workers=workers, persistent_workers=workers > 0, collate_fn=self.task.collate,
+            lessons.pictures, recipe.batch, shuffle=True, drop_last=len(lessons.pictures) >= recipe.batch,
+            num_workers=workers, persistent_workers=workers > 0, collate_fn=lessons.collate,
             pin_memory=self.device.type == "cuda",
         )  # fmt: skip
         # Biases and normalisation are not decayed: they cannot overfit, and decay moves their optimum.
         matrices = [p for p in model.parameters() if p.ndim > 1]
         vectors = [p for p in model.parameters() if p.ndim <= 1]
         self.optimiser = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": recipe.decay}, {"params": vectors, "weight_decay": 0.0}],
-            lr=recipe.rate,
+            [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+            lr=recipe.lr,
         )
         self.steps = recipe.epochs * len(self.loader)
         self.step = self.epoch = 0
@@ -125,10 +125,10 @@ class Trainer:
         bar = tqdm(self.loader, desc=f"epoch {self.epoch + 1}/{self.recipe.epochs}", mininterval=2.0)
         for pixels, truth in bar:
             for group in self.optimiser.param_groups:
-                group["lr"] = self.recipe.rate * _schedule(self.step, self.steps)
-            images = _normalise(pixels.to(self.device, non_blocking=True), self.manifest)
+                group["lr"] = self.recipe.lr * _schedule(self.step, self.steps)
+            images = self.normalise(pixels.to(self.device, non_blocking=True))
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-                loss = self.task.loss(self.model, images, truth)
+                loss = self.loss(self.model, images, truth)
             loss.backward()
             self.optimiser.step()
             self.optimiser.zero_grad()
@@ -147,13 +147,15 @@ class Trainer:
                 old.copy_(new)
 
     def _keep_best(self) -> None:
-        figures = self.task.score(self.average, self.device)
+        manifest = self.manifest
+        graph = make_graph(self.average, manifest.mean, manifest.std, manifest.classes.things).to(self.device)
+        figures = self.task.evaluate(graph, self.data / "val", self.device).score
         name, score = next(iter(figures.items()))
         print(f"epoch {self.epoch}: val {figures} (best {name} so far {max(self.best, score):.4f})", flush=True)
         if score > self.best:
             self.best = score
             score = {f"val_{name}": value for name, value in figures.items()} | {"epoch": self.epoch}
-            manifest = dataclasses.replace(self.manifest, score=score)
+            manifest = dataclasses.replace(manifest, score=score)
             weights.save(self.run / "best.safetensors", self.average.state_dict(), manifest, half=True)
 
     def _checkpoint(self) -> None:
@@ -173,40 +175,14 @@ class Trainer:
 
 
 def _narrowest(model: nn.Module) -> int:
-    """Fewest input channels of a convolution, the first one apart.
+    """Returns the fewest input channels of a convolution, the first one apart.
 
     Below 16, PyTorch 2.13's bfloat16 kernels for 1x1 convolutions with stride 2 write beyond their memory on the CPU.
     """
     return min([m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d) and m.in_channels > 3], default=16)
 
 
-def start_from(model: nn.Module, path: str | Path) -> list[str]:
-    """Copies from weights what fits `model` by name and shape; returns the names of what keeps its random start.
-
-    With another set of classes that is the last layer. An instance network takes a semantic one's backbone.
-
-    Raises:
-        WeightsError: if the file does not load, or nothing in it fits.
-    """
-    _, tensors = weights.load(path)
-    own = model.state_dict()
-    # A detector's backbone is a ResNet with a pyramid; a semantic network's is the ResNet alone.
-    tensors |= {f"backbone.body.{name.removeprefix('backbone.')}": t for name, t in tensors.items()}
-    fitting = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}
-    if not fitting:
-        raise WeightsError(f"{path}: expected weights of the same architecture, no tensor fits")
-    model.load_state_dict(own | fitting)
-    return sorted(own.keys() - fitting.keys())
-
-
 def _schedule(step: int, steps: int) -> float:
-    """Factor on the learning rate, 0..1: linear warm-up over 5 %, then polynomial decay with power 0.9."""
+    """Returns the factor on the learning rate, 0..1: linear warm-up over 5 %, then polynomial decay with power 0.9."""
     warm_up = max(1, steps // 20)
     return (step + 1) / warm_up if step < warm_up else (1 - (step - warm_up) / max(1, steps - warm_up)) ** 0.9
-
-
-def _normalise(pixels: torch.Tensor, manifest: weights.Manifest) -> torch.Tensor:
-    """`(N, H, W, 3)` uint8 to normalised `(N, 3, H, W)` float in channels-last memory."""
-    mean = torch.tensor(manifest.mean, device=pixels.device) * 255
-    std = torch.tensor(manifest.std, device=pixels.device) * 255
-    return ((pixels - mean) / std).permute(0, 3, 1, 2)

@@ -53,7 +53,7 @@ class ViaPictures:
         self._things = classes.things
 
     def read(self, index: int) -> tuple[np.ndarray, Truth]:
-        """The picture `(H, W, 3) uint8` RGB, and its objects.
+        """Reads a picture `(H, W, 3) uint8` RGB, and its objects.
 
         Raises:
             ValueError: if the picture does not decode.
@@ -82,7 +82,7 @@ def _class_id(region: dict, classes: ClassMap) -> int:
 
 
 def _shape(region: dict) -> dict:
-    """The name and the numbers of a region's shape, in whole pixels."""
+    """Checks a region's shape and returns its name and numbers, in whole pixels."""
     given = region["shape_attributes"]
     name = given["name"]
     if name not in _DRAW:

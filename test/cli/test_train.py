@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seg_ros import weights
-from seg_ros.cli import ablate, evaluate, train
+from seg_ros.cli import evaluate, train
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_trains_evaluates_and_resumes(data, tmp_path, capsys):
 def test_starts_from_weights(data, tmp_path, capsys):
     train.main(options(data, tmp_path / "a", 6, "--output", str(tmp_path / "a.safetensors")))
     capsys.readouterr()
-    start = ("--start", str(tmp_path / "a.safetensors"), "--rate", "1e-9")
+    start = ("--start", str(tmp_path / "a.safetensors"), "--lr", "1e-9")
     train.main(options(data, tmp_path / "b", 1, *start))
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["miou"] > 0.7
 
@@ -82,13 +82,3 @@ def test_starts_from_weights_of_other_classes(data, tmp_path, capsys, small_weig
     arguments = ["--arguments", "width=4", "depth=2", "stem=true", "--start", str(small_weights)]
     train.main([*options(data, tmp_path, 1), *arguments])
     assert f"starts from {small_weights}; new: head.bias, head.weight" in capsys.readouterr().out
-
-
-def test_ablation_prints_a_row_an_ingredient(data, small_weights, capsys):
-    common = ["--data", str(data), "--start", str(small_weights), "--crop", "48", "64", "--workers", "0"]
-    ablate.main([*common, "--epochs", "12", "--rate", "0.01"])
-    lines = capsys.readouterr().out.splitlines()
-    figures = json.loads(lines[-1])
-    assert figures.keys() == ablate.ROWS.keys()
-    assert sum(line.startswith("| no ") for line in lines) == len(ablate.ROWS) - 1
-    assert len(set(figures.values())) > 3  # the changes change something

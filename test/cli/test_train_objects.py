@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seg_ros import weights
-from seg_ros.cli import ablate, benchmark, evaluate, train
+from seg_ros.cli import benchmark, evaluate, train
 from test.conftest import SMALL_INSTANCE
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' own, with numpy 2
@@ -125,8 +125,3 @@ def test_label_networks_on_objects(write, small_weights, tmp_path):
         evaluate.main(["--weights", str(small_weights), "--data", str(data / "val"), "--output", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"^train: .*train: expected images and labels .*, got objects in annotations"):
         train.main(["--data", str(data), "--run", str(tmp_path / "run")])
-
-
-def test_ablation_takes_label_networks_only(small_instance_weights, tmp_path):
-    with pytest.raises(SystemExit, match=r"^ablate: .*: expected a label network, .* got mask_rcnn$"):
-        ablate.main(["--data", str(tmp_path), "--start", str(small_instance_weights)])

@@ -5,8 +5,8 @@ import torch
 
 from seg_ros.classes import UNLABELLED
 from seg_ros.models.graph import InstanceGraph, SemanticGraph, make_graph
-from seg_ros.models.mask_rcnn import MaskRCNN
-from seg_ros.models.unet import UNet
+from seg_ros.models.mask_rcnn import mask_rcnn
+from seg_ros.models.unet import unet
 from test.conftest import SMALL_INSTANCE
 
 MEAN, STD, THINGS = (0.5,) * 3, (0.25,) * 3, (8, 9, 10)
@@ -23,7 +23,7 @@ class Fixed(torch.nn.Module):
         self.images = images
         return self.outputs
 
-    def coarse(self, images):
+    def logits(self, images):
         return self.forward(images)["out"], tuple(images.shape[-2:])
 
 
@@ -45,7 +45,7 @@ def pictures(n, size=(64, 96), seed=0):
 def tiny():
     """A small network whose detections pass the threshold, so that there is something to compare."""
     torch.manual_seed(0)
-    model = MaskRCNN(**SMALL_INSTANCE)
+    model = mask_rcnn(**SMALL_INSTANCE)
     with torch.no_grad():
         model.rpn.head.cls_logits.weight.mul_(50)
         model.rpn.head.bbox_pred.weight.mul_(5)
@@ -112,7 +112,7 @@ def test_instances_of_a_network(tiny):
 
 def test_a_sure_background_leaves_empty_slots():
     torch.manual_seed(0)
-    model = MaskRCNN(**SMALL_INSTANCE)
+    model = mask_rcnn(**SMALL_INSTANCE)
     with torch.no_grad():
         model.roi_heads.box_predictor.cls_score.bias[0] = 50.0
         _, scores, class_ids, _ = InstanceGraph(model, MEAN, STD, THINGS).eval()(pictures(1))
@@ -168,6 +168,6 @@ def test_no_shape_depends_on_data(tiny):
 
 def test_graph_by_network(tiny):
     assert make_graph(tiny.model, MEAN, STD, THINGS).task == "instances"
-    graph = make_graph(UNet(classes=3, width=4, depth=2), MEAN, STD, [])
+    graph = make_graph(unet(classes=3, width=4, depth=2), MEAN, STD, [])
     assert graph.task == "semantic"
     assert not graph.training

@@ -1,4 +1,4 @@
-"""Labels from coarse logits are what upsampling, soft-max and arg-max give."""
+"""Labels from logits of lower resolution are what upsampling, soft-max and arg-max give."""
 
 import pytest
 import torch
@@ -29,8 +29,8 @@ CASES = {
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("case", CASES)
 def test_winner_and_its_probability(case, dtype, layout):
-    classes, coarse, size = CASES[case]
-    logits = 3 * torch.randn(2, classes, *coarse, generator=torch.Generator().manual_seed(0))
+    classes, small, size = CASES[case]
+    logits = 3 * torch.randn(2, classes, *small, generator=torch.Generator().manual_seed(0))
     logits = logits.to(dtype).to(memory_format=layout)
     label, confidence = label_and_confidence(logits, size)
     winner, probability, tie = plain(logits, size)
@@ -44,8 +44,8 @@ def test_winner_and_its_probability(case, dtype, layout):
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_not_finite_is_unlabelled(case, bad):
-    classes, coarse, size = CASES[case]
-    logits = torch.zeros(1, classes, *coarse)
+    classes, small, size = CASES[case]
+    logits = torch.zeros(1, classes, *small)
     logits[:] = bad
     label, confidence = label_and_confidence(logits, size)
     assert (label == 255).all()

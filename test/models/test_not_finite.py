@@ -16,7 +16,7 @@ from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
 from seg_ros.models import boxes, roi_align
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
-from seg_ros.models.mask_rcnn import MaskRCNN
+from seg_ros.models.mask_rcnn import mask_rcnn
 from seg_ros.results import Frame
 from seg_ros.runner import CpuRunner
 from seg_ros.segmenter import Segmenter
@@ -50,14 +50,14 @@ def picture(layer, number, spread=0):
     return pixels
 
 
-class Coarse(nn.Module):
+class HalfSize(nn.Module):
     """Logits at half the size; the number is added at one place or everywhere, in one class or all."""
 
     def __init__(self):
         super().__init__()
         self.layer = nn.Conv2d(3, CLASSES, 1)
 
-    def coarse(self, images):
+    def logits(self, images):
         logits = self.layer(images[..., ::2, ::2].to(self.layer.weight.dtype))
         layer, number, spread = POURED
         height, width = logits.shape[-2:]
@@ -72,7 +72,7 @@ class Pyramid(nn.Module):
 
     def __init__(self, channels):
         super().__init__()
-        self.layers = nn.ModuleList(nn.Conv2d(3, channels, stride, stride) for stride in (8, 16, 32))
+        self.layers = nn.ModuleList(nn.Conv2d(3, channels, stride, stride) for stride in (8, 16))
 
     def forward(self, images):
         images = images.to(self.layers[0].weight.dtype)
@@ -80,7 +80,7 @@ class Pyramid(nn.Module):
 
 
 def small_mask_rcnn():
-    model = MaskRCNN(**SMALL_INSTANCE | {"norm": False, "proposals": 16, "detections": 6})
+    model = mask_rcnn(**SMALL_INSTANCE | {"norm": False, "proposals": 8, "detections": 4})
     model.backbone = Pyramid(SMALL_INSTANCE["channels"])
     model.roi_heads.mask_head = model.roi_heads.mask_head[:1]
     with torch.no_grad():
@@ -94,12 +94,12 @@ class Poured(nn.Module):
 
     def __init__(self):
         super().__init__()
-        coarse, mask_rcnn = Coarse(), small_mask_rcnn()
-        self.model = nn.ModuleList([coarse, mask_rcnn])
-        self.labels = SemanticGraph(coarse, MEAN, STD)
-        self.objects = InstanceGraph(mask_rcnn, MEAN, STD, THINGS)
+        half_size, detector = HalfSize(), small_mask_rcnn()
+        self.model = nn.ModuleList([half_size, detector])
+        self.labels = SemanticGraph(half_size, MEAN, STD)
+        self.objects = InstanceGraph(detector, MEAN, STD, THINGS)
         for place, layer in enumerate(LAYERS.values(), start=1):
-            layer(mask_rcnn).register_forward_hook(lambda _, __, output, place=place: pour(place, output))
+            layer(detector).register_forward_hook(lambda _, __, output, place=place: pour(place, output))
 
     def forward(self, pixels):
         layer, number, spread = pixels[0, 0, 0].long().unbind()

@@ -7,16 +7,14 @@ import torch
 from torch import nn
 
 from seg_ros.errors import EngineError
-from seg_ros.models import INSTANCE_MODELS, MODELS
 from seg_ros.models.graph import make_graph
 from seg_ros.models.precision import at_precision, fold_batch_norm, narrow_strides
-from test.models.test_models import CASES
+from test.models.test_models import CASES, make
 
 
 def trained(name, arguments):
     """Untrained, but with statistics that are no identity."""
-    torch.manual_seed(0)
-    model = MODELS[name](**arguments | {"things" if name in INSTANCE_MODELS else "classes": 5})
+    model = make(name, arguments)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.2, 0.2)

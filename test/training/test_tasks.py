@@ -1,74 +1,70 @@
-"""What a training run asks of its task, for both tasks."""
+"""What a training run asks of its task, for every task."""
 
 import dataclasses
 
+import cv2
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from seg_ros.classes import CAMVID
 from seg_ros.errors import WeightsError
-from seg_ros.models import MODELS
+from seg_ros.manifest import Manifest
+from seg_ros.models import MODELS, TASKS, create
+from seg_ros.models.graph import GRAPHS, make_graph
+from seg_ros.training import tasks
 from seg_ros.training.augment import Augment
-from seg_ros.training.datasets import render_street
-from seg_ros.training.tasks import InstanceTask, SemanticTask, make_task
 from seg_ros.training.train import Recipe, Trainer
-from seg_ros.weights import Manifest, load_model
+from seg_ros.weights import load_model
 from test.conftest import SMALL_INSTANCE
+from test.training.conftest import SIZE
 
-SIZE = (64, 96)
 AUGMENT = Augment(SIZE, scale=(0.9, 1.1))
 ARGUMENTS = {
     "unet": {"classes": 11, "width": 4, "depth": 2},
     "mask_rcnn": SMALL_INSTANCE,
 }
-FIGURES = {"unet": {"miou"}, "mask_rcnn": {"mask_ap", "mask_ap50", "box_ap"}}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("street")
-    for part, seed in (("train", 0), ("val", 10000)):
-        render_street(root / part, range(seed, seed + 1), 2, SIZE)
-    return root
+FIGURES = {"unet": ["miou"], "mask_rcnn": ["mask_ap", "mask_ap50", "box_ap"]}
+CPU = torch.device("cpu")
 
 
 def network(name):
     torch.manual_seed(0)
-    manifest = Manifest(name, ARGUMENTS[name], CAMVID, SIZE)
-    return MODELS[name](**ARGUMENTS[name]), manifest
+    return create(name, **ARGUMENTS[name]), Manifest(name, ARGUMENTS[name], CAMVID, SIZE)
 
 
-def test_the_network_decides_the_task(data):
-    for name, kind in (("unet", SemanticTask), ("mask_rcnn", InstanceTask)):
-        model, manifest = network(name)
-        task = make_task(model, manifest, data, AUGMENT, Recipe())
-        assert type(task) is kind
-        assert len(task.pictures) == 2
+def test_every_task_has_a_graph_and_is_trained():
+    assert set(TASKS) == set(GRAPHS) == set(tasks.TASKS) == {row.task for row in MODELS.values()}
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_loss_and_score(data, name):
+def test_loss_and_evaluation(small_street, name, tmp_path):
     model, manifest = network(name)
-    task = make_task(model, manifest, data, AUGMENT, Recipe())
-    pixels, truth = next(iter(DataLoader(task.pictures, 2, collate_fn=task.collate)))
+    task = tasks.TASKS[model.task](manifest)
+    assert task.classes(small_street, "camvid") == CAMVID
+    lessons = task.lessons(small_street / "train", AUGMENT)
+    pixels, truth = next(iter(DataLoader(lessons.pictures, 2, collate_fn=lessons.collate)))
     assert (pixels.shape, pixels.dtype) == ((2, *SIZE, 3), torch.uint8)
-    loss = task.loss(model, (pixels / 127.5 - 1).permute(0, 3, 1, 2), truth)
+    loss = lessons.loss(model, (pixels / 127.5 - 1).permute(0, 3, 1, 2), truth)
     assert loss.isfinite()
     assert loss.ndim == 0
     loss.backward()
     assert sum(p.grad is not None for p in model.parameters()) > 10
-    figures = task.score(model.eval(), torch.device("cpu"))
-    assert figures.keys() == FIGURES[name]
-    assert next(iter(figures)) == ("miou" if name == "unet" else "mask_ap")  # the one that decides
-    assert all(0 <= value <= 1 for value in figures.values())
+    graph = make_graph(model, manifest.mean, manifest.std, CAMVID.things)
+    evaluation = task.evaluate(graph, small_street / "val", CPU)
+    assert list(evaluation.score) == FIGURES[name]  # the first decides
+    assert all(0 <= value <= 1 for value in evaluation.score.values())
+    assert evaluation.score.items() <= evaluation.figures.items()
+    assert len(evaluation.table()) > 3
+    for line in evaluation.draw(tmp_path):
+        assert cv2.imread(line.partition(": ")[2]) is not None
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_a_run_trains_scores_and_goes_on(data, name, tmp_path):
+def test_a_run_trains_scores_and_goes_on(small_street, name, tmp_path):
     def trainer(epochs):
         model, manifest = network(name)
-        return Trainer(model, manifest, data, tmp_path, AUGMENT, Recipe(epochs=epochs, batch=2), workers=0)
+        return Trainer(model, manifest, small_street, tmp_path, AUGMENT, Recipe(epochs=epochs, batch=2), workers=0)
 
     before = network(name)[0].state_dict()
     best = trainer(1).fit()
@@ -83,12 +79,11 @@ def test_a_run_trains_scores_and_goes_on(data, name, tmp_path):
     assert again.epoch == 2
 
 
-def test_a_run_of_another_network_does_not_go_on(data, tmp_path):
+def test_a_run_of_another_network_does_not_go_on(small_street, tmp_path):
     def trainer(classes):
         shape = ARGUMENTS["unet"] | {"classes": classes}
-        return Trainer(
-            MODELS["unet"](**shape), Manifest("unet", shape, CAMVID, SIZE), data, tmp_path, AUGMENT, Recipe()
-        )
+        manifest = Manifest("unet", shape, CAMVID, SIZE)
+        return Trainer(create("unet", **shape), manifest, small_street, tmp_path, AUGMENT, Recipe())
 
     trainer(11)._checkpoint()
     trainer(11).resume()
@@ -98,8 +93,8 @@ def test_a_run_of_another_network_does_not_go_on(data, tmp_path):
         trainer(12).resume()
 
 
-def test_a_class_map_without_things_is_refused(data):
-    model, manifest = network("mask_rcnn")
+def test_a_class_map_without_things_is_refused(small_street):
+    _, manifest = network("mask_rcnn")
     stuff = dataclasses.replace(manifest, classes=dataclasses.replace(CAMVID, things=frozenset()))
     with pytest.raises(ValueError, match="no things"):
-        make_task(model, stuff, data, AUGMENT, Recipe())
+        tasks.InstanceTask(stuff).lessons(small_street / "train", AUGMENT)

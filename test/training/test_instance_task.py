@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from seg_ros.classes import CAMVID
-from seg_ros.models.mask_rcnn import MaskRCNN
+from seg_ros.manifest import Manifest
+from seg_ros.models import INSTANCES
+from seg_ros.models.graph import make_graph
 from seg_ros.training.datasets import render_street
-from seg_ros.training.evaluate_instances import evaluate_instances
+from seg_ros.training.instance_task import InstanceTask
 from seg_ros.training.instances import InstancePictures
-from seg_ros.weights import Manifest
 
 CPU = torch.device("cpu")
 SLOTS = 140
-ARGUMENTS = {"things": 3, "depth": 18, "width": 0.125, "channels": 8, "hidden": 8}
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +24,13 @@ def street(tmp_path_factory):
     return root
 
 
-class Knowing(MaskRCNN):
+class Knowing(torch.nn.Module):
     """Gives for each picture in turn what is there, at the size of the network input."""
 
+    task = INSTANCES
+
     def __init__(self, root, size, wrong=lambda found: found):
-        super().__init__(**ARGUMENTS)
+        super().__init__()
         self.wrong, self.turn, self.size = wrong, 0, size
         self.pictures = InstancePictures(root, CAMVID)
 
@@ -55,19 +57,21 @@ class Knowing(MaskRCNN):
 
 
 def evaluate(street, size, wrong=lambda found: found):
-    model = Knowing(street, size, wrong)
-    return evaluate_instances(model, Manifest("mask_rcnn", ARGUMENTS, CAMVID, size), street, CPU)
+    manifest = Manifest("mask_rcnn", {}, CAMVID, size)
+    graph = make_graph(Knowing(street, size, wrong), manifest.mean, manifest.std, CAMVID.things)
+    return InstanceTask(manifest).evaluate(graph, street, CPU)
 
 
 @pytest.mark.parametrize("size", [(128, 192), (256, 384), (448, 384)], ids=["same", "twice", "letterbox"])
 def test_the_truth_scores_one(street, size):
-    total, found = evaluate(street, size)
-    figures = total.summary()
+    evaluation = evaluate(street, size)
+    figures, found = evaluation.figures, evaluation.found
+    assert evaluation.score == {name: figures[name] for name in ("mask_ap", "mask_ap50", "box_ap")}
     assert figures["mask_ap50"] == figures["box_ap"] == 1
     assert figures["mask_ap"] > 0.85  # masks have 28 cells a side
     assert figures["ap"].keys() == {"car", "pedestrian", "bicyclist"}
-    assert [f.image.stem for f in found] == ["020000_0", "020000_1"]
     assert [f.index for f in found] == [0, 1]
+    assert evaluation.contact_sheet().shape[1:] == (1200, 3)
     assert [f.ap50 for f in found] == [1, 1]
     assert found[0].instances.size == (128, 192)
 
@@ -77,7 +81,7 @@ def test_other_classes_score_nothing(street):
         found["things"] = torch.where(found["scores"] > 0, found["things"] % 3 + 1, 0)
         return found
 
-    figures = evaluate(street, (128, 192), other)[0].summary()
+    figures = evaluate(street, (128, 192), other).figures
     assert figures["mask_ap50"] < 0.1
 
 
@@ -86,7 +90,7 @@ def test_detections_below_the_nodes_threshold_count(street):
         found["scores"] = found["scores"] / 5
         return found
 
-    assert evaluate(street, (128, 192), doubtful)[0].summary()["mask_ap50"] == 1
+    assert evaluate(street, (128, 192), doubtful).figures["mask_ap50"] == 1
 
 
 def test_no_class_is_cut_off_by_the_detections_of_another(street):
@@ -98,27 +102,26 @@ def test_no_class_is_cut_off_by_the_detections_of_another(street):
         found["mask_logits"][0, :100] = 9
         return found
 
-    total, found = evaluate(street, (128, 192), crowded)
-    assert total.summary()["ap"]["pedestrian"] > 0.8
-    assert all(len(f.instances) > 100 for f in found)
+    evaluation = evaluate(street, (128, 192), crowded)
+    assert evaluation.figures["ap"]["pedestrian"] > 0.8
+    assert all(len(f.instances) > 100 for f in evaluation.found)
 
 
 def test_nothing_found_scores_nothing(street):
     def nothing(found):
         return {name: torch.zeros_like(t) for name, t in found.items()}
 
-    total, found = evaluate(street, (128, 192), nothing)
-    assert total.summary()["mask_ap"] == total.summary()["box_ap50"] == 0
-    assert [len(f.instances) for f in found] == [0, 0]
-    assert [f.ap50 for f in found] == [0, 0]
+    evaluation = evaluate(street, (128, 192), nothing)
+    assert evaluation.figures["mask_ap"] == evaluation.figures["box_ap50"] == 0
+    assert [len(f.instances) for f in evaluation.found] == [0, 0]
+    assert [f.ap50 for f in evaluation.found] == [0, 0]
 
 
 def test_a_picture_without_objects_has_no_figure_of_its_own(tmp_path):
     for folder, pixels in (("images", (64, 96, 3)), ("labels", (64, 96)), ("instances", (64, 96))):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), np.zeros(pixels, np.uint8))
-    torch.manual_seed(0)
-    model = MaskRCNN(**ARGUMENTS, proposals=16, detections=4)
-    total, found = evaluate_instances(model, Manifest("mask_rcnn", ARGUMENTS, CAMVID, (64, 96)), tmp_path, CPU)
-    assert found[0].ap50 is None
-    assert total.summary()["mask_ap"] == 0
+    evaluation = evaluate(tmp_path, (64, 96))
+    assert evaluation.found[0].ap50 is None
+    assert evaluation.figures["mask_ap"] == 0
+    assert evaluation.draw(tmp_path) == ["no picture has an object to find: none is best or worst"]

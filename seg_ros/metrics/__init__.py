@@ -1,0 +1,1 @@
+"""Scores of what networks find, against what is there; no PyTorch."""

@@ -1,0 +1,112 @@
+"""Networks that give every pixel a class: what they learn from, and how well they do on label images."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from seg_ros import overlay
+from seg_ros.classes import ClassMap
+from seg_ros.metrics.confusion import Confusion
+from seg_ros.training.augment import Augment
+from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
+from seg_ros.training.datasets import LabelImages, load_classes, pairs, read_sample
+from seg_ros.training.instances import refuse_objects
+from seg_ros.training.losses import class_weights, segmentation_loss
+from seg_ros.training.plots import confusion_matrix
+from seg_ros.training.task import Evaluation, Lessons, Task, class_table
+
+
+class SemanticTask(Task):
+    """A class for every pixel."""
+
+    @staticmethod
+    def classes(root: Path, given: str) -> ClassMap:
+        refuse_objects(root / "train")
+        return load_classes(root, given)
+
+    def lessons(self, root: Path, augment: Augment) -> Lessons:
+        pictures = LabelImages(root, len(self.manifest.classes), augment)
+        weight = class_weights(_shares(pictures))
+
+        def loss(model: nn.Module, images: Tensor, label: Tensor) -> Tensor:
+            logits = model(images)["out"]
+            return segmentation_loss(logits.float(), label.to(images.device), weight.to(images.device))
+
+        return Lessons(pictures, loss)
+
+    @torch.no_grad()
+    def evaluate(self, graph: nn.Module, root: Path, device: torch.device) -> SemanticEvaluation:
+        refuse_objects(root)
+        classes = self.manifest.classes
+        total, scored = Confusion(len(classes)), []
+        for image, label in tqdm(pairs(root), desc="evaluate", leave=False, mininterval=2.0):
+            pixels, truth = read_sample(image, label, len(classes))
+            one = Confusion(len(classes))
+            one.add(truth, _label(graph, pixels, device))
+            total.merge(one)
+            scored.append(Scored(image, label, one.miou()))
+        return SemanticEvaluation(total, scored, classes, graph, device)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """One evaluated picture: its files, and its own mIoU 0..1."""
+
+    image: Path
+    truth: Path
+    miou: float
+
+
+class SemanticEvaluation(Evaluation):
+    """mIoU, pixel accuracy and IoU by class; each picture's own mIoU chooses those that are shown."""
+
+    def __init__(
+        self, confusion: Confusion, scored: list[Scored], classes: ClassMap, graph: nn.Module, device: torch.device
+    ) -> None:
+        self.confusion, self.scored, self.classes = confusion, scored, classes
+        self.figures = confusion.summary(classes)
+        self.score = {"miou": self.figures["miou"]}
+        self._graph, self._device = graph, device
+
+    def table(self) -> list[str]:
+        miou, accuracy = (100 * self.figures[name] for name in ("miou", "pixel_accuracy"))
+        return [*class_table(self.figures["iou"]), f"mIoU {miou:.1f}  pixel accuracy {accuracy:.1f}"]
+
+    def draw(self, folder: Path) -> list[str]:
+        matrix, sheet = folder / "confusion.png", folder / "contact_sheet.png"
+        confusion_matrix(self.confusion, self.classes).savefig(matrix)
+        cv2.imwrite(str(sheet), self.contact_sheet())
+        return [f"confusion matrix: {matrix}", f"best, median and worst pictures: {sheet}"]
+
+    @torch.no_grad()
+    def contact_sheet(self) -> np.ndarray:
+        """Draws camera image, truth and labels of the best, median and worst pictures, `(H, W, 3) uint8` BGR."""
+        palette = self.classes.palette()[:, ::-1]
+        rows = []
+        for title, member in best_median_worst(self.scored, lambda s: s.miou):
+            pixels, truth = read_sample(member.image, member.truth, len(self.classes))
+            label = _label(self._graph, pixels, self._device)
+            panels = [pixels[..., ::-1], overlay.colorize(truth, palette), overlay.colorize(label, palette)]
+            text = f"{title}: {member.image.stem}, mIoU {100 * member.miou:.1f}   (camera, truth, labels)"
+            rows.append(titled_row(panels, text))
+        return stack(rows)
+
+
+def _label(graph: nn.Module, pixels: np.ndarray, device: torch.device) -> np.ndarray:
+    return graph(torch.from_numpy(pixels).unsqueeze(0).to(device))[0][0].cpu().numpy()
+
+
+def _shares(pictures: LabelImages) -> np.ndarray:
+    """Share of the labelled pixels by class, over at most 200 evenly spaced pictures."""
+    counts = np.zeros(256, np.int64)
+    for image, label in pictures.files[:: max(1, len(pictures) // 200)]:
+        counts += np.bincount(read_sample(image, label, pictures.classes)[1].ravel(), minlength=256)
+    counts = counts[: pictures.classes]
+    return counts / max(counts.sum(), 1)

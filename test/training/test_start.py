@@ -1,0 +1,83 @@
+"""What training starts from: other weights, and published ResNets."""
+
+import pytest
+import torch
+
+from seg_ros import weights
+from seg_ros.classes import CAMVID
+from seg_ros.convert import IMAGENET_MEAN
+from seg_ros.errors import WeightsError
+from seg_ros.models import create
+from seg_ros.training.start import Start
+from test.conftest import SMALL_INSTANCE
+from test.models.oracle import torchvision
+
+
+@pytest.fixture(scope="module")
+def resnet18(tmp_path_factory):
+    """torchvision's ResNet-18 as its published file: classification, saved by `torch.save`."""
+    path = tmp_path_factory.mktemp("published") / "resnet18-f37072fd.pth"
+    torch.manual_seed(0)
+    torch.save(torchvision().models.resnet18(weights=None).state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "place"),
+    [
+        ("unet_resnet", {"classes": 2}, "encoder"),
+        ("fcn", {"classes": 2}, "backbone"),
+        ("mask_rcnn", SMALL_INSTANCE | {"width": 1.0}, "backbone.body"),
+    ],
+)
+def test_a_published_resnet_fills_the_encoder(resnet18, name, arguments, place):
+    start = Start.read(resnet18)
+    assert start.mean == IMAGENET_MEAN
+    model = create(name, **arguments)
+    fresh = start.fill(model)
+    filled = model.get_submodule(place).state_dict()
+    assert all(torch.equal(filled[n], t) for n, t in start.tensors.items() if not n.startswith("fc."))
+    assert not [n for n in fresh if n.startswith((f"{place}.layer", f"{place}.conv1", f"{place}.bn1"))]
+    assert fresh
+
+
+def test_older_published_files_count_no_batches(resnet18, tmp_path):
+    state = torch.load(resnet18, weights_only=True)
+    older = {name: t for name, t in state.items() if not name.endswith("num_batches_tracked")}
+    torch.save(older, tmp_path / "older.pth")
+    assert "encoder.layer1.0.bn1.num_batches_tracked" in Start.read(tmp_path / "older.pth").fill(
+        create("unet_resnet", classes=2)
+    )
+
+
+def test_what_a_published_file_does_not_fit_is_said(resnet18, tmp_path):
+    start = Start.read(resnet18)
+    for arguments in ({"depth": 34}, {"width": 0.5}, {"depth": 50}):
+        with pytest.raises(
+            WeightsError, match=r"tensor 'encoder\..*': expected .*, got .*; give the network the depth"
+        ):
+            start.fill(create("unet_resnet", classes=2, **arguments))
+    shallow = create("unet_resnet", classes=2, depth=34).encoder.state_dict()
+    torch.save(shallow, tmp_path / "resnet34.pth")
+    with pytest.raises(WeightsError, match=r"tensor 'encoder.layer1.2.bn1.bias' has no place, .* deeper"):
+        Start.read(tmp_path / "resnet34.pth").fill(create("unet_resnet", classes=2))
+    with pytest.raises(WeightsError, match=r"fills the encoder of unet_resnet, fcn, .*; this network has no ResNet"):
+        start.fill(create("unet", classes=2, width=4))
+    torch.save({"inc.double_conv.0.weight": torch.zeros(1)}, tmp_path / "unet.pth")
+    with pytest.raises(WeightsError, match=r"expected a ResNet .*, got inc\.double_conv.* seg_ros\.cli\.convert"):
+        Start.read(tmp_path / "unet.pth")
+
+
+def test_a_detector_takes_the_resnet_of_a_semantic_network(tmp_path):
+    fcn = create("fcn", classes=11, width=0.125)
+    manifest = weights.Manifest("fcn", {"classes": 11, "width": 0.125}, CAMVID, (64, 96))
+    weights.save(tmp_path / "fcn.safetensors", fcn.state_dict(), manifest)
+    model = create("mask_rcnn", **SMALL_INSTANCE)
+    fresh = Start.read(tmp_path / "fcn.safetensors").fill(model)
+    assert torch.equal(model.backbone.body.conv1.weight, fcn.backbone.conv1.weight)
+    assert not [name for name in fresh if name.startswith("backbone.body")]
+
+
+def test_weights_of_another_network_fit_nowhere(small_weights):
+    with pytest.raises(WeightsError, match="expected weights of the same architecture, no tensor fits"):
+        Start.read(small_weights).fill(create("mask_rcnn", **SMALL_INSTANCE))
