@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from seg_ros.geometry import GREY, Resize
+from seg_ros.geometry import GREY, Resize, nearest
 
 
 class DeviceResize:
@@ -35,7 +34,7 @@ class DeviceResize:
         inner = resize.height, resize.width
         self._in = [_Axis(*_weighted(n, m), device) for n, m in zip(resize.frame, inner, strict=True)]
         self._back = [_Axis(*_linear(n, m), device) for n, m in zip(inner, resize.frame, strict=True)]
-        self._nearest = [_nearest(n, m).to(device) for n, m in zip(inner, resize.frame, strict=True)]
+        self._nearest = [torch.from_numpy(nearest(n, m)).to(device) for n, m in zip(inner, resize.frame, strict=True)]
 
     def to_input(self, pixels: Tensor, target: Tensor) -> None:
         """Writes the frame's `(H, W, 3) uint8` pixels into `target`, the `(h, w, 3) uint8` RGB network input."""
@@ -109,9 +108,3 @@ def _linear(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
     centre = np.clip((np.arange(m) + 0.5) * n / m - 0.5, 0, n - 1)
     place = np.floor(centre).astype(np.int64) + np.array([[0], [1]])
     return np.minimum(place, n - 1), 1 - np.abs(place - centre)
-
-
-def _nearest(n: int, m: int) -> Tensor:
-    """The place in `n` that each of `m` takes, `(m,) int64`: asked of OpenCV, so that labels are the same."""
-    places = np.arange(n, dtype=np.float32).reshape(1, n)  # exact to 2**24
-    return torch.from_numpy(cv2.resize(places, (m, 1), interpolation=cv2.INTER_NEAREST_EXACT)[0].astype(np.int64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import cv2
 import numpy as np
@@ -79,8 +80,12 @@ class Resize:
         inner = self.inner(array)
         if inner.shape == self.frame:
             return inner
-        interpolation = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST_EXACT
-        return cv2.resize(inner, self.frame[::-1], interpolation=interpolation)
+        if smooth:
+            return cv2.resize(inner, self.frame[::-1], interpolation=cv2.INTER_LINEAR)
+        rows, columns = (nearest(n, m) for n, m in zip(inner.shape, self.frame, strict=True))
+        # Rows are copied whole; columns are rows of the transposed map. To 1080p a quarter of the time of cv2.resize.
+        wide = cv2.transpose(cv2.transpose(inner).take(columns, axis=0))
+        return wide.reshape(len(inner), len(columns)).take(rows, axis=0)
 
     def boxes_to_frame(self, boxes: np.ndarray) -> np.ndarray:
         """Maps `(N, 4) float32` boxes `(x0, y0, x1, y1)` from pixels of the network input to pixels of the frame.
@@ -93,6 +98,13 @@ class Resize:
     def inner(self, array: np.ndarray) -> np.ndarray:
         """The part of an array or tensor `(h, w, ...)` of the network input that the frame fills, as a view."""
         return array[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+@functools.lru_cache(maxsize=64)
+def nearest(n: int, m: int) -> np.ndarray:
+    """The places in `n` that each of `m` takes, `(m,) intp`: those of OpenCV's INTER_NEAREST_EXACT."""
+    places = np.arange(n, dtype=np.float32).reshape(1, n)  # exact to 2**24
+    return cv2.resize(places, (m, 1), interpolation=cv2.INTER_NEAREST_EXACT)[0].astype(np.intp)
 
 
 def _antialiased(source: np.ndarray, out: np.ndarray) -> None:

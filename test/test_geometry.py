@@ -1,5 +1,6 @@
 """Frames of any size and aspect go in, labels of that size come back, in every mode."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -55,3 +56,12 @@ def test_places_are_kept(mode):
 def test_unknown_mode_is_named():
     with pytest.raises(ValueError, match="stretch, letterbox, native, got 'crop'"):
         Resize.of((1, 1), (1, 1), "crop")
+
+
+@pytest.mark.parametrize("size", [(480, 640), (1080, 1920), (1, 1), (7, 2000), (61, 93), (96, 1), (1, 128)])
+def test_labels_are_those_of_opencv(size):
+    label = np.random.default_rng(0).integers(0, 11, (96, 128), np.uint8)
+    expected = cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    ours = Resize.of(size, (96, 128), "stretch").to_frame(label, smooth=False)
+    assert ours.flags.c_contiguous
+    np.testing.assert_array_equal(ours, expected)
