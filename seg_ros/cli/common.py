@@ -38,23 +38,24 @@ class Subject:
 
     @classmethod
     def shipped(cls, path: str) -> Subject:
-        """From a weights file, or the bare name of shipped ones."""
+        """Loads a weights file, or shipped weights by their bare name."""
         model, manifest = weights.load_model(path)
         graph = make_graph(model, manifest.mean, manifest.std, manifest.classes.things)
         return cls(Path(path).stem, graph, weights.digest(model.state_dict(), manifest), manifest.input_size)
 
     @classmethod
     def untrained(cls, architecture: str, arguments: list[str]) -> Subject:
-        """A network of `MODELS` with random weights, always the same, and arguments `NAME=VALUE`."""
+        """Builds a network of `MODELS` with random weights, always the same, and arguments `NAME=VALUE`."""
         torch.manual_seed(0)
-        model = MODELS[architecture].build(**dict(argument(text) for text in arguments))
-        graph = make_graph(model, (0.5,) * 3, (0.25,) * 3, range(1, getattr(model, "things", 0) + 1))
+        values = dict(argument(text) for text in arguments)
+        things = range(1, values.get("things", 0) + 1)
+        graph = make_graph(MODELS[architecture].build(**values), (0.5,) * 3, (0.25,) * 3, things)
         name = " ".join([architecture, *arguments])
         return cls(name, graph, name, (480, 640))
 
 
 def add_subjects(parser: argparse.ArgumentParser) -> None:
-    """`--weights` or `--model` with `--arguments`, for `subjects`; and `--size`, `--device`, `--threads`."""
+    """Adds `--weights` or `--model` with `--arguments`, for `subjects`; and `--size`, `--device`, `--threads`."""
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--weights", nargs="+", help="files, or bare names of shipped weights")
     what.add_argument("--model", choices=sorted(MODELS), help="an untrained network, with --arguments")
@@ -67,14 +68,14 @@ def add_subjects(parser: argparse.ArgumentParser) -> None:
 
 
 def subjects(args: argparse.Namespace) -> list[Subject]:
-    """Those that the arguments of `add_subjects` name."""
+    """Returns what the arguments of `add_subjects` name."""
     if args.model:
         return [Subject.untrained(args.model, args.arguments)]
     return [Subject.shipped(path) for path in args.weights]
 
 
 def print_table(rows: list[dict], columns: Sequence[str]) -> None:
-    """The rows as a Markdown table; where a value is None its cell is empty."""
+    """Prints the rows as a Markdown table; where a value is None its cell is empty."""
     print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
     for row in rows:
         print("| " + " | ".join("" if row[c] is None else str(row[c]) for c in columns) + " |")
@@ -93,7 +94,7 @@ def cpu_seconds(process: int | str = "self") -> float:
 
 
 def one_line_errors(main: Callable) -> Callable:
-    """Ends with one line, not a traceback, on what the user can put right: files, values, weights, engines."""
+    """Makes a command end with one line, not a traceback, on what the user can put right: files, values, weights, engines."""
 
     @functools.wraps(main)
     def wrapper(arguments: list[str] | None = None) -> None:
