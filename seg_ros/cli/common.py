@@ -48,8 +48,8 @@ class Subject:
         """Builds a network of `MODELS` with random weights, always the same, and arguments `NAME=VALUE`."""
         torch.manual_seed(0)
         values = dict(argument(text) for text in arguments)
-        things = range(1, values.get("things", 0) + 1)
-        graph = make_graph(MODELS[architecture].build(**values), (0.5,) * 3, (0.25,) * 3, things)
+        model = MODELS[architecture].build(**values)
+        graph = make_graph(model, (0.5,) * 3, (0.25,) * 3, range(1, values.get("things", 0) + 1))
         name = " ".join([architecture, *arguments])
         return cls(name, graph, name, (480, 640))
 
@@ -94,7 +94,7 @@ def cpu_seconds(process: int | str = "self") -> float:
 
 
 def one_line_errors(main: Callable) -> Callable:
-    """Makes a command end with one line, not a traceback, on what the user can put right: files, values, weights, engines."""
+    """Makes a command end with one line, not a traceback, on what the user can put right."""
 
     @functools.wraps(main)
     def wrapper(arguments: list[str] | None = None) -> None:
