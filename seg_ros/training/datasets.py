@@ -118,7 +118,7 @@ def render_street(
         names = [f"{seed:06d}_{k}" for k in range(frames_per_seed)]
         if all((root / "instances" / f"{name}.png").is_file() for name in names):
             continue
-        street = Street(seed, size[1], size[0])
+        street = Street(seed, size)
         for k, name in enumerate(names):
             scene = street.scene(120 * k)
             cv2.imwrite(str(root / "images" / f"{name}.jpg"), scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])

@@ -31,7 +31,7 @@ def test_picture_without_objects():
 
 
 def test_street_comes_back_whole():
-    scene = Street(20000, 320, 240).scene(0)
+    scene = Street(20000, (240, 320)).scene(0)
     truth = Truth.from_images(scene.label, scene.instance, CAMVID.things)
     assert len(truth) == len(np.unique(scene.instance)) - 1 > 3
     assert np.array_equal(truth.masks.sum(axis=0), scene.instance > 0)

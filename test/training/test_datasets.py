@@ -26,7 +26,7 @@ def test_rendered_street_is_the_street(street):
     files = pairs(street)
     assert [image.stem for image, _ in files] == ["020000_0", "020000_1", "020001_0", "020001_1"]
     image, label = read_sample(*files[1], 11)
-    scene = Street(20000, 160, 120).scene(120)
+    scene = Street(20000, (120, 160)).scene(120)
     assert np.array_equal(label, scene.label)
     assert np.abs(image.astype(int) - scene.image).mean() < 4  # JPEG
     assert load_classes(street) == CAMVID

@@ -26,7 +26,7 @@ def test_rendered_street_is_the_street(street):
     assert [p.stem for p in pictures.files] == ["020000_0", "020000_1"]
     assert len(pictures) == 2
     image, truth = pictures.read(1)
-    scene = Street(20000, 320, 240).scene(120)
+    scene = Street(20000, (240, 320)).scene(120)
     assert np.abs(image.astype(int) - scene.image).mean() < 4  # JPEG
     expected = Truth.from_images(scene.label, scene.instance, CAMVID.things)
     assert np.array_equal(truth.masks, expected.masks)
