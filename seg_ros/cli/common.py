@@ -37,23 +37,24 @@ class Subject:
 
     @classmethod
     def shipped(cls, path: str) -> Subject:
-        """From a weights file, or the bare name of shipped ones."""
+        """Loads a weights file, or shipped weights by their bare name."""
         model, manifest = weights.load_model(path)
         graph = make_graph(model, manifest.mean, manifest.std, manifest.classes.things)
         return cls(Path(path).stem, graph, weights.digest(model.state_dict(), manifest), manifest.input_size)
 
     @classmethod
     def untrained(cls, architecture: str, arguments: list[str]) -> Subject:
-        """A network of `MODELS` with random weights, always the same, and arguments `NAME=VALUE`."""
+        """Builds a network of `MODELS` with random weights, always the same, and arguments `NAME=VALUE`."""
         torch.manual_seed(0)
-        model = MODELS[architecture].build(**dict(argument(text) for text in arguments))
-        graph = make_graph(model, (0.5,) * 3, (0.25,) * 3, range(1, getattr(model, "things", 0) + 1))
+        values = dict(argument(text) for text in arguments)
+        model = MODELS[architecture].build(**values)
+        graph = make_graph(model, (0.5,) * 3, (0.25,) * 3, range(1, values.get("things", 0) + 1))
         name = " ".join([architecture, *arguments])
         return cls(name, graph, name, (480, 640))
 
 
 def add_subjects(parser: argparse.ArgumentParser) -> None:
-    """`--weights` or `--model` with `--arguments`, for `subjects`; and `--size`, `--device`, `--threads`."""
+    """Adds `--weights` or `--model` with `--arguments`, for `subjects`; and `--size`, `--device`, `--threads`."""
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--weights", nargs="+", help="files, or bare names of shipped weights")
     what.add_argument("--model", choices=sorted(MODELS), help="an untrained network, with --arguments")
@@ -66,7 +67,7 @@ def add_subjects(parser: argparse.ArgumentParser) -> None:
 
 
 def subjects(args: argparse.Namespace) -> list[Subject]:
-    """Those that the arguments of `add_subjects` name."""
+    """Returns what the arguments of `add_subjects` name."""
     if args.model:
         return [Subject.untrained(args.model, args.arguments)]
     return [Subject.shipped(path) for path in args.weights]
@@ -86,7 +87,7 @@ def peak_megabytes(process: int | str = "self") -> float:
 
 
 def one_line_errors(main: Callable) -> Callable:
-    """Ends with one line, not a traceback, on what the user can put right: files, values, weights, engines."""
+    """Makes a command end with one line, not a traceback, on what the user can put right."""
 
     @functools.wraps(main)
     def wrapper(arguments: list[str] | None = None) -> None:

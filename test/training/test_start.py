@@ -5,7 +5,8 @@ import torch
 
 from seg_ros import weights
 from seg_ros.classes import CAMVID
-from seg_ros.convert import IMAGENET_MEAN
+from seg_ros.cli import train
+from seg_ros.convert import IMAGENET_MEAN, IMAGENET_STD
 from seg_ros.errors import WeightsError
 from seg_ros.models import create
 from seg_ros.training.start import Start
@@ -39,6 +40,16 @@ def test_a_published_resnet_fills_the_encoder(resnet18, name, arguments, place):
     assert all(torch.equal(filled[n], t) for n, t in start.tensors.items() if not n.startswith("fc."))
     assert not [n for n in fresh if n.startswith((f"{place}.layer", f"{place}.conv1", f"{place}.bn1"))]
     assert fresh
+
+
+def test_a_run_from_a_published_resnet_keeps_its_normalisation(resnet18, small_street, tmp_path, capsys):
+    options = ["--data", str(small_street), "--run", str(tmp_path), "--model", "unet_resnet", "--start", str(resnet18)]
+    train.main([*options, "--epochs", "1", "--batch", "2", "--workers", "0", "--crop", "64", "96"])
+    assert f"starts from {resnet18}; new: head.bias, head.weight, up." in capsys.readouterr().out
+    model, manifest = weights.load_model(tmp_path / "best.safetensors")
+    assert (manifest.mean, manifest.std) == (IMAGENET_MEAN, IMAGENET_STD)
+    assert manifest.arguments == {"classes": 11}
+    assert model.encoder.strides == [2, 4, 8, 16, 32]
 
 
 def test_older_published_files_count_no_batches(resnet18, tmp_path):
