@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,6 +18,9 @@ native: the input takes the frame's own size."""
 
 GREY = 128
 """What a letterbox puts around the frame."""
+_LARGE = 3 * 640 * 480
+"""Bytes of a picture above which it is resized in bands."""
+_MOST_BANDS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,14 +118,77 @@ def _antialiased(source: np.ndarray, out: np.ndarray) -> None:
     """Resizes `(H, W, 3) uint8` into `out`, `(h, w, 3) uint8`, by PyTorch's antialiased bilinear interpolation.
 
     OpenCV's INTER_AREA takes six times as long from 1080p to VGA, and averages nothing if the other side grows.
-    F.interpolate would give planes, which takes as long again to put in order.
+    F.interpolate would give planes, which takes as long again to put in order. PyTorch resizes a picture on one thread,
+    so a large one is cut into bands of rows: one on this thread, one on each of some others.
     """
     # Here, so that whoever only asks for modes and sizes needs no PyTorch.
     import torch
 
-    planes = (torch.from_numpy(_writable(array)).permute(2, 0, 1)[None] for array in (source, out))
-    source, out = planes
-    torch.ops.aten._upsample_bilinear2d_aa.out(source, list(out.shape[-2:]), False, None, None, out=out)
+    threads = min(torch.get_num_threads(), _MOST_BANDS) if source.size > _LARGE else 1
+    first, *others = bands(len(source), len(out), threads)
+    waiting = [_pool().submit(_resize_band, source, out, band) for band in others]
+    _resize_band(source, out, first)
+    for band in waiting:
+        band.result()
+
+
+class Band(NamedTuple):
+    """Rows of a picture that is resized in parts.
+
+    Attributes:
+        start, stop: rows of the result.
+        above, below: rows of the result beside them that are computed too, and thrown away: at their own border the
+            source is cut off.
+        top, bottom: rows of the source that all of them are made from.
+    """
+
+    start: int
+    stop: int
+    above: int
+    below: int
+    top: int
+    bottom: int
+
+
+@functools.lru_cache(maxsize=64)
+def bands(n: int, m: int, count: int) -> tuple[Band, ...]:
+    """Cuts the resizing of `n` rows to `m` into at most `count` bands that give just what the whole gives.
+
+    A row of the result is `n / m` rows of the source. Only where that comes out whole, at every `m / gcd(n, m)`-th row,
+    can a band begin; a picture without enough such rows is one band.
+    """
+    step = m // math.gcd(n, m)
+    rows = n // math.gcd(n, m)  # of the source, for a step
+    margin = step * math.ceil((max(n / m, 1.0) + 1) / rows)
+    cuts = sorted({round(i * m / count / step) * step for i in range(count)} | {m})
+    if min(b - a for a, b in itertools.pairwise(cuts)) < 4 * margin:
+        cuts = [0, m]
+    found = []
+    for start, stop in itertools.pairwise(cuts):
+        above, below = min(margin, start), min(margin, m - stop)
+        top, bottom = (start - above) // step * rows, (stop + below) // step * rows
+        found.append(Band(start, stop, above, below, top, n if stop + below == m else bottom))
+    return tuple(found)
+
+
+def _resize_band(source: np.ndarray, out: np.ndarray, band: Band) -> None:
+    import torch
+
+    part, target = source[band.top : band.bottom], out[band.start : band.stop]
+    size = (len(target) + band.above + band.below, out.shape[1])
+    whole = target if len(target) == size[0] else np.empty((*size, 3), np.uint8)
+    planes = (torch.from_numpy(_writable(array)).permute(2, 0, 1)[None] for array in (part, whole))
+    part, result = planes
+    # The scale is the whole picture's, as the part's own may differ in the last digit.
+    torch.ops.aten._upsample_bilinear2d_aa.out(part, list(size), False, len(out) / len(source), None, out=result)
+    if whole is not target:
+        np.copyto(target, whole[band.above : band.above + len(target)])
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads for bands, shared by all runners of the process."""
+    return ThreadPoolExecutor(_MOST_BANDS - 1, thread_name_prefix="resize")
 
 
 class _Writable:

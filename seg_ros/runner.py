@@ -60,6 +60,10 @@ class Runner(abc.ABC):
         for count in sorted({self.batch, 1}, reverse=True):
             self.engine = self._engine(count, input_size)
 
+    def ready(self, frame: Frame) -> bool:
+        """Whether there is an engine for frames like this one. With mode `native` there may be none yet."""
+        return (1, *self._size_for(frame)) in self._engines
+
     def prepare(self, frame: Frame) -> None:
         """Makes ready for frames like this one. With mode `native` that may take as long as configuring did."""
         self._engine(1, self._size_for(frame))

@@ -31,6 +31,7 @@ class Watchdog:
         self.seconds = seconds
         self._deadline = deadline
         self._since: float | None = None
+        self._guard = contextlib.ExitStack()
 
     @property
     def busy(self) -> float:
@@ -41,9 +42,25 @@ class Watchdog:
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
         """Guards what may hang."""
-        with self._deadline(self.seconds):
-            self._since = time.monotonic()
-            try:
-                yield
-            finally:
-                self._since = None
+        self._begin()
+        try:
+            yield
+        finally:
+            self._end()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside a guard: lets a block take as long as it likes. After it the time starts anew."""
+        self._end()
+        try:
+            yield
+        finally:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._guard.enter_context(self._deadline(self.seconds))
+        self._since = time.monotonic()
+
+    def _end(self) -> None:
+        self._since = None
+        self._guard.close()

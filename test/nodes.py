@@ -117,8 +117,8 @@ class Nothing:
     def batches(self, frames):
         return (slice(i, i + 1) for i in range(len(frames)))
 
-    def prepare(self, frame):
-        pass
+    def ready(self, frame):
+        return True
 
     def run(self, frames, wanted):
         return [Result(frame, self.output((frame.height, frame.width), wanted), {}) for frame in frames]

@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from seg_ros.geometry import MODES, Resize
+from seg_ros.geometry import MODES, Resize, bands
 
 SIZES = [(479, 641), (641, 479), (100, 1000), (1000, 100), (2160, 3840), (480, 640), (1, 1), (7, 3)]
 
@@ -65,3 +66,30 @@ def test_labels_are_those_of_opencv(size):
     ours = Resize.of(size, (96, 128), "stretch").to_frame(label, smooth=False)
     assert ours.flags.c_contiguous
     np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("frame", [(1080, 1920), (720, 1280), (1200, 1920), (1081, 1920), (1000, 1000), (480, 2000)])
+@pytest.mark.parametrize("size", [(480, 640), (360, 480), (97, 131)])
+def test_a_picture_in_bands_is_the_picture_as_a_whole(frame, size, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (*frame, 3), np.uint8)
+    whole, cut = (np.zeros((*size, 3), np.uint8) for _ in range(2))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    Resize.of(frame, size, "stretch").to_input(pixels, cut)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    Resize.of(frame, size, "stretch").to_input(pixels, whole)
+    np.testing.assert_array_equal(cut, whole)
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "count"), [(1080, 480, 3), (1080, 480, 1), (2160, 360, 4), (720, 480, 2), (480, 480, 2)]
+)
+def test_bands_tile_the_picture(n, m, count):
+    found = bands(n, m, count)
+    assert len(found) == count
+    assert [band.start for band in found] == [0, *(band.stop for band in found[:-1])]
+    assert found[-1].stop == m
+    assert (found[0].top, found[-1].bottom) == (0, n)
+
+
+def test_sizes_without_a_common_factor_are_one_band():
+    assert len(bands(1081, 480, 4)) == len(bands(10, 7, 2)) == len(bands(8, 4, 4)) == 1

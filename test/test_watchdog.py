@@ -114,3 +114,17 @@ with Watchdog(0.5).guard():
 print("alive", flush=True)
 """
     assert run(body).stdout == "alive\n"
+
+
+def test_while_it_is_paused_nothing_is_watched_and_afterwards_again():
+    body = """
+watchdog = Watchdog(0.5, deadline)
+with watchdog.guard():
+    with watchdog.paused():
+        inference(1.0)
+        print(watchdog.busy, flush=True)
+    inference(40.0)
+"""
+    result = run(body)
+    assert (result.returncode, result.stdout) == (1, "0.0\n")
+    assert "in inference" in result.stderr

@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
-_HARMLESS = frozenset({"stale", "rate", "no_subscriber", "transport"})
+_HARMLESS = frozenset({"stale", "rate", "transport"})
 """Reasons for a drop that say nothing bad about the frame; losses in transport are judged by their share."""
 _FAILURES = frozenset({"engine", "memory", "not_finite", "internal"})
 """Reasons for a drop that are not the camera's fault."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -53,11 +53,18 @@ class Numbers:
         return max(0, number - last - 1) if publisher == before and last else 0
 
 
+class Received(NamedTuple):
+    """A serialised image, and the outputs that somebody wants of it."""
+
+    message: bytes
+    topics: list[str]
+
+
 class Subscription:
     """One camera's images, from activate to deactivate. All of it runs on the executor's thread.
 
     Args:
-        put: gets the camera and each serialised message that is not dropped at once.
+        put: gets the camera and each image that is not dropped at once.
         lost: gets the camera and what went wrong with a message.
     """
 
@@ -65,7 +72,7 @@ class Subscription:
         self,
         node: Node,
         camera: Camera,
-        put: Callable[[Camera, bytes], None],
+        put: Callable[[Camera, Received], None],
         lost: Callable[[Camera, Exception], None],
     ) -> None:
         self._node, self.camera, self._put, self._lost = node, camera, put, lost
@@ -73,6 +80,7 @@ class Subscription:
         self._qos: QoSProfile | None = None
         self._numbers, self._pace, self._max_rate = Numbers(), Pace(), 0.0
         self._largest = 0
+        self._topics: list[str] = []
 
     @property
     def open(self) -> bool:
@@ -90,7 +98,8 @@ class Subscription:
         A camera whose frames nobody wants is not even received: a 1080p camera would cost a tenth of a core.
         """
         self._max_rate = parameters.max_rate
-        if not (parameters.enabled and self.camera.publishers.wanted()):
+        self._topics = self.camera.publishers.wanted()
+        if not (parameters.enabled and self._topics):
             self.close()
             return
         topic = self.camera.topic
@@ -114,7 +123,7 @@ class Subscription:
             statistics.arrived(self._numbers.missing(info))
             self._largest = max(self._largest, len(message))
             if self._pace.admits(time.monotonic(), self._max_rate):
-                self._put(self.camera, message)
+                self._put(self.camera, Received(message, self._topics))
             else:
                 statistics.drop("rate")
         except Exception as error:  # it would end the executor, and the node

@@ -19,11 +19,12 @@ from seg_ros.ros.image_io import decode_serialized
 from seg_ros.ros.outputs import OUTPUTS, Outcome
 from seg_ros.ros.parameters import Parameters
 from seg_ros.ros.stamps import age, check_age, oddity
+from seg_ros.ros.subscription import Received
 from seg_ros.runner import Runner
 from seg_ros.watchdog import Watchdog
 
-Message = tuple[Camera, bytes]
-"""A serialised image, and the camera that it came from."""
+Message = tuple[Camera, Received]
+"""An image, and the camera that it came from."""
 
 
 class Decoded(NamedTuple):
@@ -53,7 +54,7 @@ class Worker:
         watchdog: over every step.
 
     Attributes:
-        put: makes a serialised message its camera's pending one, `put(camera, message)`; returns at once.
+        put: makes an image its camera's pending one, `put(camera, received)`; returns at once.
         stop: waits for the frames in work; see `NewestFirst.stop`.
     """
 
@@ -84,37 +85,34 @@ class Worker:
         parameters = self._parameters()
         with self._watchdog.guard():
             frames = self._decode(messages, parameters)
-        for part in self._runner.batches([decoded.frame for decoded in frames]):
-            try:
-                self._segment(frames[part], parameters)
-            except Exception as error:
-                self._lost(frames[part], error)
+            for part in self._runner.batches([decoded.frame for decoded in frames]):
+                try:
+                    self._segment(frames[part], parameters)
+                except Exception as error:
+                    self._lost(frames[part], error)
 
     def _decode(self, messages: Sequence[Message], parameters: Parameters) -> list[Decoded]:
         frames = []
-        for camera, message in messages:
+        for camera, received in messages:
             start = time.perf_counter()
-            topics = camera.publishers.wanted()
-            if not topics:
-                camera.statistics.drop("no_subscriber")
-                continue
             try:
-                frame = decode_serialized(message, camera.kind)
+                frame = decode_serialized(received.message, camera.kind)
                 check_age(frame.stamp, self._now(), parameters.max_frame_age)
             except FrameError as error:
                 self._failures.lost(camera, error)
                 continue
-            frames.append(Decoded(camera, frame, topics, time.perf_counter() - start))
+            frames.append(Decoded(camera, frame, received.topics, time.perf_counter() - start))
         return frames
 
     def _segment(self, batch: Sequence[Decoded], parameters: Parameters) -> None:
         frames = [decoded.frame for decoded in batch]
         confidence = any(OUTPUTS[topic].confidence for decoded in batch for topic in decoded.topics)
         wanted = Wanted(confidence, self._select(parameters))
-        self._runner.prepare(frames[0])  # it may compile, which takes its time
-        with self._watchdog.guard():
-            for decoded, result in zip(batch, self._runner.run(frames, wanted), strict=True):
-                self._publish(decoded, result, parameters)
+        if not self._runner.ready(frames[0]):
+            with self._watchdog.paused():  # it may compile, which takes its time
+                self._runner.prepare(frames[0])
+        for decoded, result in zip(batch, self._runner.run(frames, wanted), strict=True):
+            self._publish(decoded, result, parameters)
         self._failures.none()
 
     def _publish(self, decoded: Decoded, result: Result, parameters: Parameters) -> None:
