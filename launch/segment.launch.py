@@ -1,11 +1,11 @@
-"""Segments a camera topic; with camera:=true, of a synthetic street.
+"""Launches the segmentation node for a camera topic; with camera:=true also a camera that publishes a synthetic street.
 
     ros2 launch seg_ros segment.launch.py --show-args
     ros2 launch seg_ros segment.launch.py camera:=true rviz:=true
     ros2 launch seg_ros segment.launch.py input_topics:='[/front/image_raw, /rear/image_raw]'
 
-The node brings itself to active (its parameter `autostart`), also after a respawn. What counts for a parameter: the
-argument of that name if it is given, then `params_file`, then the node's default.
+The node configures and activates itself (its parameter `autostart`), also after a respawn. An argument that is given
+overrides `params_file`, which overrides the node's default.
 """
 
 from pathlib import Path
@@ -26,11 +26,11 @@ CONFIG = Path(get_package_share_directory("seg_ros"), "config")
 CAMERA_TOPIC = "/camera/image_raw"
 SWITCH = ("true", "false", "True", "False")
 PARAMETERS = ("weights", "model", "engine", "input_topic", "input_topics")
-"""The node's parameters that are arguments too. Empty is not given: an explicit default would override params_file."""
+"""Parameters of the node that are also arguments. The empty string is "not given": a default would override params_file."""
 
 
 def arguments() -> list[DeclareLaunchArgument]:
-    """Declares what can be said on the command line."""
+    """Declares the launch arguments."""
 
     def argument(name: str, default: str, description: str, *choices: str) -> DeclareLaunchArgument:
         return DeclareLaunchArgument(name, default_value=default, description=description, choices=choices or None)
@@ -40,7 +40,7 @@ def arguments() -> list[DeclareLaunchArgument]:
         argument(
             "weights",
             "",
-            "weights file, or bare name of shipped ones; empty: with camera:=true MODEL_street (unet_street), "
+            "weights file, or bare name of shipped weights; empty: with camera:=true unet_street (MODEL_street), "
             "else as in params_file",
         ),
         argument("model", "", "architecture that the weights must have; empty: as in params_file"),
@@ -48,8 +48,8 @@ def arguments() -> list[DeclareLaunchArgument]:
         argument(
             "input_topic",
             "",
-            "camera topic, relative to namespace without a leading /; a CompressedImage topic ends in /compressed; "
-            f"empty: as in params_file, where the name 'image' stands for {CAMERA_TOPIC}",
+            "camera topic; without a leading / it is below the namespace; a CompressedImage topic ends in /compressed; "
+            f"empty: as in params_file, where the name 'image' is {CAMERA_TOPIC}",
         ),
         argument(
             "input_topics",
@@ -57,16 +57,16 @@ def arguments() -> list[DeclareLaunchArgument]:
             "topics of several cameras in place of input_topic, as a YAML list: '[/front/image_raw, /rear/image_raw]'; "
             "outputs are below the camera's name: segmentation/front/label; empty: as in params_file",
         ),
-        argument("namespace", "", "of the segmentation node and so of its topics: NAMESPACE/segmentation/label"),
+        argument("namespace", "", "namespace of the node and its topics: NAMESPACE/segmentation/label"),
         argument("camera", "false", f"publish a synthetic street camera on {CAMERA_TOPIC}", *SWITCH),
         argument("rviz", "false", "show camera, overlay and colour labels in rviz2", *SWITCH),
-        argument("log_level", "info", "of the segmentation node", "debug", "info", "warn", "error", "fatal"),
-        argument("respawn", "false", "start the segmentation node again 1 s after it died", *SWITCH),
+        argument("log_level", "info", "log level of the segmentation node", "debug", "info", "warn", "error", "fatal"),
+        argument("respawn", "false", "start the segmentation node again 1 s after it ends", *SWITCH),
     ]
 
 
 def fast_dds_profile() -> list[SetEnvironmentVariable]:
-    """Gives the processes shared memory that images fit into, unless the user has chosen a profile."""
+    """Sets the Fast DDS profile whose shared memory images fit into, unless the user has chosen a profile."""
     return [SetEnvironmentVariable(name, file) for name, file in fast_dds.settings().items()]
 
 
@@ -74,7 +74,7 @@ def topics(text: str) -> list[str]:
     """Reads the argument `input_topics`, a YAML list.
 
     Raises:
-        ValueError: if it is none of topic names.
+        ValueError: if it is not a YAML list of topic names.
     """
     try:
         given = yaml.safe_load(text)
@@ -88,11 +88,11 @@ def topics(text: str) -> list[str]:
 
 
 def nodes(context: LaunchContext) -> list[Node]:
-    """Makes the processes that the arguments ask for.
+    """Makes the nodes that the arguments ask for.
 
     Raises:
         FileNotFoundError: if there is no `params_file`.
-        ValueError: if `input_topics` is no list.
+        ValueError: if `input_topics` is not a list.
     """
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     given = {name: ParameterValue(value, value_type=str) for name, value in values.items() if value}
@@ -137,9 +137,9 @@ def nodes(context: LaunchContext) -> list[Node]:
         output="screen",
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return [rviz, camera, segmentation]  # where rviz2 is missing, that is said before anything runs
+    return [rviz, camera, segmentation]  # rviz first: where rviz2 is missing, the launch fails before anything runs
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describes the launch: arguments, transport, processes."""
+    """Returns the launch description: arguments, transport, processes."""
     return LaunchDescription([*arguments(), *fast_dds_profile(), OpaqueFunction(function=nodes)])
