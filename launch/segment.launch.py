@@ -26,7 +26,7 @@ CONFIG = Path(get_package_share_directory("seg_ros"), "config")
 CAMERA_TOPIC = "/camera/image_raw"
 SWITCH = ("true", "false", "True", "False")
 PARAMETERS = ("weights", "model", "engine", "input_topic", "input_topics")
-"""Parameters of the node that are also arguments. The empty string is "not given": a default would override params_file."""
+"""Parameters of the node that are also arguments. Empty means not given: a default would override params_file."""
 
 
 def arguments() -> list[DeclareLaunchArgument]:
