@@ -1,4 +1,4 @@
-"""seg_ros: camera images in; label images and instance masks out, at camera size, in real time.
+"""Segments camera images: label images and instance masks at camera size, in real time.
 
     import cv2, seg_ros
 

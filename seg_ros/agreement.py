@@ -1,4 +1,4 @@
-"""How well an engine agrees with its network as it was written: plain float32 PyTorch on the CPU."""
+"""Compares an engine with its network as it was written: plain float32 PyTorch on the CPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seg_ros.scenes import Street
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """Of an engine with plain PyTorch, over some pictures.
+    """Agreement of an engine with plain PyTorch, over some pictures.
 
     Attributes:
         labels: share of the pixels with the same label, 0..1. Of an instance network, the class of the best-scored
@@ -34,7 +34,7 @@ class Agreement:
 
 
 def street_pictures(shape: tuple[int, int, int]) -> Tensor:
-    """`(N, H, W, 3)` uint8 RGB: N moments of the synthetic street. Noise would have no edges, and no objects."""
+    """Draws N moments of the synthetic street, `(N, H, W, 3)` uint8 RGB. Noise would have no edges and no objects."""
     count, height, width = shape
     streets = [Street(20000 + i, (max(height, 64), max(width, 64))) for i in range(count)]
     images = [street.scene(30 * i).image[:height, :width] for i, street in enumerate(streets)]
@@ -43,7 +43,7 @@ def street_pictures(shape: tuple[int, int, int]) -> Tensor:
 
 @torch.inference_mode()
 def agreement(engine: Engine, graph: nn.Module, pixels: Tensor) -> Agreement:
-    """Runs both on `pixels`, `(N, H, W, 3)` uint8 of the size that the engine was built for.
+    """Runs engine and graph on `pixels`, `(N, H, W, 3)` uint8 of the size that the engine was built for.
 
     Args:
         graph: that the engine was built from, float32 on the CPU.

@@ -1,4 +1,4 @@
-"""What the class ids of a data set mean: names, colours, which are things, which id is unlabelled."""
+"""Class maps: names and colours of class ids, which of them are thing classes, and the id of unlabelled pixels."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ClassMap:
         return len(self.names)
 
     def palette(self) -> np.ndarray:
-        """RGB by label value, `(256, 3) uint8`; unlabelled and unused ids are black."""
+        """Returns RGB by label value, `(256, 3) uint8`; unlabelled and unused ids are black."""
         table = np.zeros((256, 3), np.uint8)
         table[: len(self.colors)] = self.colors
         return table
@@ -62,7 +62,7 @@ class ClassMap:
 
 
 def distinct_colors(count: int) -> tuple[tuple[int, int, int], ...]:
-    """`count` RGB colours whose hues lie a golden angle apart: neighbours differ, however many there are."""
+    """Returns `count` RGB colours whose hues are a golden angle apart: neighbours differ, however many there are."""
     hues = (colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, 0.95) for i in range(count))
     return tuple(tuple(round(255 * v) for v in hue) for hue in hues)
 

@@ -1,4 +1,4 @@
-"""Published PyTorch weights -> seg_ros weights files: the parameter names of others, mapped to ours.
+"""Converts published PyTorch weights to seg_ros weights files: maps the parameter names of others to ours.
 
 Files are opened with `torch.load(weights_only=True)`, which builds tensors and plain containers and runs nothing.
 

@@ -1,4 +1,4 @@
-"""One whole step on an NVIDIA GPU as one launch: upload, resize, graph, resize back, download.
+"""Runs one whole step on an NVIDIA GPU as one launch: upload, resize, graph, resize back, download.
 
 Hundreds of kernels of a few microseconds are started faster by the GPU itself than one by one by the CPU, so the step
 is captured once as a CUDA graph and then replayed. A replay reads and writes the memory of its capture: pinned buffers
@@ -28,14 +28,14 @@ _WARM_UP = 3
 
 
 class Step:
-    """N frames of one size and channel order through an engine. Not thread-safe: one thread calls it.
+    """Runs N frames of one size and channel order through an engine. Not thread-safe: one thread calls it.
 
     Every frame of a batch has a stream of its own for its copies and its resizing, so that one is copied while another
     is resized; the engine runs when all are in its input.
 
     Args:
         run: of an `Engine` on `cuda`.
-        resize: how each frame lies in the network input.
+        resize: where each frame is in the network input.
         bgr: channel order of the frames.
         maps: the graph gives label and confidence of its input, which are resized to the frames; else its tensors come
             as they are.
@@ -43,7 +43,7 @@ class Step:
 
     Attributes:
         staging: `(N, H, W, 3) uint8`, pinned; to be filled with the frames before `run`.
-        captured: whether the step is a CUDA graph; if not, the log says why, and steps are only slower.
+        captured: whether the step is a CUDA graph; if not, the log has the reason, and steps are only slower.
 
     Raises:
         RuntimeError: what PyTorch raises (`torch.OutOfMemoryError`, `torch.AcceleratorError`).
@@ -73,7 +73,7 @@ class Step:
         self._results = tuple(t.numpy() for t in self._outputs)
 
     def run(self) -> tuple[np.ndarray, ...]:
-        """The results for the staged frames, pinned arrays that the next call overwrites.
+        """Returns the results for the staged frames, pinned arrays that the next call overwrites.
 
         Returns:
             With `maps` label and confidence, `(N, H, W) uint8` each, at the frames' size; else see

@@ -1,4 +1,4 @@
-"""What `geometry.Resize` does to arrays, done to tensors on their device.
+"""Resizes tensors on their device as `geometry.Resize` resizes arrays.
 
 Resizing is separable: every row of the result is a weighted sum of a few rows of the source, every column of a few
 columns. The places and weights are known from the two sizes, so they are tensors made once, and nothing is left for a
@@ -23,7 +23,7 @@ class DeviceResize:
     Labels come out equal; pixels and confidence within 1, because on the CPU weights and sums between are rounded.
 
     Args:
-        resize: where a frame lies in the network input.
+        resize: where a frame is in the network input.
         bgr: channel order of the frames; the input is RGB.
         device: of the tensors.
     """

@@ -1,8 +1,8 @@
-"""The errors that seg_ros raises on purpose. Each message says what was expected, what came, and what to do."""
+"""The errors that seg_ros raises on purpose. Each message has what was expected, what came, and what to do."""
 
 
 class FrameError(Exception):
-    """One camera frame cannot be used. It costs that frame and no more.
+    """Raised for a camera frame that cannot be used. It costs that frame and no more.
 
     `reason` is a short, stable word ("encoding", "step", "truncated", ...) under which the drop is counted
     in `/diagnostics`; the message is for people.
@@ -14,13 +14,13 @@ class FrameError(Exception):
 
 
 class WeightsError(Exception):
-    """A weights file cannot be loaded: missing, truncated, altered, of another architecture, or a pickle."""
+    """Raised for a weights file that cannot be loaded: missing, truncated, altered, of another architecture, or a pickle."""
 
 
 class EngineError(Exception):
-    """An engine cannot be built or cannot run.
+    """Raised when an engine cannot be built or cannot run.
 
-    `fatal` means that the device is lost for this process: only a restart heals it. Otherwise the failure
+    `fatal` means that the device is lost for this process: only a restart helps. Otherwise the failure
     cost one batch (out of memory, say) or one engine (`auto` then takes the next). `reason` is the short, stable
     word under which `/diagnostics` counts the frames that it cost: `memory` (there is too little), `not_finite` (NaN
     or Inf came out of the network), else `engine`.

@@ -1,4 +1,4 @@
-"""How a frame is resized into the network input, and how labels and boxes come back onto the frame."""
+"""Resizes frames to the network input, and labels and boxes back to the frame."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_BANDS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Resize:
-    """Where a frame lies in the network input, and the way there and back on the CPU.
+    """The place of a frame in the network input, and the resizing there and back on the CPU.
 
     Attributes:
         frame: `(height, width)` of the frame, pixels.
@@ -65,7 +65,7 @@ class Resize:
     def to_input(self, pixels: np.ndarray, target: np.ndarray) -> None:
         """Writes the frame's `(H, W, 3) uint8` pixels into `target`, the `(h, w, 3) uint8` network input.
 
-        Antialiased: what shrinks is averaged by a triangle, so that thin things survive; what grows is interpolated.
+        Antialiased: what shrinks is averaged by a triangle, so that thin objects survive; what grows is interpolated.
         """
         inner = self.inner(target)
         if inner.shape != target.shape:
@@ -73,7 +73,7 @@ class Resize:
         if (self.height, self.width) == self.frame:
             np.copyto(inner, pixels)
             return
-        # Out is taken as if it had no gaps.
+        # PyTorch writes to `out` as if its rows had no gaps.
         resized = inner if inner.flags.c_contiguous else np.empty_like(inner)
         _antialiased(np.ascontiguousarray(pixels), resized)
         if resized is not inner:
@@ -82,7 +82,7 @@ class Resize:
     def to_frame(self, array: np.ndarray, smooth: bool) -> np.ndarray:
         """Resizes a `(h, w) uint8` map of the network input to `(H, W) uint8` of the frame.
 
-        `smooth` interpolates between values (confidence); class ids are not numbers, so they take the nearest.
+        `smooth` interpolates between values (confidence); class ids are no quantities, so they take the nearest.
         """
         inner = self.inner(array)
         if inner.shape == self.frame:
@@ -97,19 +97,19 @@ class Resize:
     def boxes_to_frame(self, boxes: np.ndarray) -> np.ndarray:
         """Maps `(N, 4) float32` boxes `(x0, y0, x1, y1)` from pixels of the network input to pixels of the frame.
 
-        A box that lies on the grey of a letterbox reaches outside the frame.
+        A box over the grey of a letterbox reaches outside the frame.
         """
         scale = np.array([self.frame[1] / self.width, self.frame[0] / self.height] * 2, np.float32)
         return (boxes - np.array([self.left, self.top] * 2, np.float32)) * scale
 
     def inner(self, array: np.ndarray) -> np.ndarray:
-        """The part of an array or tensor `(h, w, ...)` of the network input that the frame fills, as a view."""
+        """Returns the part of an array or tensor `(h, w, ...)` of the network input that the frame fills, as a view."""
         return array[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 @functools.lru_cache(maxsize=64)
 def nearest(n: int, m: int) -> np.ndarray:
-    """The places in `n` that each of `m` takes, `(m,) intp`: those of OpenCV's INTER_NEAREST_EXACT."""
+    """Returns which of `n` pixels each of `m` takes, `(m,) intp`: those of OpenCV's INTER_NEAREST_EXACT."""
     places = np.arange(n, dtype=np.float32).reshape(1, n)  # exact to 2**24
     return cv2.resize(places, (m, 1), interpolation=cv2.INTER_NEAREST_EXACT)[0].astype(np.intp)
 
@@ -121,7 +121,7 @@ def _antialiased(source: np.ndarray, out: np.ndarray) -> None:
     F.interpolate would give planes, which takes as long again to put in order. PyTorch resizes a picture on one thread,
     so a large one is cut into bands of rows: one on this thread, one on each of some others.
     """
-    # Here, so that whoever only asks for modes and sizes needs no PyTorch.
+    # Here, so that callers that only need modes and sizes do not load PyTorch.
     import torch
 
     threads = min(torch.get_num_threads(), _MOST_BANDS) if source.size > _LARGE else 1
@@ -133,7 +133,7 @@ def _antialiased(source: np.ndarray, out: np.ndarray) -> None:
 
 
 class Band(NamedTuple):
-    """Rows of a picture that is resized in parts.
+    """A band of rows of a picture that is resized in parts.
 
     Attributes:
         start, stop: rows of the result.

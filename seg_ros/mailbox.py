@@ -1,4 +1,4 @@
-"""Newest frame first: a mailbox of one for each camera, and the thread that empties them in turn."""
+"""A mailbox of one item for each camera, the newest, and the thread that empties them in turn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class NewestFirst(Generic[K, T]):
-    """Hands the newest item of each key to `work` on a thread of its own; older ones that still wait are dropped.
+    """Calls `work` with the newest item of each key on a thread of its own; older ones that still wait are dropped.
 
     Keys take turns: one that was served goes behind those that wait, however fast its items come.
 

@@ -1,4 +1,4 @@
-"""Manifests of weights files, and where the files are; read without PyTorch.
+"""Reads manifests of weights files, and finds the files, without PyTorch.
 
 A weights file is safetensors whose header carries the manifest: eight bytes that say how long the header is, the header
 as JSON, and the tensors (https://huggingface.co/docs/safetensors).
@@ -16,14 +16,14 @@ from seg_ros.models import MODELS
 from seg_ros.share import folders
 
 KEY = "seg_ros"
-"""Of the manifest in the header's metadata."""
+"""Key of the manifest in the header's metadata."""
 _LARGEST_HEADER = 100 * 2**20
-"""Bytes; more the format does not allow."""
+"""Bytes; the format does not allow more."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What is known of a set of weights.
+    """The description of a set of weights.
 
     Attributes:
         architecture: name in `seg_ros.models.MODELS`.
@@ -48,7 +48,7 @@ class Manifest:
 
     @property
     def task(self) -> str:
-        """What the network is for, one of `seg_ros.models.TASKS`."""
+        """Returns what the network is for, one of `seg_ros.models.TASKS`."""
         return MODELS[self.architecture].task
 
     def to_json(self) -> str:
@@ -68,7 +68,7 @@ def find(name: str | Path) -> Path:
     """Finds the file that `name` means: a path, or a bare name of shipped weights, such as `unet_street`.
 
     Raises:
-        WeightsError: if there is no such file; says where it looked.
+        WeightsError: if there is no such file.
     """
     path = Path(name).expanduser()
     if path.is_file():
@@ -102,7 +102,7 @@ def read_manifest(path: str | Path) -> Manifest:
 
 
 def parse(path: Path, text: str) -> Manifest:
-    """Reads the manifest from the JSON that stands in `path`.
+    """Reads the manifest from the JSON text in the header of `path`.
 
     Raises:
         WeightsError: if it is no manifest, or names an unknown network.

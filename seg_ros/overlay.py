@@ -30,7 +30,7 @@ def colorize(label: np.ndarray, palette: np.ndarray) -> np.ndarray:
 
 
 def overlay(frame: Frame, label: np.ndarray, palette: np.ndarray, alpha: float) -> np.ndarray:
-    """Lays the class colours over the camera image, with a thin line in full colour where classes meet.
+    """Draws the class colours over the camera image, with a thin line in full colour where classes meet.
 
     Args:
         label: `(H, W) uint8` class ids at the frame's size. Pixels of 255 (unlabelled) show the camera image.

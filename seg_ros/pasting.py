@@ -1,4 +1,4 @@
-"""From what the network gives of each object, a box and a coarse mask, to a mask in pixels of the frame."""
+"""Pastes masks: from the box and the low-resolution mask of each object to a mask in pixels of the frame."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def paste(
     resize: Resize,
     selection: Selection,
 ) -> Instances:
-    """The selected objects at the size of the frame.
+    """Returns the selected objects at the size of the frame.
 
     Args:
         boxes: `(D, 4) float32`, pixels of the network input.
         scores: `(D,) float32` in descending order, 0 for an empty slot.
         class_ids: `(D,)` integers.
         masks: `(D, M, M) float32`, probability 0..1 over the box.
-        resize: how the frame lies in the network input.
+        resize: where the frame is in the network input.
         selection: which objects count; one without a single pixel above the mask threshold, or whose box is outside
-            the frame, does not. Only those that stay are pasted, so those cut off are counted unseen.
+            the frame, does not. Only those that are kept are pasted, so those beyond `max_detections` are counted unpasted.
     """
     wanted = (scores > 0) & (scores >= selection.score_threshold)
     if selection.classes is not None:

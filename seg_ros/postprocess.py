@@ -1,4 +1,4 @@
-"""From what the graph gives of one image to a result at the frame's size, by task."""
+"""Turns the graph's outputs for one image into a result at the frame's size, by task."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from seg_ros.pasting import paste
 from seg_ros.results import Instances, SemanticMap, Wanted
 
 Outputs = Sequence[np.ndarray]
-"""Of the graph for one image: `models.graph` says which."""
+"""Outputs of the graph for one image; `models.graph` describes them."""
 
 
 class Postprocess(NamedTuple):
-    """What is done with the outputs of a task's graph.
+    """The functions that take the outputs of a task's graph.
 
     Attributes:
-        not_finite: says where the graph marked numbers of the network that are not finite; empty if nowhere.
+        not_finite: returns where the graph marked numbers of the network that are not finite; empty if nowhere.
         result: makes the result from outputs of one image, its `Resize`, and what is wanted.
         maps: whether the outputs are maps of the network input, which a GPU can resize as well.
     """

@@ -1,4 +1,4 @@
-"""What flows through seg_ros: a camera frame in, a semantic map or instances out. All of them are values."""
+"""The values that flow through seg_ros: a camera frame in, a semantic map or instances out."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ class SemanticMap:
     capped: ClassVar[int] = 0  # it has no objects that could be cut off
 
     def semantic(self) -> SemanticMap:
-        """Itself: the class of each pixel, as of `Instances`."""
+        """Returns itself, so that callers may treat it as `Instances`."""
         return self
 
     def copy(self) -> SemanticMap:
-        """The same in memory of its own."""
+        """Returns the same values in memory of their own."""
         return SemanticMap(self.label.copy(), None if self.confidence is None else self.confidence.copy())
 
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """Which of the objects that a network finds count, and where their masks end.
+    """Selects which objects of a network count, and where their masks end.
 
     Attributes:
         score_threshold: smallest score, 0..1.
@@ -76,7 +76,7 @@ class Selection:
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What shall be computed of a frame.
+    """What to compute of a frame.
 
     Attributes:
         confidence: of semantic maps, beside the label.
@@ -128,7 +128,7 @@ class Instances:
         return len(self.masks)
 
     def __getitem__(self, index: int | slice | np.ndarray | list) -> Instances:
-        """The chosen objects, in the order of the index; one number chooses one."""
+        """Returns the chosen objects, in the order of the index; one number chooses one."""
         chosen = np.atleast_1d(np.arange(len(self))[index])
         return dataclasses.replace(
             self,
@@ -160,11 +160,11 @@ class Instances:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What became of one frame.
+    """The result of one frame.
 
     Attributes:
-        frame: that went in.
-        output: at the frame's size.
+        frame: the input.
+        output: labels or objects at the frame's size.
         timings: seconds by stage of the inference that the frame was in: `resize`, `infer`, `restore`. On a GPU `infer`
             is the whole step, with both resizings and copies; the others are the copies into and out of its buffers.
     """

@@ -1,4 +1,4 @@
-"""Frames in, results out: resizing into the network input, the engine, resizing back. One contract, a runner a device.
+"""Runs frames to results: resizing to the network input, the engine, resizing back. One contract, a runner a device.
 
 A runner is chosen once, when an engine is opened, and is not thread-safe: one thread calls it. What it computes is
 returned as values; nothing is read back from it afterwards.
@@ -24,7 +24,7 @@ from seg_ros.postprocess import POSTPROCESS
 from seg_ros.results import Frame, Result, Wanted
 
 _KEPT = 4
-"""Engines for as many frame sizes (mode `native`), and steps of a GPU for as many kinds of frames, are kept."""
+"""Number of frame sizes whose engines are kept (mode `native`), and of kinds of frames whose GPU steps are kept."""
 
 Build = Callable[[tuple[int, int, int]], Engine]
 """Makes the engine for an input of `(N, height, width)`."""
@@ -61,15 +61,15 @@ class Runner(abc.ABC):
             self.engine = self._engine(count, input_size)
 
     def ready(self, frame: Frame) -> bool:
-        """Whether there is an engine for frames like this one. With mode `native` there may be none yet."""
+        """Returns whether there is an engine for frames like this one. With mode `native` there may be none yet."""
         return (1, *self._size_for(frame)) in self._engines
 
     def prepare(self, frame: Frame) -> None:
-        """Makes ready for frames like this one. With mode `native` that may take as long as configuring did."""
+        """Makes an engine for frames like this one. With mode `native` that may take as long as configuring did."""
         self._engine(1, self._size_for(frame))
 
     def batches(self, frames: Sequence[Frame]) -> Iterator[slice]:
-        """Says which of the frames go into one inference: full batches, then one by one.
+        """Yields which of the frames go into one inference: full batches, then one by one.
 
         Half a batch would cost as much as a full one, and a camera that is silent must cost the others nothing.
         """
@@ -81,7 +81,7 @@ class Runner(abc.ABC):
             start += count
 
     def run(self, frames: Sequence[Frame], wanted: Wanted) -> list[Result]:
-        """Segments as many frames as `batches` puts together.
+        """Segments frames that `batches` put into one inference.
 
         Raises:
             EngineError: if the engine fails, `fatal` if only a new process can help; or, with the reason `not_finite`,
@@ -114,7 +114,7 @@ class Runner(abc.ABC):
         return (frame.height, frame.width) if self.mode == "native" else self.input_size
 
     def _engine(self, count: int, size: tuple[int, int]) -> Engine:
-        """The engine for `count` frames in an input of `size`, made if it is not among those kept."""
+        """Returns the engine for `count` frames in an input of `size`, made if it is not among those kept."""
         shape = (count, *size)
         if shape not in self._engines:
             if len(self._engines) == _KEPT:
@@ -125,23 +125,23 @@ class Runner(abc.ABC):
         return self._engines[shape]
 
     def _go_together(self, frames: Sequence[Frame]) -> bool:
-        """Whether a full batch of frames can be one inference."""
+        """Returns whether a full batch of frames can be one inference."""
         return True
 
     def _free(self) -> None:  # noqa: B027 (not every runner holds some)
-        """Gives memory back that the next engine may need."""
+        """Frees memory that the next engine may need."""
 
     @abc.abstractmethod
     def _stage(self, engine: Engine, frames: Sequence[Frame], resizes: Sequence[Resize]) -> Any:
-        """Brings the frames to where `_infer` takes them; what it returns is handed on."""
+        """Brings the frames to where `_infer` takes them; `_infer` gets what this returns."""
 
     @abc.abstractmethod
     def _infer(self, engine: Engine, staged: Any) -> Sequence[np.ndarray]:
-        """The graph's tensors for what was staged."""
+        """Returns the graph's tensors for what was staged."""
 
     @abc.abstractmethod
     def _restore(self, outputs: list[np.ndarray], resize: Resize, wanted: Wanted) -> Any:
-        """The result of one frame, in memory of its own."""
+        """Returns the result of one frame, in memory of its own."""
 
 
 class CpuRunner(Runner):
@@ -204,7 +204,7 @@ class CudaRunner(Runner):
 
 
 RUNNERS: dict[str, type[Runner]] = {"cpu": CpuRunner, "cuda": CudaRunner}
-"""By the engine's device."""
+"""Runner by the engine's device."""
 
 
 def _not_finite(engine: Engine, size: tuple[int, int], where: str) -> EngineError:

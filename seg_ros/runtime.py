@@ -1,6 +1,6 @@
-"""What the whole process feels, in one place: environment, memory, Python's lock, signals, and an end to what hangs.
+"""Sets up what a whole process shares: environment, memory, signals, and deadlines that end a process that hangs.
 
-Only executables call this. Importing seg_ros changes nothing outside it, so its nodes can live in anybody's process.
+Only executables call this. Importing seg_ros changes nothing outside it, so its nodes can live in a foreign process.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from typing import Any
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""Parameters of mallopt (`man 3 mallopt`): free memory at the heap's end, and size of a block, from which the kernel
-gets it back."""
+"""Parameters of mallopt (`man 3 mallopt`): the free memory at the heap's end, and the size of a block, above which glibc
+gives it back to the kernel."""
 _NEVER = 2**30  # bytes: more than a graph allocates at once
 
 
@@ -79,7 +79,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def release_deadlines() -> None:
-    """Lets go of what has a deadline now: the process ends anyway, and its status shall not become that of a hang."""
+    """Cancels all deadlines: the process ends anyway, and its status shall not become that of a hang."""
     with _changing:
         _deadlines.clear()
         faulthandler.cancel_dump_traceback_later()

@@ -1,4 +1,4 @@
-"""Segmentation without ROS: pictures in, semantic maps or instances out, at the pictures' own size.
+"""Segments pictures without ROS: pictures in, semantic maps or instances out, at the pictures' own size.
 
 net = Segmenter.open("unet_street")
 result = net(cv2.imread("street.png"))
@@ -35,7 +35,7 @@ class Segmenter:
 
     Attributes:
         manifest: of the weights.
-        runner: takes frames to results; for whoever wants batches and timings.
+        runner: for batches and timings.
         least_score: score of an object, 0..1, below which the network itself drops it.
     """
 
@@ -82,12 +82,12 @@ class Segmenter:
 
     @property
     def task(self) -> str:
-        """One of `seg_ros.models.TASKS`."""
+        """Returns what the network is for, one of `seg_ros.models.TASKS`."""
         return self.manifest.task
 
     @property
     def classes(self) -> ClassMap:
-        """What the class ids mean."""
+        """Returns the class map of the network."""
         return self.manifest.classes
 
     def __call__(self, image: Frame | np.ndarray, wanted: Wanted = _ALL) -> SemanticMap | Instances:
@@ -106,7 +106,7 @@ class Segmenter:
 
 
 def _frame(pixels: np.ndarray) -> Frame:
-    """OpenCV's pixels as a frame."""
+    """Returns OpenCV's pixels as a frame."""
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         got = f"{pixels.shape} {pixels.dtype}" if isinstance(pixels, np.ndarray) else repr(pixels)
         raise ValueError(f"expected (H, W, 3) uint8 pixels as cv2.imread gives them, got {got}")
@@ -122,7 +122,7 @@ def _build(
     device: str,
     shape: tuple[int, int, int],
 ) -> Engine:
-    """Opens the engine, and if it was compiled just now, says how well it does what the network does."""
+    """Opens the engine, and if it was compiled just now, logs how well it agrees with the network."""
     engine = open_engine(name, graph, shape, digest, cache_dir, precision, device)
     if engine.seconds:
         agrees = agreement(engine, graph, street_pictures(shape))

@@ -1,4 +1,4 @@
-"""Where the files lie that come with the package but are no code: weights, configuration."""
+"""Finds the files that come with the package but are no code: weights, configuration."""
 
 from __future__ import annotations
 

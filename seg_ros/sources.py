@@ -1,4 +1,4 @@
-"""Where the camera's pictures come from: the synthetic street, a folder, a video file, a webcam."""
+"""Sources of camera pictures: the synthetic street, a folder, a video file, a webcam."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seg_ros.scenes import Street
 
 
 class Picture(NamedTuple):
-    """What a camera sees, and the truth about it where that is known.
+    """A camera picture, and the truth about it where that is known.
 
     Attributes:
         image: `(H, W, 3) uint8` BGR.

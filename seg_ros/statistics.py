@@ -1,4 +1,4 @@
-"""What one camera's frames came to: counts by reason, and how long the stages took."""
+"""Counts one camera's frames by result, and keeps how long their stages took."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Statistics:
         self._timings.setdefault(stage, deque(maxlen=self._window)).append(1e3 * seconds)
 
     def counts(self) -> dict:
-        """All counts, and `period`: seconds between the last frames."""
+        """Returns all counts, and `period`: seconds between the last frames."""
         with self._lock:
             return {
                 "frames_in": self.frames_in,
@@ -83,7 +83,7 @@ class Statistics:
             }
 
     def timings(self) -> dict[str, dict[str, float]]:
-        """`p50` and `p99` by stage over the last frames, ms."""
+        """Returns `p50` and `p99` by stage over the last frames, ms."""
         with self._lock:
             kept = {name: list(values) for name, values in self._timings.items()}
         return {f"p{q}": {name: float(np.percentile(v, q)) for name, v in kept.items()} for q in (50, 99)}

@@ -1,6 +1,6 @@
-"""Measures how long the inference in work has taken, and ends the process when it hangs, where it may.
+"""Measures how long the inference in work has taken, and applies a deadline to it.
 
-A driver or a library that never comes back is not healed from inside.
+A call into a driver or library that never returns cannot be ended from inside; only a new process helps.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 Deadline = Callable[[float], AbstractContextManager[None]]
-"""Guards a block that may take so many seconds: `seg_ros.runtime.deadline` ends the process after them."""
+"""Guards a block that may take so many seconds; `seg_ros.runtime.deadline` ends the process after them."""
 
 
 def no_deadline(_: float) -> AbstractContextManager[None]:
-    """Lets a block take as long as it likes: the process is not ours to end."""
+    """Sets no limit to a block: the process belongs to somebody else."""
     return contextlib.nullcontext()
 
 
@@ -23,7 +23,7 @@ class Watchdog:
     """Guards one node's inference.
 
     Args:
-        seconds: that the guarded may take.
+        seconds: that a guarded block may take.
         deadline: what happens after them.
     """
 
@@ -35,13 +35,13 @@ class Watchdog:
 
     @property
     def busy(self) -> float:
-        """Seconds that the guarded has been running; 0.0 when nothing is."""
+        """Returns the seconds that the guarded block has been running; 0.0 when none is."""
         since = self._since
         return 0.0 if since is None else time.monotonic() - since
 
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
-        """Guards what may hang."""
+        """Guards a block that may hang."""
         self._begin()
         try:
             yield
@@ -50,7 +50,7 @@ class Watchdog:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Inside a guard: lets a block take as long as it likes. After it the time starts anew."""
+        """Suspends the guard for a block, as compiling takes its time. After it the time starts anew."""
         self._end()
         try:
             yield
