@@ -14,7 +14,7 @@ class FrameError(Exception):
 
 
 class WeightsError(Exception):
-    """Raised for a weights file that cannot be loaded: missing, truncated, altered, of another architecture, or a pickle."""
+    """Raised for a weights file that cannot be loaded: missing, truncated, altered, a pickle, or of another network."""
 
 
 class EngineError(Exception):

@@ -26,7 +26,7 @@ def paste(
         masks: `(D, M, M) float32`, probability 0..1 over the box.
         resize: where the frame is in the network input.
         selection: which objects count; one without a single pixel above the mask threshold, or whose box is outside
-            the frame, does not. Only those that are kept are pasted, so those beyond `max_detections` are counted unpasted.
+            the frame, does not. Objects beyond `max_detections` are counted, and not pasted.
     """
     wanted = (scores > 0) & (scores >= selection.score_threshold)
     if selection.classes is not None:

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from typing import Any
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""Parameters of mallopt (`man 3 mallopt`): the free memory at the heap's end, and the size of a block, above which glibc
-gives it back to the kernel."""
+"""Parameters of mallopt (`man 3 mallopt`): the free memory at the heap's end, and the size of a block, above which
+glibc gives it back to the kernel."""
 _NEVER = 2**30  # bytes: more than a graph allocates at once
 
 

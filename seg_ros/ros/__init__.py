@@ -1,1 +1,1 @@
-"""Between ROS messages and the rest of seg_ros: images in, results out, qualities of service."""
+"""The nodes, and everything between ROS messages and the rest of seg_ros."""

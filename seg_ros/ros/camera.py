@@ -66,7 +66,7 @@ class Camera(Node):
             self.finished = True
             return
         header = divmod(self.get_clock().now().nanoseconds, 10**9), self._frame_id
-        # Truth first: whoever compares has it before the result that is made from the picture.
+        # Truth first: a probe has it before the result that is made from the picture.
         if picture.label is not None and self._label.get_subscription_count():
             self._label.publish(messages.serialized_image(*header, picture.label, "mono8"))
         if picture.instance is not None and self._instance.get_subscription_count():

@@ -30,14 +30,14 @@ class Camera:
 
     @property
     def kind(self) -> type:
-        """Of the messages on the topic."""
+        """Returns the type of the messages on the topic."""
         return CompressedImage if self.topic.endswith("/compressed") else Image
 
 
 def camera_names(topics: Sequence[str]) -> list[str]:
     """Finds a short name for each of several camera topics, which their outputs are below.
 
-    It is the namespace of the camera, as image_transport lays topics out (`/front/image_raw/compressed` -> `front`);
+    It is the namespace of the camera, as image_transport names topics (`/front/image_raw/compressed` -> `front`);
     with as much of what is above as makes the names differ, and at last the whole topic.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the node tells `/diagnostics` about itself."""
+"""Diagnostics of the node: levels, messages and rates for `/diagnostics`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 _HARMLESS = frozenset({"stale", "rate", "transport"})
-"""Reasons for a drop that say nothing bad about the frame; losses in transport are judged by their share."""
+"""Reasons for a drop that mean no bad frame; losses in transport are weighed by their share."""
 _FAILURES = frozenset({"engine", "memory", "not_finite", "internal"})
 """Reasons for a drop that are not the camera's fault."""
 _MANY_LOST = 0.05
 _LONG = 1.0
-"""Seconds of work on one frame after which it is worth a word."""
+"""Seconds of work on one frame after which the level is ERROR."""
 
 
 def status(name: str, level: bytes, message: str, values: dict) -> DiagnosticStatus:
-    """One status.
+    """Makes one status.
 
     Args:
         level: `OK`, `WARN` or `ERROR`.
@@ -37,14 +37,14 @@ def status(name: str, level: bytes, message: str, values: dict) -> DiagnosticSta
 
 
 def array(stamp: Time, statuses: Sequence[DiagnosticStatus]) -> DiagnosticArray:
-    """The message for `/diagnostics`."""
+    """Makes the message for `/diagnostics`."""
     message = DiagnosticArray(status=list(statuses))
     message.header.stamp = stamp
     return message
 
 
 class Look(NamedTuple):
-    """At one camera, now.
+    """The state of one camera at one moment.
 
     Attributes:
         now: seconds of a monotonic clock.
@@ -80,7 +80,7 @@ class Health:
         self.silent = False
 
     def watch(self, look: Look) -> bool:
-        """Says whether silence has begun or ended since the last call; made often, so that it is told soon."""
+        """Returns whether silence has begun or ended since the last call. Called often, it reports soon."""
         counted = look.counts["frames_in"]
         if counted != self._seen or (look.state != "segmenting" and (look.state != "idle" or look.published)):
             self._seen, self._alive = counted, look.now
@@ -88,7 +88,7 @@ class Health:
         return self.silent != before
 
     def judge(self, look: Look) -> tuple[bytes, str, dict]:
-        """Level, message and `{"rate_in": Hz, "rate_out": Hz}` since the last call."""
+        """Returns level, message and `{"rate_in": Hz, "rate_out": Hz}` since the last call."""
         self.watch(look)
         last, self._last = self._last or look, look
         seconds = max(look.now - last.now, 1e-6)

@@ -109,5 +109,5 @@ _ABSTRACT = re.compile(r"(8|16|32|64)[USF]C\d*$")
 
 
 def is_measurement(encoding: str) -> bool:
-    """Says whether `encoding` is an abstract type that holds depth or other measurements (16UC1, 32FC1, ...)."""
+    """Returns whether `encoding` is an abstract type that holds depth or other measurements (16UC1, 32FC1, ...)."""
     return encoding not in ENCODINGS and _ABSTRACT.match(encoding) is not None

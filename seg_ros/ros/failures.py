@@ -1,4 +1,4 @@
-"""Nothing is swallowed: what fails reaches the node's log, its counts, and its diagnostics."""
+"""Takes failures to the node's log, its counts, and its diagnostics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seg_ros.errors import EngineError, FrameError
 from seg_ros.ros.cameras import Camera
 
 _OUT_OF_MEMORY_LIMIT = 5
-"""Frames in a row that memory may be short for, before a new process is better."""
+"""Frames in a row that may run out of memory before the process is given up."""
 
 
 class LostFrames:
@@ -45,7 +45,7 @@ class LostFrames:
             self._end("the device is lost")
 
     def none(self) -> None:
-        """A frame went well: memory is there."""
+        """Takes note of a frame that was not lost: there is memory."""
         self._out_of_memory = 0
 
     def _log(self, camera: Camera, reason: str, error: Exception) -> None:
@@ -66,7 +66,7 @@ class LostFrames:
 
 
 class Problem:
-    """What the node failed at last, until that succeeds again; for its diagnostics. `str()` is empty if nothing did."""
+    """The last failure of the node until that succeeds again, for its diagnostics. `str()` is empty without one."""
 
     def __init__(self) -> None:
         self._at, self._text = "", ""
@@ -86,7 +86,7 @@ class Problem:
 
 
 def reported(callback: Callable) -> Callable:
-    """Wraps a life-cycle callback: what it raises is logged, and the node's problem; rclpy drops it without a word."""
+    """Wraps a life-cycle callback: what it raises is logged, and the node's problem; rclpy drops it silently."""
 
     @functools.wraps(callback)
     def wrapper(node: Any, *args: Any) -> Any:
@@ -101,8 +101,10 @@ def reported(callback: Callable) -> Callable:
 
 
 def survived(callback: Callable) -> Callable:
-    """Wraps a timer's or parameters' callback: its errors do not end the node. They are logged, and the node's problem
-    until the callback succeeds again."""
+    """Wraps a timer's or parameters' callback so that its errors do not end the node.
+
+    They are logged, and the node's problem until the callback succeeds again.
+    """
 
     @functools.wraps(callback)
     def wrapper(node: Any, *args: Any) -> None:

@@ -1,4 +1,4 @@
-"""The figures of a running node: one value, and how it is told to people and programs."""
+"""The figures of a running node as one value, written as JSON or as a line for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """What came of a node in a stretch of time.
+    """Counts, latency and quality of a node over some time.
 
     Attributes:
         frames_in: that the node received.
@@ -19,7 +19,7 @@ class Figures:
         age_p50_ms, age_p99_ms: from the camera's stamp to the arrival here; None without results.
         stages_ms: p50 by stage of the node's work.
         engine: that runs the network.
-        quality: figures of the judge; None without truth.
+        quality: figures of the comparison with the truth; None without truth.
     """
 
     frames_in: int
@@ -33,12 +33,12 @@ class Figures:
     quality: dict[str, Any]
 
     def to_json(self) -> str:
-        """Writes one JSON object on one line; the judge's figures lie beside the others."""
+        """Writes one JSON object on one line; those of `quality` are beside the others."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return json.dumps(fields | fields.pop("quality"))
 
     def line(self, score: str, title: str) -> str:
-        """Writes a line for people, with the judge's figure `score` under its `title` where it is known."""
+        """Writes a line for people, with the figure `score` of `quality` under its `title` where it is known."""
         dropped = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items()) or "none"
         stages = " ".join(f"{name} {ms:.1f}" for name, ms in self.stages_ms.items())
         value = self.quality.get(score)

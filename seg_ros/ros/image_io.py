@@ -1,4 +1,4 @@
-"""Camera message -> `Frame`: a view where the encoding allows one, a single conversion where not.
+"""Decodes camera messages to `Frame`s: a view where the encoding allows one, a single conversion where not.
 
 Every check of what a camera sends lives here. A message that fails one raises `FrameError` before its pixels
 are touched, with one of these reasons: "cdr", "size", "encoding", "step", "truncated", "corrupt".
@@ -28,7 +28,7 @@ MAX_COMPRESSED_PIXELS = 36 * 2**20
 
 
 def decode_serialized(message: bytes, kind: type) -> Frame:
-    """What a raw subscription to a topic of `kind`, `Image` or `CompressedImage`, gives, as a frame.
+    """Decodes what a raw subscription to a topic of `kind`, `Image` or `CompressedImage`, gives.
 
     The fields are read in place; only a message in another layout than classic CDR, or in an encoding that only
     cv_bridge may know, is read by rclpy.
@@ -49,7 +49,7 @@ def decode_serialized(message: bytes, kind: type) -> Frame:
 
 
 def decode_image(msg: Image) -> Frame:
-    """A raw image as a frame.
+    """Decodes a raw image.
 
     For rgb8, bgr8 and 8UC3 `Frame.pixels` is a view into `msg.data`; every other encoding is converted once.
 
@@ -64,7 +64,7 @@ def decode_image(msg: Image) -> Frame:
 
 
 def decode_compressed(msg: CompressedImage) -> Frame:
-    """A JPEG or PNG image as a frame, `bgr=True`. The payload says which: `format` is often wrong.
+    """Decodes a JPEG or PNG image, `bgr=True`. The payload decides which: `format` is often wrong.
 
     Raises:
         FrameError: not JPEG or PNG, a depth image, too large by its own header, or damaged.
@@ -74,7 +74,7 @@ def decode_compressed(msg: CompressedImage) -> Frame:
 
 
 def pixels(height: int, width: int, encoding: str, is_bigendian: bool, step: int, data: Any) -> tuple[np.ndarray, bool]:
-    """The fields of a `sensor_msgs/Image` as `(H, W, 3) uint8` and whether that is BGR; needs no message.
+    """Turns the fields of a `sensor_msgs/Image` into `(H, W, 3) uint8`, and returns whether that is BGR.
 
     Args:
         step: bytes from one row to the next, at least a row's own bytes. Chroma planes follow the luma rows,
@@ -85,7 +85,7 @@ def pixels(height: int, width: int, encoding: str, is_bigendian: bool, step: int
     16-bit values keep their top byte (`value >> 8`).
 
     Raises:
-        FrameError: "encoding" not in `ENCODINGS`; "size", "step" or "truncated" as they say.
+        FrameError: "encoding" not in `ENCODINGS`; "size", "step" or "truncated".
     """
     if encoding not in ENCODINGS:
         raise _unsupported(encoding)
@@ -113,7 +113,7 @@ def pixels(height: int, width: int, encoding: str, is_bigendian: bool, step: int
 
 
 def decode_stream(data: Any) -> np.ndarray:
-    """A JPEG or PNG stream (any contiguous buffer of bytes) as `(H, W, 3) uint8` BGR; needs no message.
+    """Decodes a JPEG or PNG stream (any contiguous buffer of bytes) to `(H, W, 3) uint8` BGR; needs no message.
 
     Raises:
         FrameError: "encoding" for another codec, "size" before anything is decoded, "corrupt" for damage.

@@ -1,4 +1,4 @@
-"""The beginning and the end of what a process does in ROS: Ctrl-C or SIGTERM ends it quietly."""
+"""Begins and ends the use of ROS in a process: Ctrl-C or SIGTERM ends it quietly."""
 
 from __future__ import annotations
 

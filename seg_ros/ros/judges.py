@@ -1,4 +1,4 @@
-"""Judges, by task of the network: each compares what the node publishes with the truth, picture by picture."""
+"""Compares what the node publishes with the truth, picture by picture, by task of the network."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from seg_ros.results import Frame, Instances
 from seg_ros_msgs.msg import InstanceMaskArray
 
 SHOWN_SCORE = 0.5
-"""Smallest score of the objects in the picture; AP weighs those below as well."""
+"""Smallest score of the objects in the picture; AP also counts those below."""
 _PERIOD = 0.2
-"""Seconds between judged pictures of objects: others are nearly the same, and judging takes the node's time."""
+"""Seconds between compared pictures of objects: others are nearly the same, and comparing takes the node's time."""
 
 
 class Judge(abc.ABC):
@@ -33,7 +33,7 @@ class Judge(abc.ABC):
         truths: kinds of true images that it needs, of `label` (class ids) and `instance` (object ids).
         score: name of the figure that decides.
         title: of that figure, for people.
-        least: option of the probe that says how much of that figure is enough.
+        least: option of the probe with the smallest figure that passes.
         judged: pictures compared since `reset`.
     """
 
@@ -115,7 +115,7 @@ class ObjectJudge(Judge):
 
     Figures: `mask_ap`, `mask_ap50`, `mask_ap75`, `box_ap`, `box_ap50`, `box_ap75` and, by class, `ap`. There are none
     live: AP is of all pictures together, and takes seconds. The messages carry no boxes but the masks' own, so box AP
-    judges these.
+    is of these.
     """
 
     message, topic, truths = InstanceMaskArray, "instances", ("label", "instance")

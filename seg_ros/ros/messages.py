@@ -1,4 +1,4 @@
-"""Results -> messages. Every message carries the source's stamp and frame_id, and rows without padding."""
+"""Makes messages of results. Every message carries the source's stamp and frame_id, and rows without padding."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _PIXELS = {"mono8": ("u1", ()), "rgb8": ("u1", (3,)), "bgr8": ("u1", (3,)), "16U
 
 
 def header(frame: Frame) -> Header:
-    """The header of what is computed from `frame`: the source's own stamp and frame_id."""
+    """Makes the header of what is computed from `frame`: the source's own stamp and frame_id."""
     return Header(stamp=Time(sec=frame.stamp[0], nanosec=frame.stamp[1]), frame_id=frame.frame_id)
 
 
 def image(header: Header, pixels: np.ndarray, encoding: str) -> Image:
-    """An image message, little-endian, `step == width * bytes per pixel`.
+    """Makes an image message, little-endian, `step == width * bytes per pixel`.
 
     Args:
         pixels: `(H, W) uint8` for mono8, `(H, W, 3) uint8` for rgb8 and bgr8, `(H, W) uint16` for 16UC1.
 
     Raises:
-        ValueError: `pixels` is not what `encoding` says.
+        ValueError: `pixels` has not the shape and type of `encoding`.
     """
     pixels = _checked(pixels, encoding)
     height, width = pixels.shape[:2]
@@ -52,12 +52,12 @@ def image(header: Header, pixels: np.ndarray, encoding: str) -> Image:
 
 
 def serialized_image(stamp: Stamp, frame_id: str, pixels: np.ndarray, encoding: str) -> bytes:
-    """What `image` gives, as it travels: a publisher takes it as it is. Arguments and errors are those of `image`."""
+    """Makes what `image` makes, serialised for a publisher. Arguments and errors are those of `image`."""
     return write_image(stamp, frame_id, _checked(pixels, encoding), encoding)
 
 
 def serialized_jpeg(stamp: Stamp, frame_id: str, bgr: np.ndarray, quality: int = 80) -> bytes:
-    """A serialised `CompressedImage`: `(H, W, 3) uint8` BGR as JPEG of `quality` 0..100.
+    """Makes a serialised `CompressedImage`: `(H, W, 3) uint8` BGR as JPEG of `quality` 0..100.
 
     Its `format` is what image_transport writes.
     """
@@ -68,7 +68,7 @@ def serialized_jpeg(stamp: Stamp, frame_id: str, bgr: np.ndarray, quality: int =
 
 
 def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceMaskArray:
-    """The objects with their masks, each cropped to its region of interest."""
+    """Makes the message of the objects with their masks, each cropped to its region of interest."""
     height, width = result.size
     msg = InstanceMaskArray(header=header, height=height, width=width)
     rows = zip(result.class_id.tolist(), result.score.tolist(), result.roi.tolist(), result.masks, strict=True)
@@ -81,7 +81,7 @@ def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceM
 
 
 def detections(header: Header, result: Instances, classes: ClassMap) -> vision.Detection2DArray:
-    """The same objects as boxes, with the class name as `class_id` and the object's id as `id`.
+    """Makes the message of the objects as boxes, with the class name as `class_id` and the object's id as `id`.
 
     A box is the network's own, in pixels, x to the right and y down, and not rotated; `pose` is left empty. Ids are
     those of `instances`: they hold within one message and follow no object from frame to frame.
@@ -100,7 +100,7 @@ def detections(header: Header, result: Instances, classes: ClassMap) -> vision.D
 
 
 def label_info(header: Header, classes: ClassMap, threshold: float = 0.0) -> vision.LabelInfo:
-    """Class id -> name; `threshold` is the score, 0..1, below which nothing is published."""
+    """Makes the message of class id -> name; `threshold` is the score, 0..1, below which nothing is published."""
     class_map = [vision.VisionClass(class_id=i, class_name=name) for i, name in enumerate(classes.names)]
     return vision.LabelInfo(header=header, class_map=class_map, threshold=threshold)
 

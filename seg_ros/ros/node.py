@@ -1,7 +1,7 @@
 """The segmentation node: camera topics in, label images out, as a managed (life-cycle) node.
 
-It owns the life cycle and the topics. A frame's way does not lead through it: subscriptions hand images to the worker,
-whose thread publishes what became of them, so that services are answered while a frame is inferred.
+It owns the life cycle and the topics. Frames do not pass through it: subscriptions give images to the worker, whose
+thread publishes the results, so that services are answered during an inference.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from seg_ros.watchdog import Deadline, Watchdog, no_deadline
 _FOLLOW = 0.1
 """Seconds between looks at who publishes and who subscribes."""
 _USUAL_IMAGE = 1920 * 1080 * 3
-"""Bytes that the middleware must carry, until a camera shows how large its images are."""
+"""Bytes that the middleware must carry, until a camera's first image."""
 
 
 class SegmentationNode(LifecycleNode):
     """Segments what cameras publish. Started as `ros2 run seg_ros node`, or by `segment.launch.py`.
 
     Args:
-        deadline: what happens when an inference hangs. By default nothing: the process is somebody else's.
-        fatal: called, from any thread, when only a new process can go on. By default the node is in error and lives on.
+        deadline: applied to every inference. By default none: the process belongs to somebody else.
+        fatal: called, from any thread, when only a new process helps. By default the node is in error and lives on.
         options: of `rclpy.node.Node`.
 
     Attributes:
@@ -108,7 +108,7 @@ class SegmentationNode(LifecycleNode):
                 batch=p.batch,
             )
             select = _selector(segmenter)
-            select(p)  # says now what is wrong with it
+            select(p)  # raises now what is wrong with it
         except (ValueError, WeightsError, EngineError) as error:
             self.get_logger().error(self.problem.failed("configure", error))
             return TransitionCallbackReturn.FAILURE
@@ -127,7 +127,7 @@ class SegmentationNode(LifecycleNode):
 
     @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Starts the worker; cameras are subscribed to as soon as somebody wants their outputs."""
+        """Starts the worker; cameras are subscribed to as soon as an output has a subscriber."""
         self.problem.solved()
         self._check_transport(_USUAL_IMAGE)
         failures = LostFrames(self, self._give_up)
@@ -155,13 +155,13 @@ class SegmentationNode(LifecycleNode):
 
     @reported
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """As cleanup."""
+        """Does what cleanup does."""
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
     @reported
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """As cleanup: the node is unconfigured and can be configured again."""
+        """Does what cleanup does: the node is unconfigured and can be configured again."""
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
@@ -262,7 +262,7 @@ class SegmentationNode(LifecycleNode):
 
 
 def _selector(segmenter: Segmenter) -> Callable[[Parameters], Selection]:
-    """Reads from the parameters which objects count. A network that gives every pixel a class takes any values."""
+    """Returns what reads from the parameters which objects count. A semantic network takes any values."""
     if segmenter.task != INSTANCES:
         return lambda _: Selection(score_threshold=0.0)
     return functools.partial(Parameters.selection, classes=segmenter.classes, least_score=segmenter.least_score)

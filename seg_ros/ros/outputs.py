@@ -24,7 +24,7 @@ from seg_ros_msgs.msg import InstanceMaskArray
 
 
 class Outcome:
-    """One segmented frame, for the topics; what several of them share is made once, and only if one of them asks."""
+    """One segmented frame, for the topics. What several topics share is made once, and only if one of them needs it."""
 
     def __init__(self, result: Result, classes: ClassMap, parameters: Parameters) -> None:
         self.frame, self.output = result.frame, result.output
@@ -35,21 +35,21 @@ class Outcome:
         return messages.header(self.frame)
 
     def image(self, pixels: np.ndarray, encoding: str) -> bytes:
-        """A serialised image with the frame's own stamp and frame_id."""
+        """Makes a serialised image with the frame's own stamp and frame_id."""
         return messages.serialized_image(self.frame.stamp, self.frame.frame_id, pixels, encoding)
 
     def jpeg(self, bgr: np.ndarray) -> bytes:
-        """A serialised compressed image with the frame's own stamp and frame_id."""
+        """Makes a serialised compressed image with the frame's own stamp and frame_id."""
         return messages.serialized_jpeg(self.frame.stamp, self.frame.frame_id, bgr, self.parameters.jpeg_quality)
 
     @functools.cached_property
     def semantic(self) -> SemanticMap:
-        """The class of each pixel: of objects that of the best-scored one."""
+        """Returns the class of each pixel: with objects that of the best-scored one."""
         return self.output.semantic()
 
     @functools.cached_property
     def overlay(self) -> np.ndarray:
-        """`(H, W, 3) uint8` BGR."""
+        """Draws the output over the frame, `(H, W, 3) uint8` BGR."""
         return overlay.draw(self.output, self.frame, self.classes, self.parameters.overlay_alpha)
 
 
@@ -80,7 +80,7 @@ OUTPUTS: dict[str, Output] = {
     "instances": Output(InstanceMaskArray, lambda o: messages.instances(o.header, o.output, o.classes), _OBJECTS),
     "instance_ids": Output(Image, lambda o: o.image(o.output.ids(), "16UC1"), _OBJECTS),
 }
-"""By topic below the node's name, or the camera's where there are several. One without subscriber is not filled."""
+"""Rows by topic below the node's name, or the camera's where there are several. Without subscriber none is filled."""
 
 if messages.vision is not None:
     OUTPUTS["detections"] = Output(
@@ -92,7 +92,7 @@ class Publishers:
     """The output topics of one camera: the table's rows for the node's task.
 
     Args:
-        camera: name that the topics are below; empty: they are the node's own.
+        camera: name that the topics are below; empty: the node's own name.
     """
 
     def __init__(self, node: LifecycleNode, task: str, camera: str = "") -> None:
@@ -110,7 +110,7 @@ class Publishers:
             raise
 
     def wanted(self) -> list[str]:
-        """The topics that somebody subscribes to."""
+        """Returns the topics that have a subscriber."""
         return [name for name, publisher in self._publishers.items() if publisher.get_subscription_count()]
 
     def publish(self, outcome: Outcome, topics: Sequence[str]) -> None:
@@ -126,13 +126,13 @@ class Publishers:
 
 
 class LabelInfo:
-    """`~/label_info`, latched: class id -> name, for whoever subscribes now or later. Needs vision_msgs."""
+    """Publishes `~/label_info`, latched: class id -> name. Needs vision_msgs."""
 
     def __init__(self, node: LifecycleNode, classes: ClassMap) -> None:
         self._node, self._classes = node, classes
         self._publisher = None
         if messages.vision is not None:
-            # Not a life-cycle publisher: those publish in the active state only, and this is said at configure.
+            # Not a life-cycle publisher: those publish in the active state only, and this is published at configure.
             latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
             self._publisher = node.create_publisher(messages.vision.LabelInfo, "~/label_info", latched)
         else:

@@ -101,17 +101,17 @@ class Parameters:
     )
 
     def topics(self) -> list[str]:
-        """Of all cameras, as they were given."""
+        """Returns the topics of all cameras, as they were given."""
         return [topic for topic in self.input_topics if topic] or [self.input_topic]
 
     def selection(self, classes: ClassMap, least_score: float = 0.0) -> Selection:
-        """Which objects count, for a network that finds the things among `classes`.
+        """Returns which objects count, for a network that finds the thing classes of `classes`.
 
         Args:
             least_score: below which the network itself drops an object, 0..1.
 
         Raises:
-            ValueError: the parameter `classes` has a name that is none of theirs, or `score_threshold` is too low.
+            ValueError: the parameter `classes` has a name that is not a thing class, or `score_threshold` is too low.
         """
         if self.score_threshold < least_score:
             raise ValueError(
@@ -154,7 +154,7 @@ class ParameterServer:
                 )
 
     def read(self) -> Parameters:
-        """The current values.
+        """Returns the current values.
 
         Raises:
             ValueError: if the node was started with a wrong value; names parameter, value and what is allowed.
@@ -165,7 +165,7 @@ class ParameterServer:
         return Parameters(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
     def lock(self, accept: Callable[[Parameters], object]) -> None:
-        """Refuses changes of fixed parameters from now on, because the node is configured with them.
+        """Refuses changes of fixed parameters until `unlock`, because the node is configured with them.
 
         Args:
             accept: raises ValueError for live values that what is configured cannot take.

@@ -1,4 +1,4 @@
-"""A probe node: collects what a segmentation node publishes, has a judge compare it with the truth, gives figures."""
+"""A probe node: collects what a segmentation node publishes, compares it with the truth, and gives figures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Probe(Node):
     Attributes:
         result_topic: where the results are expected.
         results: how many came since the last count began.
-        message: what the node said last in its diagnostics; empty if nothing.
+        message: the last message of the node's diagnostics; empty if there is none.
         mismatch: why a result could not be compared with its truth; empty if all could.
         picture: a camera image and its result, once both are here.
     """
@@ -47,7 +47,7 @@ class Probe(Node):
         Args:
             node: full name of the segmentation node.
             camera_topic: that the node segments.
-            judge: of the node's results.
+            judge: compares the node's results with the truth.
             truth_topics: by the kinds of truth; the judge's are used.
         """
         super().__init__("probe")
@@ -75,7 +75,7 @@ class Probe(Node):
         return len(self._arrivals)
 
     def wait_for_first(self, seconds: float) -> bool:
-        """Spins until a result is there, the node has failed to start, or the time is over; says whether one came."""
+        """Spins until a result came, the node has failed to start, or the time is over; returns whether one came."""
         failed = ("configure failed", "activate failed")
         self._spin(seconds, lambda: self.results or any(words in self.message for words in failed))
         return bool(self.results)
@@ -106,7 +106,7 @@ class Probe(Node):
         ages = np.percentile(self._ages, (50, 99)).round(1).tolist() if count else (None, None)
         dropped = {k.removeprefix("dropped/"): self._since(k) for k in self._report if k.startswith("dropped/")}
         stages = {k.removeprefix("p50/"): float(v) for k, v in self._report.items() if k.startswith("p50/")}
-        stages.pop("age", None)  # no stage, but what the result is judged by
+        stages.pop("age", None)  # not a stage
         return Figures(
             frames_in=self._since("frames_in"),
             labels_out=count,
@@ -148,7 +148,7 @@ class Probe(Node):
         self._compare(_stamp(truth))
 
     def _compare(self, stamp: tuple[int, int]) -> None:
-        """Has the result of that stamp judged, once all of its truth is there."""
+        """Compares the result of that stamp with its truth, once all of it is there."""
         stores = list(self._truths.values())
         if stamp not in self._results or not all(stamp in store for store in stores):
             return

@@ -1,4 +1,4 @@
-"""A process of the segmentation node's own: spins it, and ends with it."""
+"""Spins the segmentation node in a process of its own, and ends with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seg_ros.ros.interrupt import session
 def run(args: list[str] | None = None) -> tuple[int, bool]:
     """Spins the node until it is shut down.
 
-    Returns the status of the process, 1 when only a new one can go on, and whether the inference thread ended.
+    Returns the status of the process, 1 when only a new one helps, and whether the inference thread ended.
     """
     from seg_ros.ros.node import SegmentationNode  # it loads PyTorch
 

@@ -17,7 +17,7 @@ def camera_qos(reliable: bool) -> QoSProfile:
 
 
 def match_publisher(node: Node, topic: str, reliability: str = "auto") -> QoSProfile:
-    """Returns what hears every publisher that `topic` has now, unless `reliability` says what to take.
+    """Returns what hears every publisher that `topic` has now, unless `reliability` names what to take.
 
     A reliable subscription gets nothing from a best-effort publisher; a best-effort one hears both kinds.
     Reliable is worth having, because a large image is many packets and losing one loses the frame; so it is

@@ -1,4 +1,4 @@
-"""How old a frame is by its stamp, and what is odd about the stamp."""
+"""Computes the age of a frame from its stamp, and checks the stamp."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _AHEAD = 0.1
 
 
 def age(stamp: Stamp, now: int) -> float | None:
-    """Seconds from `stamp` to `now`, nanoseconds of the node's clock.
+    """Returns the seconds from `stamp` to `now`, nanoseconds of the node's clock.
 
-    None where it cannot be told: the camera does not stamp, or a simulated clock has not begun.
+    None where it is unknown: the camera does not stamp, or a simulated clock has not begun.
     """
     nanoseconds = stamp[0] * 10**9 + stamp[1]
     return 1e-9 * (now - nanoseconds) if nanoseconds and now else None
 
 
 def oddity(stamp: Stamp, now: int) -> str:
-    """A word for /diagnostics: `zero_stamp`, `future_stamp`, or nothing. Such frames are published all the same."""
+    """Returns `zero_stamp`, `future_stamp` or an empty string, for /diagnostics. Such frames are published."""
     if stamp == (0, 0):
         return "zero_stamp"
     seconds = age(stamp, now)

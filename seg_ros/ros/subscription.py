@@ -1,4 +1,4 @@
-"""The subscription to one camera: received while somebody wants its outputs, counted, paced, handed to the mailbox."""
+"""Subscribes to one camera while its outputs have subscribers: counts, paces, and puts images into the mailbox."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from seg_ros.ros.qos import match_publisher
 
 
 class Pace:
-    """Lets through so many frames a second in the long run; a frame that is half a period early still passes."""
+    """Limits frames to so many a second in the long run; a frame that is half a period early still passes."""
 
     def __init__(self) -> None:
         self._rate = self._due = 0.0
 
     def admits(self, now: float, rate: float) -> bool:
-        """Whether a frame at `now` (s, monotonic) passes. `rate` in Hz; 0.0 is no limit."""
+        """Returns whether a frame at `now` (s, monotonic) passes. `rate` in Hz; 0.0 is no limit."""
         if not rate:
             return True
         if rate != self._rate:
@@ -34,9 +34,9 @@ class Pace:
 
 
 class Numbers:
-    """Counts what a publisher sent and nobody received, by the numbers that it gives its messages.
+    """Counts what a publisher sent and did not arrive, by the numbers that it gives its messages.
 
-    The middleware loses images that do not fit its buffers, and keeps only the newest, without a word.
+    The middleware loses images that do not fit its buffers, and keeps only the newest, silently.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,10 @@ class Numbers:
         self._last = 0
 
     def missing(self, info: dict) -> int:
-        """Messages between this one and the last; 0 where the middleware does not number, and of another publisher."""
+        """Returns how many messages came between this one and the last.
+
+        0 where the middleware does not number, and for the first of a publisher.
+        """
         publisher, number = (info.get("publisher_gid") or {}).get("data"), info.get("publication_sequence_number")
         if number is None:
             return 0
@@ -54,14 +57,14 @@ class Numbers:
 
 
 class Received(NamedTuple):
-    """A serialised image, and the outputs that somebody wants of it."""
+    """A serialised image, and the outputs that have subscribers."""
 
     message: bytes
     topics: list[str]
 
 
 class Subscription:
-    """One camera's images, from activate to deactivate. All of it runs on the executor's thread.
+    """Receives one camera's images, from activate to deactivate. All of it runs on the executor's thread.
 
     Args:
         put: gets the camera and each image that is not dropped at once.
@@ -84,18 +87,18 @@ class Subscription:
 
     @property
     def open(self) -> bool:
-        """Whether images are received."""
+        """Returns whether images are received."""
         return self._subscription is not None
 
     @property
     def largest(self) -> int:
-        """Bytes of the largest message so far."""
+        """Returns the bytes of the largest message so far."""
         return self._largest
 
     def follow(self, parameters: Parameters) -> None:
-        """Subscribes while somebody wants an output, with the quality of service that the camera publishes with.
+        """Subscribes while an output has a subscriber, with the quality of service that the camera publishes with.
 
-        A camera whose frames nobody wants is not even received: a 1080p camera would cost a tenth of a core.
+        A camera without such an output is not even received: a 1080p camera would cost a tenth of a core.
         """
         self._max_rate = parameters.max_rate
         self._topics = self.camera.publishers.wanted()

@@ -23,7 +23,7 @@ _SEGMENT = re.compile(rf"{_SHM}/((?:fastdds|fastrtps)_[0-9a-f]+)_el")
 
 
 def shortfall(needed: int, environ: Mapping[str, str] = os.environ) -> str:
-    """Says why messages of `needed` bytes can get lost between processes of this machine, and what to do about it.
+    """Explains why messages of `needed` bytes can get lost between processes of this machine, and what to do about it.
 
     Call it once there is a node: before, the middleware has nothing to look at. The answer holds for what this process
     sends; its camera is another process, mostly with the same settings. Empty if nothing is wrong or nothing is known.
@@ -71,7 +71,7 @@ def cyclone_dds_shortfall(needed: int, receive_buffer: int | None, environ: Mapp
 
 
 def _profile(environ: Mapping[str, str]) -> str:
-    """Says what to do about the file that should have given Fast DDS a larger segment."""
+    """Returns what to do about the file that should have given Fast DDS a larger segment."""
     if chosen := fast_dds.chosen(environ):
         variable, file = chosen
         if not Path(file).is_file():

@@ -1,4 +1,4 @@
-"""From the newest images of all cameras to their published results, on a thread of its own, in one direction."""
+"""Takes the newest images of all cameras to published results, on a thread of its own, in one direction."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from seg_ros.runner import Runner
 from seg_ros.watchdog import Watchdog
 
 Message = tuple[Camera, Received]
-"""An image, and the camera that it came from."""
+"""The camera, and an image of it."""
 
 
 class Decoded(NamedTuple):
     """A frame that waits for inference.
 
     Attributes:
-        topics: of its camera's outputs, that somebody wants.
+        topics: outputs of its camera that have subscribers.
         seconds: that decoding took.
     """
 
@@ -45,13 +45,13 @@ class Worker:
     """Decodes, segments and publishes. Its thread runs from construction to `stop`.
 
     Args:
-        runner: that only this thread calls from now on.
+        runner: only this thread calls it.
         classes: of the network.
-        parameters: gives the values that count for the next frames, as one consistent set.
-        select: which objects count by these values.
-        clock: that cameras' stamps are compared with.
+        parameters: returns the values for the next frames, as one consistent set.
+        select: returns which objects count by these values.
+        clock: the cameras' stamps are compared with it.
         failures: takes the frames that are lost to errors.
-        watchdog: over every step.
+        watchdog: guards every turn.
 
     Attributes:
         put: makes an image its camera's pending one, `put(camera, received)`; returns at once.
