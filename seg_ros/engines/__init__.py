@@ -1,4 +1,4 @@
-"""Engines: one contract, one compiled graph.
+"""The engines: one table, from name to module. All have one contract and run one graph.
 
 An engine is a file and a row. Its module has
 
@@ -7,7 +7,7 @@ An engine is a file and a row. Its module has
 
 where `graph` is at its precision and on its device, `example` is an input on that device, and the callable maps
 `(N, H, W, 3) uint8` pixels there to the graph's tensors there. `seg_ros.engines.opening` opens them. The table needs no
-PyTorch, so that whoever only asks for names starts at once.
+PyTorch, so that commands that only ask for names start at once.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ ENGINES = {
 }
 """Module by name, in the order in which `auto` tries them."""
 PRECISIONS = ("fp32", "fp16", "bf16")
-"""Of weights and features."""
+"""Number types of weights and features."""
 DEVICES = ("cuda", "cpu")

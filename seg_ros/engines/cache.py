@@ -1,4 +1,4 @@
-"""Compiled artefacts on disk: found again by everything that went into them, checked before they are opened."""
+"""Keeps compiled artefacts on disk: found by everything that went into them, checked before they are opened."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from seg_ros.errors import EngineError
 log = logging.getLogger(__name__)
 
 _TICK = 10.0
-"""Seconds between words of progress."""
+"""Seconds between lines of progress in the log."""
 
 
 def default_directory() -> Path:
-    """`$XDG_CACHE_HOME/seg_ros`, else `~/.cache/seg_ros`."""
+    """Returns `$XDG_CACHE_HOME/seg_ros`, else `~/.cache/seg_ros`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seg_ros"
 
 
 def machine(device: str = "cpu") -> dict[str, str | int]:
-    """What a compiled artefact depends on besides the graph: processor or GPU, threads, versions."""
+    """Returns what a compiled artefact depends on besides the graph: processor or GPU, threads, versions."""
     facts = {"device": device, "torch": torch.__version__, "python": platform.python_version()}
     if device == "cuda":
         gpu = torch.cuda.get_device_properties(0)
@@ -49,7 +49,7 @@ def machine(device: str = "cpu") -> dict[str, str | int]:
 
 
 def graph_source() -> str:
-    """Digest of the source of networks and engines: another source, another artefact."""
+    """Returns the digest of the source of networks and engines: another source, another artefact."""
     sha = hashlib.sha256()
     for folder in ("models", "engines"):
         for path in sorted((Path(__file__).parents[1] / folder).glob("*.py")):
@@ -75,7 +75,7 @@ class Artefact:
         self.seconds = 0.0
 
     def get(self, build: Callable[[Path], None], suffix: str) -> Path:
-        """The file's path; calls `build(path)` to write it where there is none, or a damaged one.
+        """Returns the file's path; calls `build(path)` to write it where there is none, or a damaged one.
 
         Two processes that want the same one wait for each other: the second finds it built. A folder that cannot be
         written still serves what is in it.
@@ -125,7 +125,7 @@ class Artefact:
             fcntl.flock(lock, fcntl.LOCK_EX)
 
     def _fault(self, path: Path, manifest: Path) -> str | None:
-        """Why the file cannot be used: empty if it is not there, None if nothing is wrong with it."""
+        """Returns why the file cannot be used: empty if it is not there, None if nothing is wrong with it."""
         if not path.is_file() or not manifest.is_file():
             return ""
         if _open_to_others(path):
@@ -148,7 +148,7 @@ class Artefact:
 
 @contextlib.contextmanager
 def _ticking(start: float) -> Iterator[None]:
-    """Says every ten seconds that the work still goes on."""
+    """Logs every ten seconds that the work still goes on."""
     done = threading.Event()
 
     def tick() -> None:

@@ -8,7 +8,7 @@ from seg_ros.engines.cache import Artefact
 
 
 def versions() -> dict[str, str]:
-    """Nothing more than PyTorch's."""
+    """Returns nothing: artefacts depend on no version but PyTorch's."""
     return {}
 
 

@@ -1,7 +1,7 @@
-"""Compiled by AOTInductor into one shared library, which loads in milliseconds from then on.
+"""Compiles a graph by AOTInductor into one shared library, which the cache keeps and which loads in milliseconds.
 
 The weights are frozen into the library, so that the compiler folds batch normalisation into the convolutions and
-lays the weights out for this processor.
+arranges the weights for this processor.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from seg_ros.errors import EngineError
 
 
 def versions() -> dict[str, str]:
-    """Nothing more than PyTorch's."""
+    """Returns nothing: artefacts depend on no version but PyTorch's."""
     return {}
 
 

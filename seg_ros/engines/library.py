@@ -1,4 +1,4 @@
-"""A graph compiled by AOTInductor, called through the C interface of its shared library.
+"""Calls a graph compiled by AOTInductor through the C interface of its shared library.
 
 PyTorch's own loader of such libraries holds Python's lock (the GIL) while the graph runs: for tens of milliseconds
 a frame no message is taken and no service answered. A call through ctypes lets go of it.
@@ -50,10 +50,10 @@ class Library:
         self._outputs = count.value
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """The graph's tensors for `pixels`, in memory of their own.
+        """Returns the graph's tensors for `pixels`, in memory of their own.
 
         Raises:
-            EngineError: if the graph fails; the library's own words are on stderr.
+            EngineError: if the graph fails; the library's own message is on stderr.
         """
         # The library takes over the handle of its input; the handles of its outputs are ours to delete.
         inputs = (ctypes.c_void_p * 1)(_get_pointer(_aoti.unsafe_alloc_void_ptr_from_tensor(pixels), None))
@@ -77,5 +77,5 @@ class Library:
     def _check(self, code: int, what: str) -> None:
         if code:
             if self._cuda:
-                torch.cuda.synchronize()  # raises, and says so, if the device is lost
+                torch.cuda.synchronize()  # raises if the device is lost
             raise EngineError(f"the compiled graph does not {what}: AOTInductor returned {code}")

@@ -1,4 +1,4 @@
-"""Opening an engine: the one that is named, or the first that works, warmed up."""
+"""Opens an engine, the one that is named or the first that works, and warms it up."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def open_engine(
 
 
 def _warm_up(name: str, run: Callable, example: Tensor) -> None:
-    """The first calls allocate, and choose kernels."""
+    """Makes the first calls, which allocate and choose kernels."""
     start = time.monotonic()
     try:
         for _ in range(3):
@@ -117,7 +117,7 @@ def _warm_up(name: str, run: Callable, example: Tensor) -> None:
 
 
 def engine_error(what: str, error: RuntimeError) -> EngineError:
-    """What PyTorch raises when a graph runs, as an EngineError; `what` failed."""
+    """Returns what PyTorch raises when a graph runs as an EngineError; `what` failed."""
     if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):  # the latter: pinned memory
         return EngineError(f"out of memory, {what}: {error}", reason="memory")
     fatal = "CUDA error" in str(error)  # sticky: the CUDA context is lost, for every engine of this process
@@ -130,12 +130,12 @@ def _check(what: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def best_device() -> str:
-    """`cuda` where PyTorch sees a GPU, else `cpu`."""
+    """Returns `cuda` where PyTorch sees a GPU, else `cpu`."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def best_precision(device: str, graph: nn.Module) -> str:
-    """What the device multiplies fastest: half the bytes, and on most of them more than twice the operations."""
+    """Returns what the device multiplies fastest: half the bytes, and mostly more than twice the operations."""
     if device == "cuda":
         return "fp16"
     # oneDNN takes bfloat16 apart where the processor has no instructions for it.

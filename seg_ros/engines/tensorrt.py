@@ -1,4 +1,4 @@
-"""Compiled by Torch-TensorRT into one TensorRT engine: the whole graph, and nothing left to PyTorch.
+"""Compiles the whole graph by Torch-TensorRT into one TensorRT engine; nothing is left to PyTorch.
 
 Torch-TensorRT converts, once; running needs TensorRT alone. What is kept is TensorRT's own serialised engine, not
 Torch-TensorRT's module around it: no pickle is loaded, no guard runs, and the kernels go to the caller's stream into
@@ -25,10 +25,10 @@ _PIXELS = torch.float16
 
 
 def versions() -> dict[str, str]:
-    """Of Torch-TensorRT and TensorRT.
+    """Returns the versions of Torch-TensorRT and TensorRT.
 
     They are in the cache's key, as are the GPU's name and compute capability (`cache.machine`): what another version
-    or another GPU compiled is not found, and the manifest of what is found says so again before it is opened.
+    or another GPU compiled is not found, and the manifest of what is found is checked before it is opened.
 
     Raises:
         EngineError: if there is no GPU, or a package is missing or does not load.
@@ -64,7 +64,7 @@ def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Plan:
 
 
 def exported(graph: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
-    """The graph as TensorRT can take it.
+    """Exports the graph as TensorRT can take it.
 
     The batch is dynamic if the example has more than one image. There is no uint8 in it: TensorRT takes such an input,
     but cannot ask for its shape (operator Shape), and Torch-TensorRT converts no cast to it. So the pixels come as
@@ -80,7 +80,7 @@ def exported(graph: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
 
 
 def _compile(graph: nn.Module, example: Tensor, path: Path) -> bytes:
-    """The serialised engine. Its timings of kernels are kept beside `path`, for the next engine on this GPU."""
+    """Returns the serialised engine. Its timings of kernels are kept beside `path`, for the next engine on this GPU."""
     timings = path.with_suffix(".timing")
     shared = path.with_name(f"{_machine()}.timing")
     # A copy for every build: two at a time must not write one file.
@@ -117,13 +117,13 @@ def _convert(program: torch.export.ExportedProgram, largest: tuple[int, ...], ti
 
 
 def _machine() -> str:
-    """For a file name: timings are of use to the same TensorRT on the same GPU only."""
+    """Names TensorRT and GPU for a file: timings are of use to the same TensorRT on the same GPU only."""
     name = f"tensorrt {versions()['tensorrt']} {torch.cuda.get_device_name()}"
     return re.sub(r"[^\w.]+", "-", name)
 
 
 def _root(error: BaseException) -> str:
-    """The first cause: what Torch-TensorRT wraps around it is the whole graph in print."""
+    """Returns the first cause: Torch-TensorRT wraps it into the printed graph."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {error}"
@@ -136,7 +136,7 @@ class Plan:
 
     Args:
         path: of the engine; it holds native code, so only one from a checked cache.
-        labels: whether its outputs are labels and confidence, 0..255 in int32, which are handed on as uint8.
+        labels: whether its outputs are labels and confidence, 0..255 in int32, which are returned as uint8.
 
     Raises:
         EngineError: if the engine does not load.
@@ -148,7 +148,7 @@ class Plan:
         self._labels = labels
         self._runtime = tensorrt.Runtime(_logger())
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
-        # TensorRT returns None for a failure, and says why on stderr.
+        # TensorRT returns None for a failure, and writes the reason to stderr.
         if self._engine is None:
             raise EngineError(f"{path} does not load: TensorRT refuses it; delete it to have it compiled again")
         self._context = self._engine.create_execution_context()
@@ -164,10 +164,10 @@ class Plan:
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """The graph's tensors for `pixels`, in memory of their own.
+        """Returns the graph's tensors for `pixels`, in memory of their own.
 
         Raises:
-            EngineError: if the engine is not made for this shape, or fails; TensorRT's own words are on stderr.
+            EngineError: if the engine is not made for this shape, or fails; TensorRT's own message is on stderr.
         """
         if tuple(pixels.shape) != self._shape:
             self._prepare(tuple(pixels.shape))
@@ -192,7 +192,7 @@ class Plan:
 
 @functools.cache
 def _logger() -> object:
-    """TensorRT wants one logger for the process, which outlives its engines."""
+    """Returns the one logger that TensorRT wants for a process; it outlives the engines."""
     import tensorrt
 
     return tensorrt.Logger(tensorrt.Logger.WARNING)

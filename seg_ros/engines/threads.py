@@ -1,4 +1,4 @@
-"""How many CPU threads a graph uses. It is part of a compiled graph, so all who open engines ask here."""
+"""Sets how many CPU threads a graph uses. The number is part of a compiled graph, so all that open engines use this."""
 
 from __future__ import annotations
 

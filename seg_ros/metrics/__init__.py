@@ -1,1 +1,1 @@
-"""Scores of what networks find, against what is there; no PyTorch."""
+"""Metrics: scores of results against the truth; no PyTorch."""

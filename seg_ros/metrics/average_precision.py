@@ -86,7 +86,7 @@ class AveragePrecision:
         return {**means, "ap": by_class}
 
     def _precision(self, kind: str) -> np.ndarray:
-        """`(10 thresholds, 101 recalls, T things) float64`, 0..1; -1 for a class without a true object."""
+        """Returns `(10 thresholds, 101 recalls, T thing classes)`, 0..1; -1 for a class without a true object."""
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports each step
             evaluation = COCOeval(self._coco(self._truths), self._coco(self._found), kind)
             evaluation.params.catIds = sorted(self.classes.things)

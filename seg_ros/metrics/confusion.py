@@ -40,7 +40,7 @@ class Confusion:
 
     @property
     def truths(self) -> np.ndarray:
-        """Pixels of truth by class, `(C,) int64`, those without a prediction included."""
+        """Returns the true pixels by class, `(C,) int64`, those without a prediction included."""
         return self.matrix.sum(axis=1) + self.missed
 
     def iou(self) -> np.ndarray:

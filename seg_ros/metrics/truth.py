@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 MIN_PIXELS = 32
-"""Visible pixels that an object needs to count. Below it (a 5 x 6 px patch of somebody behind a car; one in ten
-objects of the street) nobody could say what it is: to find it is no hit, to overlook it is no miss."""
+"""Visible pixels that an object needs to count. Below it (a 5 x 6 px patch of a person behind a car; one in ten
+objects of the street) it cannot be recognised, and counts neither as hit nor as miss."""
 
 
 @dataclasses.dataclass(frozen=True)

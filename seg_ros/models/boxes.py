@@ -71,7 +71,7 @@ def bounded(values: Tensor, largest: float | Tensor) -> Tensor:
 
 
 def finite(*outputs: Tensor) -> Tensor:
-    """Says of each image, `(N,)` bool, whether all its numbers in `outputs`, `(N, ...)` each, are finite.
+    """Returns for each image, `(N,)` bool, whether all its numbers in `outputs`, `(N, ...)` each, are finite.
 
     By their sum, which is not finite if one of them is not.
     """

@@ -15,8 +15,8 @@ from seg_ros.models.resnet import ResNet
 class FCN(nn.Module):
     """Score layers at several strides of a ResNet, upsampled bilinearly and summed, from the largest stride down.
 
-    `finest` 32, 16 and 8 are the paper's FCN-32s, FCN-16s and FCN-8s; 4 goes one skip further, as thin things
-    on roads ask for.
+    `finest` 32, 16 and 8 are the paper's FCN-32s, FCN-16s and FCN-8s; 4 goes one skip further, for thin objects
+    on roads.
 
     Args:
         classes: number of classes C.

@@ -57,7 +57,7 @@ class SemanticGraph(nn.Module):
         """Maps `(N, H, W, 3)` uint8 RGB to label and confidence, each `(N, H, W)` uint8.
 
         Confidence is the soft-max probability of the label, 0..255. Where the logits are not finite the
-        confidence is 0 and the label is 255 (`label_and_confidence` says what counts as finite).
+        confidence is 0 and the label is 255 (`label_and_confidence` defines what counts as finite).
         """
         logits, size = self.model.logits(self.normalise(pixels))
         height, width = pixels.shape[1:3]

@@ -20,7 +20,7 @@ _UNROLLED = 32
 
 
 def label_and_confidence(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Bilinear upsampling, arg-max, and the soft-max probability of the winner.
+    """Upsamples bilinearly, and returns the arg-max and its soft-max probability.
 
     Args:
         logits: `(N, C, h, w)`, of any float type.

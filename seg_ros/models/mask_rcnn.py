@@ -21,7 +21,7 @@ from seg_ros.models.roi_heads import BOX_BINS, DELTA_WEIGHTS, MASK_BINS, RoIHead
 from seg_ros.models.rpn import RPN, large
 
 _SMALLEST = 1e-2
-"""Side of a detection in pixels below which it is none."""
+"""Smallest side of a detection, pixels."""
 _STRIDE = 32
 
 
@@ -29,7 +29,7 @@ class Targets(Protocol):
     """The true objects of a batch, as `MaskRCNN` asks for them in training (`seg_ros.training.detection.Targets`)."""
 
     def sample(self, anchors: Tensor, proposals: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Draws RoIs `(N, R, 4)` to learn from, and says which are filled, `(N, R)` bool."""
+        """Draws RoIs `(N, R, 4)` to learn from; returns them and which are filled, `(N, R)` bool."""
 
     def on_objects(self) -> tuple[Tensor, Tensor]:
         """Returns those of them that lie on an object, alike."""
@@ -99,7 +99,7 @@ class MaskRCNN(nn.Module):
         Args:
             images: `(N, 3, H, W)` float, normalised.
             targets: the true objects of these images. They choose the RoIs to learn from among the proposals, and
-                compare what the heads say of those with the truth.
+                compare what the heads predict for those with the truth.
 
         Returns:
             For D detections of each image in descending score:

@@ -1,4 +1,4 @@
-"""A graph as engines take it: batch normalisation folded into convolutions, channels last, in its precision."""
+"""Prepares a graph for engines: batch normalisation folded into convolutions, channels last, in its precision."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def fold_batch_norm(module: nn.Module) -> None:
 
 
 def narrow_strides(module: nn.Module) -> bool:
-    """Says whether `module` has a 1x1 convolution with a stride and fewer than 16 input channels.
+    """Returns whether `module` has a 1x1 convolution with a stride and fewer than 16 input channels.
 
     PyTorch 2.13's bfloat16 kernels for these write beyond their memory on the CPU.
     """

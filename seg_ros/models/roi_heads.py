@@ -1,4 +1,4 @@
-"""The heads of Mask R-CNN: what is decided for each RoI. Parameter names are torchvision's."""
+"""The heads of Mask R-CNN: class, box and mask of each RoI. Parameter names are torchvision's."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from seg_ros.models.fpn import conv
 
 BOX_BINS, MASK_BINS = 7, 14
-"""Bins of the RoIs that the box head and the mask head look at; the mask comes out twice as fine."""
+"""Bins of the RoIs that the box head and the mask head take; the mask has twice the resolution."""
 DELTA_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
-"""Of the box deltas, see `seg_ros.models.boxes.encode`."""
+"""Weights of the box deltas, see `seg_ros.models.boxes.encode`."""
 
 
 class BoxHead(nn.Sequential):
@@ -38,7 +38,7 @@ class BoxPredictor(nn.Module):
 
 
 class MaskPredictor(nn.Sequential):
-    """Mask logits of every class, twice as fine as the RoI."""
+    """Mask logits of every class, at twice the resolution of the RoI."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()

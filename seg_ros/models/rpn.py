@@ -1,4 +1,4 @@
-"""Region proposal network: which places may hold an object.
+"""Region proposal network: proposes boxes that may hold an object.
 
 Ren, He, Girshick, Sun: Faster R-CNN, NeurIPS 2015. Parameter names and numbers are torchvision's.
 """
@@ -17,7 +17,7 @@ _RATIOS = (0.5, 1.0, 2.0)
 DELTA_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
 _NMS_THRESHOLD = 0.7
 _SMALLEST = 1e-3
-"""Side of a proposal in pixels below which it is none."""
+"""Smallest side of a proposal, pixels."""
 
 
 class RPNHead(nn.Module):
@@ -106,7 +106,7 @@ class RPN(nn.Module):
 
 
 def large(boxes: Tensor, smallest: float) -> Tensor:
-    """Says whether both sides of `boxes` `(..., 4)` have at least `smallest` pixels."""
+    """Returns whether both sides of `boxes` `(..., 4)` have at least `smallest` pixels."""
     x0, y0, x1, y1 = boxes.unbind(-1)
     return (x1 - x0 >= smallest) & (y1 - y0 >= smallest)
 

@@ -1,4 +1,4 @@
-"""Images as they travel: serialised `sensor_msgs/Image` and `CompressedImage`, read in place, written in one piece.
+"""Reads serialised `sensor_msgs/Image` and `CompressedImage` in place, and writes them in one piece.
 
 rclpy makes Python objects of every field and copies the pixels twice on the way; at 1080p that takes longer than a
 small network. A serialised message is a few numbers, two or three strings and the pixels, so here the numbers are
@@ -24,7 +24,7 @@ Stamp = tuple[int, int]
 """Seconds and nanoseconds."""
 
 _BYTE_ORDER = {b"\x00\x00": ">", b"\x00\x01": "<"}
-"""By the first two bytes: CDR big-endian and little-endian. The two after them say nothing here."""
+"""By the first two bytes: CDR big-endian and little-endian. The two after them have no meaning here."""
 _LITTLE_ENDIAN = b"\x00\x01\x00\x00"
 
 
@@ -51,11 +51,11 @@ class RawCompressed(NamedTuple):
 
 
 class OtherLayoutError(Exception):
-    """The message is not in classic CDR: the middleware must read it."""
+    """Raised for a message that is not in classic CDR: the middleware must read it."""
 
 
 def read_image(message: bytes) -> RawImage:
-    """The fields of a serialised `sensor_msgs/Image`.
+    """Reads the fields of a serialised `sensor_msgs/Image`.
 
     Raises:
         OtherLayoutError: it is in another encoding than classic CDR.
@@ -72,16 +72,16 @@ def read_image(message: bytes) -> RawImage:
 
 
 def read_compressed(message: bytes) -> RawCompressed:
-    """The fields of a serialised `sensor_msgs/CompressedImage`; raises as `read_image` does."""
+    """Reads the fields of a serialised `sensor_msgs/CompressedImage`; raises as `read_image` does."""
     reader = _Reader(message)
     return RawCompressed(reader.stamp(), reader.string(), reader.string(), reader.sequence())
 
 
 def write_image(stamp: Stamp, frame_id: str, pixels: np.ndarray, encoding: str) -> bytes:
-    """A serialised `sensor_msgs/Image`, little-endian, `step == width * bytes per pixel`; one copy of the pixels.
+    """Writes a serialised `sensor_msgs/Image`, little-endian, `step == width * bytes per pixel`, copying pixels once.
 
     Args:
-        pixels: `(H, W)` or `(H, W, C)`, contiguous, little-endian, and what `encoding` says.
+        pixels: `(H, W)` or `(H, W, C)`, contiguous, little-endian, as `encoding` defines.
     """
     height, width = pixels.shape[:2]
     step = width * math.prod(pixels.shape[2:]) * pixels.itemsize
@@ -90,14 +90,14 @@ def write_image(stamp: Stamp, frame_id: str, pixels: np.ndarray, encoding: str) 
 
 
 def write_compressed(stamp: Stamp, frame_id: str, form: str, stream: np.ndarray) -> bytes:
-    """A serialised `sensor_msgs/CompressedImage`, little-endian. `stream` is one-dimensional uint8."""
+    """Writes a serialised `sensor_msgs/CompressedImage`, little-endian. `stream` is one-dimensional uint8."""
     fields = _aligned(_string(frame_id)) + _aligned(_string(form)) + struct.pack("<I", stream.size)
     return b"".join((_LITTLE_ENDIAN, struct.pack("<iI", *stamp), fields, stream.data))
 
 
 @functools.lru_cache(maxsize=256)
 def _image_fields(frame_id: str, height: int, width: int, encoding: str, step: int) -> bytes:
-    """What lies between the stamp and the pixels: the same for every frame of a camera."""
+    """Writes what is between the stamp and the pixels: the same for every frame of a camera."""
     size = struct.pack("<II", height, width)
     tail = _aligned(_string(encoding) + b"\x00")  # the zero: is_bigendian
     return _aligned(_string(frame_id)) + size + tail + struct.pack("<II", step, height * step)
@@ -109,12 +109,12 @@ def _string(text: str) -> bytes:
 
 
 def _aligned(fields: bytes) -> bytes:
-    """`fields`, which start at a multiple of four, up to the next one."""
+    """Pads `fields`, which start at a multiple of four, to the next one."""
     return fields + bytes(-len(fields) % 4)
 
 
 class _Reader:
-    """Takes one field after the other; nothing is allocated by what a field says about itself."""
+    """Takes one field after the other; nothing is allocated by a size that a field declares."""
 
     def __init__(self, message: bytes) -> None:
         order = _BYTE_ORDER.get(bytes(message[:2]))
