@@ -5,7 +5,7 @@
 
 Each runs in float32, in a process of its own, so that the peak memory is its own: torchvision, ours eager, ours
 compiled. The last line is JSON, a list of rows. Where torchvision's C++ operators do not load (a CPU build of PyTorch),
-its NMS and RoIAlign are Python, which is not its fault: `share_python` is the share of its time that they take, and
+its NMS and RoIAlign are Python, instead: `share_python` is the share of its time that they take, and
 `x_without` the ratio if they took no time at all. Weights and operators are those of the parity tests.
 """
 
@@ -85,7 +85,7 @@ def measure(name: str, folder: Path, seconds: float) -> dict:
 
 
 def torchvision_run(state: dict, python: list[float]):  # noqa: ANN201
-    """torchvision from pixels to mask logits; counts in `python` the seconds in its Python NMS and RoIAlign."""
+    """Runs torchvision from pixels to mask logits; counts in `python` the seconds in its Python NMS and RoIAlign."""
     from test.models import test_mask_rcnn as tests
     from test.models.oracle import torchvision
 

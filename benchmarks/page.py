@@ -1,4 +1,4 @@
-"""The page of the tables, docs/benchmarks.md: a table stands between two comments that name it."""
+"""Writes tables into docs/benchmarks.md, each between two comments that name it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process has used."""
+"""Reads what a process has used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine can do at most, measured: multiplications and memory traffic; and what a graph must move."""
+"""Measures the peaks of this machine, multiplications and memory traffic, and counts what a graph must move."""
 
 from __future__ import annotations
 

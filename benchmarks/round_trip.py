@@ -17,7 +17,7 @@ their round trips are pooled.
 Table on stdout; the last line is JSON, a list of the node's rows. hz is what each camera published; loss the share of
 its images that had no answer; cpu_ms_per_frame the CPU time of the middle process for each answer; peak_mb its largest
 size. vs_typed is typed's p50 / the node's p50 (above 1 the node is faster), vs_raw the node's p50 / raw's p50 (1 is the
-floor). Of empty cells there is no figure. Without --rate a camera runs at 30 Hz, or at so much less that all cameras
+floor). An empty cell has no figure. Without --rate a camera runs at 30 Hz, or at so much less that all cameras
 together send no more pixels than one of (1080, 1920) at 30 Hz.
 """
 
@@ -63,7 +63,7 @@ _MARGIN = 1.0
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """What one run gave in its window, which is judged by the stamps of the images.
+    """The figures of one run in its window, which goes by the stamps of the images.
 
     Attributes:
         seconds: length of the window.
@@ -168,7 +168,7 @@ def _rate(height: int, cameras: int) -> float:
 
 
 def section(table: list[dict], where: str) -> str:
-    """Writes the page's words and table, a row for each size and number of cameras; `where`: what `machine` says."""
+    """Writes the page's words and table, a row for each size and number of cameras; `where`: the text of `machine`."""
     found = []
     for _, cell in itertools.groupby(table, lambda row: (row["height"], row["width"], row["cameras"])):
         typed, raw, node = cell

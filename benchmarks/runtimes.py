@@ -1,4 +1,4 @@
-"""Opens semantic networks on CPU runtimes, other ones among them, at their precisions."""
+"""Opens semantic networks on CPU runtimes, those of others included, at their precisions."""
 
 from __future__ import annotations
 

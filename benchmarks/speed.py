@@ -24,7 +24,7 @@ _HEADINGS = ("network", "input (H, W)", "GFLOP", "engine", "p50 ms", "p99 ms", "
 
 
 def section(rows: list[dict], where: str, roofs: Any) -> str:
-    """Writes the page's words and table; `where`: what `machine` says, `roofs`: the machine's peaks."""
+    """Writes the page's words and table; `where`: the text of `machine`, `roofs`: the machine's peaks."""
     from seg_ros.cli.common import markdown_table
 
     return f"{where} Measured peaks: {roofs}.\n\n{markdown_table([_cells(row) for row in rows], _HEADINGS)}"

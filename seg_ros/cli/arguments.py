@@ -1,4 +1,4 @@
-"""The command line of an executable that `ros2 run` and launch files start as well."""
+"""Reads the command line of an executable that `ros2 run` and launch files start as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A camera topic from pictures: the synthetic street, a folder, a video file or a webcam.
+"""Publishes pictures as a camera topic: the synthetic street, a folder, a video file or a webcam.
 
     ros2 run seg_ros camera                                # the street, 480x640 at 30 Hz
     ros2 run seg_ros camera --source pictures/ --rate 10
@@ -41,7 +41,7 @@ def main(args: list[str] | None = None) -> None:
     try:
         size = tuple(options.size) if options.size else None
         pictures = open_source(options.source, size, options.rate, options.loop, options.seed)
-        pictures = itertools.chain([next(pictures)], pictures)  # says now what is wrong with the first
+        pictures = itertools.chain([next(pictures)], pictures)  # raises now what is wrong with the first
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
 

@@ -1,4 +1,4 @@
-"""What the command lines share."""
+"""Shared parts of the command lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seg_ros.models.graph import InstanceGraph, SemanticGraph, make_graph
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """What is compiled or timed.
+    """A network that is compiled or timed.
 
     Attributes:
         name: of the weights, or of the untrained model with its arguments.
@@ -87,7 +87,7 @@ def peak_megabytes(process: int | str = "self") -> float:
 
 
 def one_line_errors(main: Callable) -> Callable:
-    """Makes a command end with one line, not a traceback, on what the user can put right."""
+    """Makes a command end with one line, not a traceback, for errors that the user can correct."""
 
     @functools.wraps(main)
     def wrapper(arguments: list[str] | None = None) -> None:

@@ -21,7 +21,7 @@ from seg_ros.engines.threads import set_threads
 
 
 def compile_one(subject: Subject, args: argparse.Namespace) -> dict:
-    """Builds or finds the engine, compares it, says both; returns the row."""
+    """Builds or finds the engine, compares it, prints a line; returns the row."""
     shape = (args.batch, *(args.size or subject.size))
     where = Path(args.cache_dir).expanduser() if args.cache_dir else None
     engine = open_engine(args.engine, subject.graph, shape, subject.digest, where, args.precision, args.device)

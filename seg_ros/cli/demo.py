@@ -1,12 +1,12 @@
-"""The main job in one command: a camera process, the node, and a probe that judges, over a real ROS graph.
+"""Runs a camera process, the node, and a probe that compares its results with the truth, over a real ROS graph.
 
     make demo
     make demo MODEL=mask_rcnn
     make demo IMAGES=../shared/data/camvid/val
     make demo TOPIC=/camera/image_raw
 
-Exits with the probe's status: 0 only if labels (or objects) came and, where there is truth, mIoU (or mask AP50) is high
-enough.
+Exits with the probe's status: 0 only if labels (or objects) came and, where there is truth, mIoU (or mask AP50) reaches
+`--min-miou` (or `--min-ap50`).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from seg_ros import fast_dds
 from seg_ros.models import INSTANCES, MODELS, SEMANTIC
 
 _SCORE_THRESHOLD = 0.05
-"""AP weighs every object by its score; a node as people run it publishes those above 0.5."""
+"""AP counts objects of every score; the node's default publishes those above 0.5."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Defaults:
-    """What the demo does for one task, unless it is told otherwise.
+    """The demo's defaults for one task.
 
     Attributes:
         weights: data set of the shipped weights, `MODEL_...`: for the street, and for real pictures.
         least: the probe's option for the figure that must be reached.
         enough: how much of it: on the street, and on real pictures.
-        resize_mode: with which the shipped weights were judged.
+        resize_mode: with which the shipped weights are evaluated.
     """
 
     weights: tuple[str, str]
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
         processes.append(_probe(options, space, topic, weights, real))
         sys.exit(_status(processes))
     except KeyboardInterrupt:
-        sys.exit(130)  # what a shell says of Ctrl-C
+        sys.exit(130)  # a shell's status for Ctrl-C
     finally:
         for process in reversed(processes):
             _end(process)
@@ -113,7 +113,7 @@ def _task(weights: str) -> str:
     try:
         return read_manifest(weights).task
     except WeightsError:
-        return SEMANTIC  # the node says what is wrong with them
+        return SEMANTIC  # the node reports what is wrong with them
 
 
 def _start(name: str, *arguments: str) -> subprocess.Popen:

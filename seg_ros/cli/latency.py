@@ -1,4 +1,4 @@
-"""Latency of networks on engines: what `benchmark` measures, as rows."""
+"""Measures the latency of networks on engines, as rows of `benchmark`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def source_tree(module: str) -> ModuleType | None:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One row to be: a network on an engine (`PLAIN` and `TORCHVISION` among them)."""
+    """A row to measure: a network on an engine (`PLAIN` and `TORCHVISION` among them)."""
 
     subject: Subject
     engine: str
@@ -160,7 +160,7 @@ def gflop(graph: SemanticGraph | InstanceGraph, shape: tuple[int, int, int]) -> 
 
 
 def case_megabytes(case: Case) -> float:
-    """Takes the largest size of a process that opens `case`, compiled before, and runs it."""
+    """Measures the largest size of a process that opens `case`, compiled before, and runs it."""
     context = get_context("spawn")  # a fork would start with the size of this one
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_report_peak, args=(case, torch.get_num_threads(), theirs))
@@ -187,7 +187,7 @@ def _report_peak(case: Case, threads: int, pipe: Any) -> None:
 
 
 def _opened(cases: Sequence[Case]) -> dict[Case, Callable]:
-    """Opens those that work here, and says why the others do not."""
+    """Opens those that work here, and prints why the others do not."""
     runs = {}
     for case in cases:
         try:

@@ -1,8 +1,8 @@
-"""Judges a running segmentation node: subscribes to what it publishes, compares with the truth, reports.
+"""Checks a running segmentation node: subscribes to what it publishes, compares it with the truth, reports.
 
     ros2 run seg_ros probe --node /segmentation --topic /camera/image_raw --seconds 20
 
-Judges `~/label`, or `~/instances` where the weights are an instance network's. Prints figures once a second and at the
+Compares `~/label`, or `~/instances` where the weights are an instance network's. Prints figures each second and at the
 end; the last line of stdout is one JSON object with `frames_in labels_out dropped fps age_p50_ms age_p99_ms stages_ms
 engine` and `miou iou`, or `mask_ap mask_ap50 mask_ap75 box_ap box_ap50 box_ap75 ap`. Writes a side-by-side picture.
 Exits 1 when nothing came, when mIoU is below `--min-miou` or mask AP50 below `--min-ap50`, or when there is no truth
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from seg_ros.ros.probe import Probe
 
 INTERRUPTED = 130
-"""Exit status: what a shell says of Ctrl-C."""
+"""Exit status: a shell's for Ctrl-C."""
 
 
 def main(args: list[str] | None = None) -> None:
-    """Judges a node for a while. Exits 0 if it did well, 1 if not, 130 when interrupted."""
+    """Checks a node for some seconds. Exits 0 if it passes, 1 if not, 130 when interrupted."""
     runtime.prepare()
     runtime.interrupt_once()
     parser = _parser()

@@ -262,7 +262,7 @@ class SegmentationNode(LifecycleNode):
 
 
 def _selector(segmenter: Segmenter) -> Callable[[Parameters], Selection]:
-    """Returns what reads from the parameters which objects count. A semantic network takes any values."""
+    """Reads from the parameters which objects count. A network that gives every pixel a class takes any values."""
     if segmenter.task != INSTANCES:
         return lambda _: Selection(score_threshold=0.0)
     return functools.partial(Parameters.selection, classes=segmenter.classes, least_score=segmenter.least_score)

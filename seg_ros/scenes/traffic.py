@@ -139,7 +139,7 @@ class Traffic:
     """Everything on one street."""
 
     def __init__(self, rng: np.random.Generator, plan: Plan, draw: Callable[[int, int], np.ndarray]) -> None:
-        """Lays out the traffic; `draw(kind, slot)` gives random numbers `(12,)` in 0..1 that are fixed for a slot."""
+        """Places the traffic; `draw(kind, slot)` gives random numbers `(12,)` in 0..1 that are fixed for a slot."""
         self._plan, self._draw = plan, draw
         self._files = _files(rng, plan)
         self._gap = rng.uniform(10, 20), rng.uniform(1, 4), rng.uniform(0, 2 * np.pi)

@@ -1,4 +1,4 @@
-"""Random scale, crop, flip and colour: one picture becomes many."""
+"""Augments pictures at random: scale, crop, mirror and colour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets annotated in COCO's JSON: polygons, run-length masks, crowds."""
+"""Reads data sets annotated in COCO's JSON: polygons, run-length masks, crowds."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class CocoPictures:
         """Reads a picture `(H, W, 3) uint8` RGB, and its objects.
 
         Raises:
-            ValueError: if the picture does not decode, it or a mask has another size than the file says, or a
+            ValueError: if the picture does not decode, it or a mask has another size than in the file, or a
                 segmentation is none.
         """
         file, number = self._pictures[index]

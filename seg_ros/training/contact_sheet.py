@@ -1,4 +1,4 @@
-"""Rows of pictures with a title each: which results are the best, the middling and the worst."""
+"""Draws the best, the median and the worst results: rows of pictures with a title each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label-image data sets: a folder of pictures, a folder of label images, and what the ids mean."""
+"""Reads label-image data sets: a folder of pictures, a folder of label images, and what the ids mean."""
 
 from __future__ import annotations
 

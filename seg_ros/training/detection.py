@@ -1,4 +1,4 @@
-"""What Mask R-CNN minimises: the RPN's two losses and the heads' three.
+"""Losses of Mask R-CNN: the RPN's two losses and the heads' three.
 
 Ren et al.: Faster R-CNN, 2015, section 3.1; He et al.: Mask R-CNN, 2017, section 3. Numbers are torchvision's, but
 for fewer RoIs an image.
@@ -187,6 +187,6 @@ def _things(objects: dict[str, Tensor], matched: Tensor) -> Tensor:
 
 
 def _padded(boxes: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Pads `(R_i, 4)` of each image to one `(N, R, 4)`, and says which rows are filled, `(N, R)` bool."""
+    """Pads `(R_i, 4)` of each image to one `(N, R, 4)`; returns it and which rows are filled, `(N, R)` bool."""
     filled = [torch.ones(len(b), dtype=torch.bool, device=b.device) for b in boxes]
     return pad_sequence(boxes, batch_first=True), pad_sequence(filled, batch_first=True)

@@ -1,4 +1,4 @@
-"""Networks that find objects: what they learn from, and how well they do on objects with masks."""
+"""Training and evaluation of networks that find objects with masks."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from seg_ros.training.instances import InstancePictures, collate, default_classe
 from seg_ros.training.task import Evaluation, Lessons, Task, class_table
 
 EVERYTHING = Selection(score_threshold=0.0, max_detections=65535)
-"""AP weighs every detection by its score and cuts off the worst of each class itself, so none is left out."""
+"""AP counts detections of every score and cuts off the worst of each class itself, so none is left out."""
 SHOWN_SCORE = 0.5
 """Smallest score of the objects in the contact sheet."""
 
 
 class InstanceTask(Task):
-    """Objects with a mask each."""
+    """Trains and evaluates networks that find objects with a mask each."""
 
     @staticmethod
     def classes(root: Path, given: str) -> ClassMap:
@@ -74,7 +74,7 @@ class InstanceTask(Task):
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What was found in one picture, and its own mask AP at IoU 0.5, 0..1; None where there is no object to find."""
+    """The objects found in one picture, and its own mask AP at IoU 0.5, 0..1; None where there is no object to find."""
 
     index: int
     instances: Instances

@@ -1,4 +1,4 @@
-"""Instance data sets: pictures and the objects in them, from object-id images, COCO JSON or VIA JSON."""
+"""Reads instance data sets: pictures and the objects in them, from object-id images, COCO JSON or VIA JSON."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class InstancePictures(torch.utils.data.Dataset):
 
     Raises:
         FileNotFoundError: if there is no such folder, or it has none of the layouts.
-        ValueError: if the class map has no things.
+        ValueError: if the class map has no thing classes.
     """
 
     def __init__(self, root: Path, classes: ClassMap, augment: Augment | None = None) -> None:
@@ -129,7 +129,7 @@ def collate(batch: list[dict[str, Tensor]]) -> tuple[Tensor, list[dict[str, Tens
 
 
 def default_classes(root: Path) -> ClassMap:
-    """Reads the class map of `root/classes.json`, else what the annotations say: then every class is a thing class.
+    """Reads the class map of `root/classes.json`, else from the annotations: then every class is a thing class.
 
     COCO: the categories by ascending id. VIA: one class, "object".
 

@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""Losses of semantic networks."""
 
 from __future__ import annotations
 

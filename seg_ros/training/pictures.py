@@ -1,4 +1,4 @@
-"""Shared by the readers of annotation files: the pictures that a file lists, and messages on what is wrong with it."""
+"""Shared parts of the readers of annotation files: the pictures that a file lists, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def annotated(where: Path | str, expected: str) -> Iterator[None]:
         yield
     except KeyError as error:
         raise ValueError(f"{where}: expected {expected}; {error} is missing") from error
-    except ValueError as error:  # says itself what was expected
+    except ValueError as error:  # has what was expected in its text
         raise ValueError(f"{where}: {error}") from error
     except (TypeError, AttributeError, AssertionError, OverflowError) as error:
         raise ValueError(f"{where}: expected {expected}, got something else: {error}") from error
@@ -71,7 +71,7 @@ def coordinates(values: ArrayLike) -> np.ndarray:
 
 
 def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Reads a picture, `(H, W, 3) uint8` RGB, turned as its EXIF orientation says, which is how viewers show it.
+    """Reads a picture, `(H, W, 3) uint8` RGB, turned by its EXIF orientation, as viewers show it.
 
     With `size`, `(H, W)` of the annotations, it stays as stored if only so it has that size: annotation tools differ.
 

@@ -1,4 +1,4 @@
-"""Networks that give every pixel a class: what they learn from, and how well they do on label images."""
+"""Training and evaluation of networks that give every pixel a class."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from seg_ros.training.task import Evaluation, Lessons, Task, class_table
 
 
 class SemanticTask(Task):
-    """A class for every pixel."""
+    """Trains and evaluates networks that give every pixel a class."""
 
     @staticmethod
     def classes(root: Path, given: str) -> ClassMap:

@@ -13,7 +13,7 @@ from seg_ros.convert import IMAGENET_MEAN, IMAGENET_STD, read_pth
 from seg_ros.errors import WeightsError
 
 _RESNET = "layer1.0.conv1.weight"
-"""Every ResNet of seg_ros and torchvision has this parameter; what stands before it says where the ResNet is."""
+"""Every ResNet of seg_ros and torchvision has this parameter; the prefix is where the ResNet is."""
 
 
 @dataclasses.dataclass(frozen=True)

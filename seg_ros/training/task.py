@@ -1,4 +1,4 @@
-"""What training and evaluation ask of a task; `seg_ros.training.tasks` has one for each kind of network."""
+"""The interface of a task for training and evaluation; `seg_ros.training.tasks` has one for each kind of network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from seg_ros.training.augment import Augment
 
 @dataclasses.dataclass(frozen=True)
 class Lessons:
-    """What a network learns from.
+    """The training pictures and loss of a network.
 
     Attributes:
         pictures: augmented ones with their truth.
@@ -49,7 +49,7 @@ class Evaluation(abc.ABC):
 
     @abc.abstractmethod
     def draw(self, folder: Path) -> list[str]:
-        """Writes pictures of the results into `folder`, and returns lines that say where."""
+        """Writes pictures of the results into `folder`, and returns lines with their paths."""
 
 
 class Task(abc.ABC):

@@ -89,7 +89,7 @@ class Trainer:
         self.best = -1.0
 
     def resume(self) -> None:
-        """Goes on from `checkpoint.pt`.
+        """Continues from `checkpoint.pt`.
 
         Raises:
             FileNotFoundError: if there is none.

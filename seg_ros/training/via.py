@@ -1,4 +1,4 @@
-"""Data sets annotated with the VGG Image Annotator (Dutta, Zisserman, 2019): its JSON export, or its project file."""
+"""Reads data sets of the VGG Image Annotator (Dutta, Zisserman, 2019): its JSON export, or its project file."""
 
 from __future__ import annotations
 
