@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from seg_ros.cli.plain import Plain
-from seg_ros.models.fcn import TorchvisionFCN
+from seg_ros.models import create
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
-from seg_ros.models.mask_rcnn import MaskRCNN, mask_rcnn
+
+_FCN, _MASK_RCNN = "classifier.4.weight", "roi_heads.mask_predictor.mask_fcn_logits.weight"
+"""Tensors that torchvision's networks have, with as many rows as classes."""
 
 _stand_ins: list[torch.library.Library] = []
 """Schemas of operators that torchvision asks for when it is imported; they live as long as their library."""
@@ -24,13 +26,13 @@ def torchvision_twin(graph: SemanticGraph | InstanceGraph, size: tuple[int, int]
     That is so for networks that torchvision does not have, where it is not installed, and for Mask R-CNN where its
     C++ operators do not load (benchmarks.compare_torchvision measures that case).
     """
-    model, names = graph.model, None
-    if isinstance(model, TorchvisionFCN):
-        names = ("segmentation", f"fcn_resnet{101 if len(model.backbone.layer3) > 6 else 50}")
-        options = {"num_classes": model.classifier[-1].out_channels}
-    elif isinstance(model, MaskRCNN) and _state(model) == _state(mask_rcnn(model.things)):
+    state, names = _state(graph.model), None
+    if _FCN in state:
+        names = ("segmentation", f"fcn_resnet{101 if 'backbone.layer3.22.conv1.weight' in state else 50}")
+        options = {"num_classes": state[_FCN][0]}
+    elif _MASK_RCNN in state and state == _state(create("mask_rcnn", things=state[_MASK_RCNN][0] - 1)):
         names = ("detection", "maskrcnn_resnet50_fpn")
-        options = {"num_classes": model.things + 1, "min_size": min(size), "max_size": max(size)}
+        options = {"num_classes": state[_MASK_RCNN][0], "min_size": min(size), "max_size": max(size)}
     torchvision = import_torchvision() if names else None
     if torchvision is None or (names[0] == "detection" and not torchvision.extension._has_ops()):
         return None

@@ -59,6 +59,15 @@ def small_instance_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of compiled engines that all processes of this test run share, so that each is compiled once."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "engines"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def ros_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Environment of a ROS graph that no other test run on this machine shares, with an engine cache of its own."""
     return os.environ | {

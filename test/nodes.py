@@ -104,7 +104,7 @@ class Sink:
 def sinking(node, topic="/eye/image"):
     """A camera of the active node whose labels nobody needs to receive, and what takes its messages."""
     camera = Camera(topic, "", Sink())
-    return camera, Subscription(node, camera, node._worker.put, node._inputs[0]._lost)._receive
+    return camera, Subscription(node, camera, node._worker.mailbox, node._inputs[0]._failures)._receive
 
 
 class Nothing:

@@ -23,7 +23,7 @@ class Plain(nn.Module):
 
     def forward(self, pixels: Tensor) -> object:
         """`pixels`: `(N, H, W, 3)` uint8, on the device of the network."""
-        if self.graph.task == "instances":
+        if not self.graph.maps:
             return self.graph(pixels) if self.model is self.graph.model else self.model(list(_floats(pixels)))
         images = _floats(pixels) * (255.0 * self.graph.normalise.scale) + self.graph.normalise.shift
         confidence, label = F.softmax(self.model(images)["out"], dim=1).max(dim=1)

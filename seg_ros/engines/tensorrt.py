@@ -60,7 +60,7 @@ def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Plan:
     def compile_to(path: Path) -> None:
         path.write_bytes(_compile(graph, example, path))
 
-    return Plan(artefact.get(compile_to, ".plan"), labels=graph.task == "semantic")
+    return Plan(artefact.get(compile_to, ".plan"), labels=graph.maps)
 
 
 def exported(graph: nn.Module, example: Tensor) -> torch.export.ExportedProgram:

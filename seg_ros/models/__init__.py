@@ -10,10 +10,10 @@ import dataclasses
 import importlib
 from typing import TYPE_CHECKING
 
-from seg_ros.classes import ClassMap
-
 if TYPE_CHECKING:
     from torch import nn
+
+    from seg_ros.classes import ClassMap
 
 SEMANTIC, INSTANCES = "semantic", "instances"
 TASKS = (SEMANTIC, INSTANCES)

@@ -45,6 +45,8 @@ class SemanticGraph(nn.Module):
     """
 
     task = SEMANTIC
+    maps = True
+    """Whether all outputs are uint8 maps of the size of the pixels."""
 
     def __init__(
         self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int] = ()
@@ -75,6 +77,7 @@ class InstanceGraph(nn.Module):
     """
 
     task = INSTANCES
+    maps = False
 
     def __init__(
         self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int]

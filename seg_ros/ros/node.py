@@ -20,13 +20,11 @@ from std_srvs.srv import SetBool
 
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError, WeightsError
-from seg_ros.models import INSTANCES
-from seg_ros.results import Selection
 from seg_ros.ros.cameras import Camera, camera_names
 from seg_ros.ros.diagnostics import ERROR, OK, Look, array, status
 from seg_ros.ros.failures import LostFrames, Problem, reported, survived
 from seg_ros.ros.outputs import LabelInfo, Publishers
-from seg_ros.ros.parameters import Parameters, ParameterServer
+from seg_ros.ros.parameters import SELECTIONS, Parameters, ParameterServer
 from seg_ros.ros.subscription import Subscription
 from seg_ros.ros.transport import shortfall
 from seg_ros.ros.worker import Worker
@@ -107,7 +105,9 @@ class SegmentationNode(LifecycleNode):
                 cache_dir=Path(p.cache_dir).expanduser() if p.cache_dir else None,
                 batch=p.batch,
             )
-            select = _selector(segmenter)
+            select = functools.partial(
+                SELECTIONS[segmenter.task], classes=segmenter.classes, least_score=segmenter.least_score
+            )
             select(p)  # raises now what is wrong with it
         except (ValueError, WeightsError, EngineError) as error:
             self.get_logger().error(self.problem.failed("configure", error))
@@ -136,7 +136,7 @@ class SegmentationNode(LifecycleNode):
             self._segmenter.runner, self._segmenter.classes, lambda: self._settings, self._select, self.get_clock(),
             failures, self._watchdog,
         )  # fmt: skip
-        self._inputs = tuple(Subscription(self, c, self._worker.put, failures.lost) for c in self.cameras)
+        self._inputs = tuple(Subscription(self, c, self._worker.mailbox, failures) for c in self.cameras)
         return super().on_activate(state)
 
     @reported
@@ -188,7 +188,7 @@ class SegmentationNode(LifecycleNode):
         for subscription in self._inputs:
             subscription.close()
         worker, self._worker, self._inputs, self._watchdog = self._worker, None, (), None
-        return worker is None or worker.stop(timeout)
+        return worker is None or worker.mailbox.stop(timeout)
 
     # Cameras
 
@@ -259,10 +259,3 @@ class SegmentationNode(LifecycleNode):
             shown = (ERROR, problem) if problem else (OK, "unconfigured")
             statuses.append(status(f"{name}: segmentation", *shown, about))
         self._diagnostics.publish(array(self.get_clock().now().to_msg(), statuses))
-
-
-def _selector(segmenter: Segmenter) -> Callable[[Parameters], Selection]:
-    """Reads from the parameters which objects count. A network that gives every pixel a class takes any values."""
-    if segmenter.task != INSTANCES:
-        return lambda _: Selection(score_threshold=0.0)
-    return functools.partial(Parameters.selection, classes=segmenter.classes, least_score=segmenter.least_score)

@@ -19,7 +19,7 @@ from rclpy.validate_topic_name import validate_topic_name
 from seg_ros.classes import ClassMap
 from seg_ros.engines import ENGINES, PRECISIONS
 from seg_ros.geometry import MODES
-from seg_ros.models import MODELS
+from seg_ros.models import INSTANCES, MODELS, SEMANTIC
 from seg_ros.results import Selection
 
 _INSTANCES = "; semantic models ignore it"
@@ -125,6 +125,14 @@ class Parameters:
             raise ValueError(f"parameter 'classes': got {list(self.classes)}, allowed: {names}; [''] is all")
         wanted = frozenset(ids[name] for name in chosen) if chosen else None
         return Selection(self.score_threshold, self.mask_threshold, wanted, self.max_detections)
+
+
+def _no_selection(parameters: Parameters, classes: ClassMap, least_score: float) -> Selection:
+    return Selection(score_threshold=0.0)
+
+
+SELECTIONS: dict[str, Callable[..., Selection]] = {SEMANTIC: _no_selection, INSTANCES: Parameters.selection}
+"""By task of the network, which objects count; a network that gives every pixel a class takes any values."""
 
 
 class ParameterServer:

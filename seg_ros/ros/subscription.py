@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from seg_ros.mailbox import NewestFirst
 from seg_ros.ros.cameras import Camera
+from seg_ros.ros.failures import LostFrames
 from seg_ros.ros.parameters import Parameters
 from seg_ros.ros.qos import match_publisher
 
@@ -67,18 +68,14 @@ class Subscription:
     """Receives one camera's images, from activate to deactivate. All of it runs on the executor's thread.
 
     Args:
-        put: gets the camera and each image that is not dropped at once.
-        lost: gets the camera and what went wrong with a message.
+        mailbox: gets each image that is not dropped at once, as the camera's pending one.
+        failures: gets what went wrong with a message.
     """
 
     def __init__(
-        self,
-        node: Node,
-        camera: Camera,
-        put: Callable[[Camera, Received], None],
-        lost: Callable[[Camera, Exception], None],
+        self, node: Node, camera: Camera, mailbox: NewestFirst[Camera, Received], failures: LostFrames
     ) -> None:
-        self._node, self.camera, self._put, self._lost = node, camera, put, lost
+        self._node, self.camera, self._mailbox, self._failures = node, camera, mailbox, failures
         self._subscription: Any = None
         self._qos: QoSProfile | None = None
         self._numbers, self._pace, self._max_rate = Numbers(), Pace(), 0.0
@@ -126,8 +123,8 @@ class Subscription:
             statistics.arrived(self._numbers.missing(info))
             self._largest = max(self._largest, len(message))
             if self._pace.admits(time.monotonic(), self._max_rate):
-                self._put(self.camera, Received(message, self._topics))
+                self._mailbox.put(self.camera, Received(message, self._topics))
             else:
                 statistics.drop("rate")
         except Exception as error:  # it would end the executor, and the node
-            self._lost(self.camera, error)
+            self._failures.lost(self.camera, error)

@@ -42,7 +42,7 @@ class Decoded(NamedTuple):
 
 
 class Worker:
-    """Decodes, segments and publishes. Its thread runs from construction to `stop`.
+    """Decodes, segments and publishes. Its thread runs from construction until the mailbox is stopped.
 
     Args:
         runner: only this thread calls it.
@@ -54,8 +54,7 @@ class Worker:
         watchdog: guards every turn.
 
     Attributes:
-        put: makes an image its camera's pending one, `put(camera, received)`; returns at once.
-        stop: waits for the frames in work; see `NewestFirst.stop`.
+        mailbox: takes the cameras' images, and has the thread.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Worker:
         self._runner, self._classes, self._parameters, self._select = runner, classes, parameters, select
         self._clock, self._failures, self._watchdog = clock, failures, watchdog
         threads = parameters().threads
-        mailbox = NewestFirst(
+        self.mailbox = NewestFirst(
             self._work,
             dropped=lambda camera: camera.statistics.drop("stale"),
             failed=self._lost,
@@ -79,7 +78,6 @@ class Worker:
             begin=lambda: set_threads(threads),
             batch=runner.batch,
         )
-        self.put, self.stop = mailbox.put, mailbox.stop
 
     def _work(self, messages: Sequence[Message]) -> None:
         parameters = self._parameters()

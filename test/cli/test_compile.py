@@ -14,19 +14,18 @@ def run(capsys, *arguments):
     return lines[:-1], json.loads(lines[-1])
 
 
-def test_the_second_time_nothing_is_compiled(small_weights, tmp_path, capsys):
-    arguments = ("--weights", small_weights, "--engine", "inductor", "--cache-dir", tmp_path / "cache")
+def test_the_second_time_nothing_is_compiled(small_weights, engine_cache, capsys):
+    arguments = ("--weights", small_weights, "--engine", "inductor", "--cache-dir", engine_cache)
     lines, [row] = run(capsys, *arguments)
-    assert row["seconds"] > 0
     assert row["labels"] > 0.98
     assert (row["engine"], row["batch"], row["height"], row["width"]) == ("inductor", 1, 64, 96)
-    assert "compiled in" in lines[0]
+    assert ("compiled in" in lines[0]) == (row["seconds"] > 0)  # another test may have been first
     assert "% of the labels as in plain float32" in lines[0]
     lines, [again] = run(capsys, *arguments)
     assert again == row | {"seconds": 0.0}
     assert "nothing had to be compiled" in lines[0]
     # What the node does at configure finds the same artefact.
-    assert Segmenter.open(small_weights, "inductor", cache_dir=tmp_path / "cache").runner.engine.seconds == 0.0
+    assert Segmenter.open(small_weights, "inductor", cache_dir=engine_cache).runner.engine.seconds == 0.0
 
 
 def test_batches_sizes_and_untrained_networks(tmp_path, capsys):

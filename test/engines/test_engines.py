@@ -15,9 +15,10 @@ from seg_ros.engines import ENGINES, cache, inductor
 from seg_ros.engines.library import Library
 from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
-from seg_ros.models import MODELS
+from seg_ros.models import boxes, create
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
-from seg_ros.weights import load_model
+from seg_ros.weights import digest, load_model
+from test.conftest import SMALL_INSTANCE
 
 SHAPE = (1, 64, 96)
 NEEDS_TENSORRT = pytest.mark.skipif(
@@ -27,21 +28,34 @@ EVERY_ENGINE = [pytest.param(name, marks=NEEDS_TENSORRT if name == "tensorrt" el
 
 
 @pytest.fixture(scope="module")
-def graph(small_weights):
+def network(small_weights):
+    """A small network's graph and the digest of its weights."""
     model, manifest = load_model(small_weights)
-    return SemanticGraph(model, manifest.mean, manifest.std).eval()
+    return SemanticGraph(model, manifest.mean, manifest.std).eval(), digest(model.state_dict(), manifest)
 
 
-@pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("engines")
+@pytest.fixture
+def graph(network):
+    return network[0]
+
+
+@pytest.fixture
+def weights(network):
+    return network[1]
+
+
+@pytest.fixture
+def cache_dir(engine_cache):
+    return engine_cache
 
 
 # Compilers reorder sums, so a pixel whose two best classes tie may go either way, and bfloat16 ties sooner.
 @pytest.mark.parametrize(("precision", "agreement", "error"), [("fp32", 0.999, 1), ("bf16", 0.98, 8)])
 @pytest.mark.parametrize("name", EVERY_ENGINE)
-def test_engine_computes_what_the_graph_says(name, precision, agreement, error, graph, cache_dir):
-    engine = open_engine(name, graph, SHAPE, "weights", cache_dir, precision)
+def test_engine_computes_what_the_graph_says(name, precision, agreement, error, graph, cache_dir, weights):
+    if (name, precision) == ("inductor", "bf16") and not torch.cpu._is_avx512_bf16_supported():
+        pytest.skip("the processor has no AVX512-BF16: auto takes fp32 there, and compiling takes a minute")
+    engine = open_engine(name, graph, SHAPE, weights, cache_dir, precision)
     assert (engine.name, engine.precision) == (name, precision)
     for seed in range(3):
         pixels = torch.randint(0, 256, (*SHAPE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
@@ -52,11 +66,10 @@ def test_engine_computes_what_the_graph_says(name, precision, agreement, error, 
         assert (ours[1].int() - confidence.int()).abs().max() <= error
 
 
-def test_instances_are_compiled_whole(cache_dir):
+def test_instances_are_compiled_whole(cache_dir, monkeypatch):
+    monkeypatch.setattr(boxes, "_CHAIN", 3)  # rounds of the suppression: fewer take less to compile
     torch.manual_seed(0)
-    model = MODELS["mask_rcnn"](
-        3, depth=18, width=0.125, channels=16, hidden=32, norm=True, anchor=16, proposals=16, detections=6
-    )
+    model = create("mask_rcnn", **SMALL_INSTANCE | {"proposals": 16, "detections": 6})
     with torch.no_grad():  # as if trained: some places and classes stand out
         model.rpn.head.cls_logits.weight.mul_(50)
         model.roi_heads.box_predictor.cls_score.weight.mul_(20)
@@ -75,24 +88,24 @@ def test_instances_are_compiled_whole(cache_dir):
         assert (ours[3] - theirs[3])[found].abs().max() <= 1e-3
 
 
-def test_auto_takes_the_first_that_works(graph, cache_dir):
-    engine = open_engine("auto", graph, SHAPE, "weights", cache_dir)
+def test_auto_takes_the_first_that_works(graph, cache_dir, weights):
+    engine = open_engine("auto", graph, SHAPE, weights, cache_dir)
     assert engine.name == ("tensorrt" if find_spec("tensorrt") and torch.cuda.is_available() else "inductor")
     assert list(engine.refused) == list(ENGINES)[: list(ENGINES).index(engine.name)]
 
 
-def test_auto_falls_through_and_says_why(graph, tmp_path, monkeypatch):
+def test_auto_falls_through_and_says_why(graph, tmp_path, monkeypatch, weights):
     which = shutil.which
     monkeypatch.setattr(inductor.shutil, "which", lambda name: None if "++" in name else which(name))
-    engine = open_engine("auto", graph, SHAPE, "weights", tmp_path)
+    engine = open_engine("auto", graph, SHAPE, weights, tmp_path)
     assert engine.name == "eager"
     assert "install g++" in engine.refused["inductor"]
 
 
-def test_a_named_engine_does_not_fall_through(graph, tmp_path, monkeypatch):
+def test_a_named_engine_does_not_fall_through(graph, tmp_path, monkeypatch, weights):
     monkeypatch.setattr(inductor.shutil, "which", lambda name: None)
     with pytest.raises(EngineError, match="needs a C\\+\\+ compiler") as caught:
-        open_engine("inductor", graph, SHAPE, "weights", tmp_path)
+        open_engine("inductor", graph, SHAPE, weights, tmp_path)
     assert not caught.value.fatal
 
 
@@ -101,14 +114,14 @@ def test_unknown_engine_names_the_known_ones(graph):
         open_engine("cuda", graph, SHAPE, "weights")
 
 
-def test_second_open_loads_instead_of_compiling(graph, cache_dir, monkeypatch):
-    open_engine("inductor", graph, SHAPE, "weights", cache_dir)
+def test_second_open_loads_instead_of_compiling(graph, cache_dir, monkeypatch, weights):
+    open_engine("inductor", graph, SHAPE, weights, cache_dir)
 
     def fail(*_, **__):
         raise AssertionError("compiled again")
 
     monkeypatch.setattr(torch.export, "export", fail)
-    assert open_engine("inductor", graph, SHAPE, "weights", cache_dir).name == "inductor"
+    assert open_engine("inductor", graph, SHAPE, weights, cache_dir).name == "inductor"
 
 
 CHANGES = {
@@ -121,9 +134,9 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_is_stale_or_foreign_is_not_loaded(change, graph, cache_dir, monkeypatch):
-    open_engine("inductor", graph, SHAPE, "weights", cache_dir)
-    weights = CHANGES[change](monkeypatch) or "weights"
+def test_what_is_stale_or_foreign_is_not_loaded(change, graph, cache_dir, monkeypatch, weights):
+    open_engine("inductor", graph, SHAPE, weights, cache_dir)
+    weights = CHANGES[change](monkeypatch) or weights
     compiled = []
     monkeypatch.setattr(inductor, "_compile", lambda *_: compiled.append(1) or 1 / 0)
     with pytest.raises(EngineError, match="ZeroDivisionError"):
@@ -137,19 +150,19 @@ def test_unknown_precisions_and_devices_name_the_known_ones(option, value, graph
         open_engine("eager", graph, SHAPE, "weights", **{option: value})
 
 
-def test_bfloat16_is_refused_where_it_is_faulty(cache_dir):
-    model = MODELS["fcn"](classes=3, depth=18, width=0.1)  # its shortcuts have 6 channels
+def test_bfloat16_is_refused_where_it_is_faulty(cache_dir, weights):
+    model = create("fcn", classes=3, depth=18, width=0.1)  # its shortcuts have 6 channels
     graph = SemanticGraph(model, (0.5,) * 3, (0.25,) * 3).eval()
     with pytest.raises(EngineError, match="fewer than 16 channels"):
-        open_engine("eager", graph, SHAPE, "weights", cache_dir, "bf16", "cpu")
-    assert open_engine("eager", graph, SHAPE, "weights", cache_dir, "auto", "cpu").precision == "fp32"
+        open_engine("eager", graph, SHAPE, weights, cache_dir, "bf16", "cpu")
+    assert open_engine("eager", graph, SHAPE, weights, cache_dir, "auto", "cpu").precision == "fp32"
 
 
 @pytest.mark.parametrize("has", [True, False])
-def test_auto_precision_is_what_the_processor_is_made_for(has, graph, cache_dir, monkeypatch):
+def test_auto_precision_is_what_the_processor_is_made_for(has, graph, cache_dir, monkeypatch, weights):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    engine = open_engine("eager", graph, SHAPE, "weights", cache_dir, device="cpu")
+    engine = open_engine("eager", graph, SHAPE, weights, cache_dir, device="cpu")
     assert engine.precision == ("bf16" if has else "fp32")
 
 
@@ -161,41 +174,43 @@ def test_a_missing_gpu_is_said(graph):
 
 
 @pytest.mark.parametrize("name", EVERY_ENGINE)
-def test_other_threads_run_during_inference(name, cache_dir):
-    # A node whose engine holds Python's lock takes no message and answers no service while it infers.
-    model = MODELS["unet"](classes=11, width=16)
-    engine = open_engine(name, SemanticGraph(model, (0.5,) * 3, (0.25,) * 3).eval(), (1, 256, 320), "gil", cache_dir)
-    ticks, done = [], threading.Event()
+def test_other_threads_run_during_inference(name, graph, weights, cache_dir):
+    """A node whose engine holds Python's lock takes no message and answers no service while it infers."""
+    engine = open_engine(name, graph, SHAPE, weights, cache_dir, "fp32")
+    pixels, ticks, done = torch.zeros(*SHAPE, 3, dtype=torch.uint8, device=engine.device), [], threading.Event()
 
     def tick():
-        while not done.wait(0.001):
+        while not done.is_set():
             ticks.append(time.perf_counter())
+            time.sleep(1e-4)
 
     thread = threading.Thread(target=tick)
     thread.start()
-    start = time.perf_counter()
-    for _ in range(5):
-        engine.run(torch.zeros(1, 256, 320, 3, dtype=torch.uint8, device=engine.device))
-    seconds = time.perf_counter() - start
+    runs = []
+    for _ in range(100):
+        start = time.perf_counter()
+        engine.run(pixels)
+        runs.append((start, time.perf_counter()))
     done.set()
     thread.join()
-    assert np.diff(ticks).max() < seconds / 5 / 2
+    within = np.diff(np.searchsorted(ticks, runs), axis=1)  # a busy machine may starve it now and then
+    assert np.count_nonzero(within) > 50
 
 
 @pytest.mark.parametrize("name", EVERY_ENGINE)
-def test_memory_stays_constant(name, graph, cache_dir):
-    engine = open_engine(name, graph, SHAPE, "weights", cache_dir)
+def test_memory_stays_constant(name, graph, cache_dir, weights):
+    engine = open_engine(name, graph, SHAPE, weights, cache_dir)
     pixels = torch.zeros(*SHAPE, 3, dtype=torch.uint8, device=engine.device)
 
     def resident():
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    for _ in range(200):
+    for _ in range(100):
         engine.run(pixels)
     before = resident()
-    for _ in range(2000):
+    for _ in range(500):
         engine.run(pixels)
-    assert resident() - before < 2e6  # outputs alone are 24 MB
+    assert resident() - before < 2e6  # outputs alone are 6 MB
 
 
 def test_a_file_that_is_no_library_is_an_engine_error(tmp_path):

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -116,15 +117,15 @@ def test_what_the_middleware_loses_is_counted(serving, levels):
 
 def test_an_error_in_a_callback_reaches_diagnostics_and_the_node_lives(serving, levels, monkeypatch):
     node, camera, labels = serving
-    stream = node.cameras[0]
+    subscription = node._inputs[0]
     wait_for(lambda: levels)
-    monkeypatch.setattr(stream, "_take", lambda *_: 1 / 0)
+    monkeypatch.setattr(subscription, "_mailbox", SimpleNamespace(put=lambda *_: 1 / 0))
     camera.publish(picture())
     wait_for(lambda: any("internal" in message and level == ERROR for _, level, message in levels))
     monkeypatch.undo()
     labels.clear()
     send(camera, picture(3), labels)
-    monkeypatch.setattr(stream, "follow", lambda *_: 1 / 0)
+    monkeypatch.setattr(subscription, "follow", lambda *_: 1 / 0)
     wait_for(lambda: any("_follow failed: ZeroDivisionError" in message for _, _, message in levels))
     monkeypatch.undo()
     begin = time.monotonic()

@@ -7,6 +7,7 @@ from seg_ros.classes import ClassMap
 from seg_ros.metrics.average_precision import AveragePrecision
 from seg_ros.metrics.truth import Truth
 from seg_ros.results import Instances
+from test.objects import nothing
 
 SIZE = (60, 80)
 CLASSES = ClassMap(("road", "car", "person"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)), frozenset({1, 2}))
@@ -135,6 +136,4 @@ def test_roi_is_pasted_where_it_lies():
 
 def test_sizes_must_agree():
     with pytest.raises(ValueError, match=r"truth of \(60, 80\) px but instances of \(30, 40\) px"):
-        AveragePrecision(CLASSES).add(
-            truth((LEFT, 1)), Instances((30, 40), *(np.zeros(0) for _ in range(3)), np.zeros((0, 4)), ())
-        )
+        AveragePrecision(CLASSES).add(truth((LEFT, 1)), nothing((30, 40)))

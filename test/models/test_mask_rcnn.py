@@ -82,8 +82,7 @@ def test_names_and_shapes_are_torchvisions(norm):
     assert ours == theirs
 
 
-@pytest.mark.parametrize("norm", [False, True], ids=["v1", "v2"])
-@pytest.mark.parametrize("seed", range(len(SIZES)))
+@pytest.mark.parametrize(("norm", "seed"), [(False, 0), (True, 1), (True, 2), (False, 3)])
 def test_finds_what_torchvision_finds(norm, seed):
     torch.manual_seed(seed)
     images = torch.randn(1 + seed % 2, 3, *SIZES[seed % len(SIZES)]).cumsum(-1).cumsum(-2)

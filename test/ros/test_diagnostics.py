@@ -6,8 +6,8 @@ pytest.importorskip("diagnostic_msgs", reason="diagnostic_msgs is not installed"
 
 from builtin_interfaces.msg import Time
 
-from seg_ros.mailbox import Statistics
 from seg_ros.ros.diagnostics import ERROR, OK, WARN, Health, Look, array, status
+from seg_ros.statistics import Statistics
 
 
 def look(

@@ -114,10 +114,10 @@ class Eye:
         self.taken, self.failures = [], []
         self.node = graph.add(LifecycleNode(name))
         self.camera = Camera(topic, "", Publishers(self.node, "semantic"))
-        self.subscription = Subscription(self.node, self.camera, self.take, self.lost)
+        self.subscription = Subscription(self.node, self.camera, self, self)
 
-    def take(self, camera, message):
-        self.taken.append(message)
+    def put(self, camera, received):
+        self.taken.append(received.message)
 
     def lost(self, camera, error):
         self.failures.append(error)
@@ -178,7 +178,7 @@ def test_a_message_without_numbers_is_taken(eye):
 
 def test_what_goes_wrong_is_told_and_raises_nothing(eye):
     eye = eye()
-    eye.subscription._put = lambda *_: 1 / 0
+    eye.put = lambda *_: 1 / 0
     eye.subscription._receive(b"", info(b"a", 1))
     assert [type(error) for error in eye.failures] == [ZeroDivisionError]
 
@@ -252,7 +252,7 @@ def test_frames_that_the_middleware_overwrites_are_counted(graph, eye):
     wait_for(lambda: camera.get_subscription_count())
     camera.publish(message)
     wait_for(lambda: eye.taken)
-    eye.subscription._put = lambda camera, message: (eye.taken.append(message), held.set(), gate.wait(20))
+    eye.put = lambda camera, received: (eye.taken.append(received.message), held.set(), gate.wait(20))
     camera.publish(message)
     assert held.wait(20)
     for _ in range(10):
