@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from seg_ros.errors import FrameError
 from seg_ros.results import Frame
-from seg_ros.ros.cdr import OtherLayoutError, RawCompressed, RawImage, read_compressed, read_image
+from seg_ros.ros.cdr import OtherLayoutError, RawCompressed, read_compressed, read_image
 from seg_ros.ros.encodings import ENCODINGS, is_measurement
 
 MAX_SIDE = 16384
@@ -41,7 +41,7 @@ def decode_serialized(message: bytes, kind: type) -> Frame:
             return _decode_compressed(read_compressed(message))
         fields = read_image(message)
         if fields.encoding in ENCODINGS:
-            return _decode_image(fields)
+            return Frame(*pixels(*fields[2:]), fields.stamp, fields.frame_id)
     except OtherLayoutError:
         pass  # the middleware may know it
     decode = decode_compressed if kind is CompressedImage else decode_image
@@ -60,7 +60,7 @@ def decode_image(msg: Image) -> Frame:
     if msg.encoding not in ENCODINGS:
         return Frame(_by_cv_bridge(msg), True, stamp, frame_id)
     layout = msg.height, msg.width, msg.encoding, bool(msg.is_bigendian), msg.step
-    return _decode_image(RawImage(stamp, frame_id, *layout, msg.data))
+    return Frame(*pixels(*layout, msg.data), stamp, frame_id)
 
 
 def decode_compressed(msg: CompressedImage) -> Frame:
@@ -138,11 +138,6 @@ def decode_stream(data: Any) -> np.ndarray:
     if array is None or array.shape != (height, width, 3):
         raise FrameError("corrupt", f"OpenCV cannot decode the {width}x{height} image: the stream is damaged")
     return array
-
-
-def _decode_image(fields: RawImage) -> Frame:
-    _, _, *layout, data = fields
-    return Frame(*pixels(*layout, data), fields.stamp, fields.frame_id)
 
 
 def _decode_compressed(fields: RawCompressed) -> Frame:

@@ -12,7 +12,7 @@ from seg_ros.classes import ClassMap
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import FrameError
 from seg_ros.mailbox import NewestFirst
-from seg_ros.results import Frame, Result, Selection, Wanted
+from seg_ros.results import Frame, Selection, Wanted
 from seg_ros.ros.cameras import Camera
 from seg_ros.ros.failures import LostFrames
 from seg_ros.ros.image_io import decode_serialized
@@ -110,15 +110,12 @@ class Worker:
             with self._watchdog.paused():  # it may compile, which takes its time
                 self._runner.prepare(frames[0])
         for decoded, result in zip(batch, self._runner.run(frames, wanted), strict=True):
-            self._publish(decoded, result, parameters)
+            start = time.perf_counter()
+            decoded.camera.publishers.publish(Outcome(result, self._classes, parameters), decoded.topics)
+            now, stamp = self._now(), result.frame.stamp
+            timings = {"decode": decoded.seconds, **result.timings, "publish": time.perf_counter() - start}
+            decoded.camera.statistics.published(timings, age(stamp, now), oddity(stamp, now), result.output.capped)
         self._failures.none()
-
-    def _publish(self, decoded: Decoded, result: Result, parameters: Parameters) -> None:
-        start = time.perf_counter()
-        decoded.camera.publishers.publish(Outcome(result, self._classes, parameters), decoded.topics)
-        now, stamp = self._now(), result.frame.stamp
-        timings = {"decode": decoded.seconds, **result.timings, "publish": time.perf_counter() - start}
-        decoded.camera.statistics.published(timings, age(stamp, now), oddity(stamp, now), result.output.capped)
 
     def _lost(self, batch: Sequence[Message | Decoded], error: Exception) -> None:
         for camera, *_ in batch:
