@@ -26,13 +26,7 @@ SMALL_INSTANCE = {
 def pytest_configure(config: pytest.Config) -> None:
     # As every executable does, and before a test imports PyTorch: threads that spin would slow down their neighbours.
     runtime.prepare()
-    config.addinivalue_line("markers", "graph: has a ROS graph of its own; `make test` runs these one by one")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "ros_env" in item.fixturenames:
-            item.add_marker(pytest.mark.graph)
+    config.addinivalue_line("markers", "alone: measures time, so `make test` runs it when nothing else does")
 
 
 def _untrained(path: Path, architecture: str, arguments: dict) -> Path:
@@ -69,7 +63,7 @@ def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def ros_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Environment of a ROS graph that no other test run on this machine shares, with an engine cache of its own."""
+    """Environment of a ROS graph of this process alone, with an engine cache of its own."""
     return os.environ | {
         "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",

@@ -15,6 +15,8 @@ from seg_ros.errors import EngineError
 from test.conftest import wait_for
 from test.nodes import Sender, active, before_each_frame, fail, picture, send
 
+pytestmark = pytest.mark.alone
+
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 

@@ -15,6 +15,8 @@ from sensor_msgs.msg import Image
 from test.conftest import wait_for
 from test.nodes import active, picture, send
 
+pytestmark = pytest.mark.alone
+
 
 def stamped(nanoseconds):
     message = picture()

@@ -16,6 +16,8 @@ from test.conftest import wait_for
 from test.faults.processes import SOAK, memory
 from test.nodes import Nothing, active, picture, run_on, sinking, state
 
+pytestmark = pytest.mark.alone
+
 CYCLES, WARM_UP = (100, 100) if SOAK else (10, 10)
 FRAMES = 432_000 if SOAK else 8_000
 

@@ -20,6 +20,8 @@ from test.conftest import wait_for
 from test.faults.processes import SOAK, Eye
 from test.nodes import Sender
 
+pytestmark = pytest.mark.alone
+
 HANG = 5.0 if SOAK else 3.0
 KILLS = 20 if SOAK else 3
 FOR_EVER = 3600.0

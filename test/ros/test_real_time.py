@@ -18,6 +18,8 @@ from seg_ros.ros import messages
 from test.conftest import wait_for
 from test.nodes import Sender, before_each_frame, picture, send
 
+pytestmark = pytest.mark.alone
+
 
 class Stamping:
     """In place of a publisher: gives every message the time of its publishing."""

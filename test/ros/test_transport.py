@@ -45,6 +45,8 @@ import sys, time, rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from seg_ros.ros.transport import shortfall
+
+pytestmark = pytest.mark.alone
 rclpy.init()
 node = rclpy.create_node("eye")
 count, *sizes = map(int, sys.argv[1:])
