@@ -12,16 +12,20 @@ import argparse
 import json
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from seg_ros.agreement import agreement, street_pictures
-from seg_ros.cli.common import Subject, add_subjects, one_line_errors, subjects
+from seg_ros import runtime
 from seg_ros.engines import ENGINES, PRECISIONS
-from seg_ros.engines.opening import open_engine
-from seg_ros.engines.threads import set_threads
+
+if TYPE_CHECKING:
+    from seg_ros.cli.common import Subject
 
 
 def compile_one(subject: Subject, args: argparse.Namespace) -> dict:
     """Builds or finds the engine, compares it, prints a line; returns the row."""
+    from seg_ros.agreement import agreement, street_pictures
+    from seg_ros.engines.opening import open_engine
+
     shape = (args.batch, *(args.size or subject.size))
     where = Path(args.cache_dir).expanduser() if args.cache_dir else None
     engine = open_engine(args.engine, subject.graph, shape, subject.digest, where, args.precision, args.device)
@@ -45,8 +49,17 @@ def compile_one(subject: Subject, args: argparse.Namespace) -> dict:
     }
 
 
-@one_line_errors
 def main(arguments: list[str] | None = None) -> None:
+    runtime.prepare()  # before PyTorch is imported
+    from seg_ros.cli.common import one_line_errors
+
+    one_line_errors(_main)(arguments)
+
+
+def _main(arguments: list[str] | None) -> None:
+    from seg_ros.cli.common import add_subjects, subjects
+    from seg_ros.engines.threads import set_threads
+
     parser = argparse.ArgumentParser(
         prog="compile", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -15,17 +15,11 @@ import json
 import tempfile
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
-from seg_ros.cli.common import one_line_errors
+from seg_ros import runtime
 from seg_ros.engines import PRECISIONS
 from seg_ros.manifest import find
-from seg_ros.models.graph import make_graph
-from seg_ros.models.precision import at_precision
-from seg_ros.training.datasets import render_street
-from seg_ros.training.tasks import TASKS
-from seg_ros.weights import load_model
 
 STREET_TEST = range(20000, 20040)
 """Seeds that neither training nor the choice of the best epoch has seen."""
@@ -33,6 +27,13 @@ STREET_TEST = range(20000, 20040)
 
 def report(weights: Path | str, data: Path, output: Path, precision: str = "fp32") -> dict:
     """Evaluates, prints the table, and, last, the JSON of the figures. Writes its pictures to `output`."""
+    import torch
+
+    from seg_ros.models.graph import make_graph
+    from seg_ros.models.precision import at_precision
+    from seg_ros.training.tasks import TASKS
+    from seg_ros.weights import load_model
+
     model, manifest = load_model(weights)
     graph = at_precision(make_graph(model, manifest.mean, manifest.std, manifest.classes.things), precision)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -43,8 +44,14 @@ def report(weights: Path | str, data: Path, output: Path, precision: str = "fp32
     return evaluation.figures
 
 
-@one_line_errors
 def main(arguments: list[str] | None = None) -> None:
+    runtime.prepare()  # before PyTorch is imported
+    from seg_ros.cli.common import one_line_errors
+
+    one_line_errors(_main)(arguments)
+
+
+def _main(arguments: list[str] | None) -> None:
     parser = argparse.ArgumentParser(
         prog="evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -58,6 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
     if args.data != "street":
         report(args.weights, Path(args.data), args.output, args.precision)
         return
+    from seg_ros.training.datasets import render_street
+
     with tempfile.TemporaryDirectory() as folder:
         render_street(Path(folder), STREET_TEST, 3, progress=lambda s: tqdm(s, desc="render", leave=False))
         report(args.weights, Path(folder), args.output, args.precision)

@@ -17,26 +17,35 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
-from seg_ros.cli.common import argument, one_line_errors
-from seg_ros.cli.evaluate import report
+from seg_ros import runtime
 from seg_ros.manifest import Manifest
 from seg_ros.models import MODELS
-from seg_ros.training.augment import Augment
-from seg_ros.training.datasets import render_street
-from seg_ros.training.start import Start
-from seg_ros.training.tasks import TASKS
-from seg_ros.training.train import Recipe, Trainer
 
 # Seeds below 10000 are for training, 10000.. for choosing the best epoch; the demo and the tests use 20000..
 STREET_TRAIN = range(0, 600)
 STREET_VAL = range(10000, 10030)
 
 
-@one_line_errors
 def main(arguments: list[str] | None = None) -> None:
+    runtime.prepare()  # before PyTorch is imported
+    from seg_ros.cli.common import one_line_errors
+
+    one_line_errors(_main)(arguments)
+
+
+def _main(arguments: list[str] | None) -> None:
+    import torch
+
+    from seg_ros.cli.common import argument
+    from seg_ros.cli.evaluate import report
+    from seg_ros.training.augment import Augment
+    from seg_ros.training.datasets import render_street
+    from seg_ros.training.start import Start
+    from seg_ros.training.tasks import TASKS
+    from seg_ros.training.train import Recipe, Trainer
+
     parser = argparse.ArgumentParser(
         prog="train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
