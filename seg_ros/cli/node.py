@@ -1,6 +1,7 @@
 """The segmentation node as a process.
 
     ros2 run seg_ros node --ros-args -p weights:=unet_street -p input_topic:=/camera/image_raw
+    ros2 run seg_ros node --ros-args --params-file mine.yaml
 
 Parameters are described in config/segment.yaml, and by `ros2 param describe /segmentation NAME` while it runs. Exits 0
 on SIGINT and SIGTERM, 1 when only a new process can go on.
@@ -8,19 +9,25 @@ on SIGINT and SIGTERM, 1 when only a new process can go on.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 
 from seg_ros import runtime
+from seg_ros.cli.arguments import own_arguments
 
 
 def main(args: list[str] | None = None) -> None:
-    """Runs the node until it is shut down."""
-    if {"-h", "--help"} & set(sys.argv[1:] if args is None else args):
-        print(__doc__)
-        return
+    """Runs the node until it is shut down; refuses arguments that are not ROS's, which would have no effect."""
     runtime.prepare()  # before PyTorch is imported
     runtime.interrupt_once()
+    parser = argparse.ArgumentParser(
+        prog="node",
+        usage="node [-h] [--ros-args -p NAME:=VALUE ...]",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(own_arguments(args))
     from seg_ros.ros.process import run
 
     status, ended = run(args)

@@ -1,6 +1,7 @@
 """The node as a user starts it, with a camera in another process."""
 
 import signal
+import subprocess
 import time
 
 import pytest
@@ -12,6 +13,21 @@ from sensor_msgs.msg import Image
 
 from seg_ros.ros.qos import camera_qos
 from test.conftest import wait_for
+
+
+def test_help_is_shown_and_starts_no_node(run):
+    node = run("node", "--help", stdout=subprocess.PIPE)
+    assert "--ros-args -p weights:=" in node.communicate(timeout=30)[0]
+    assert node.returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [["weights:=mine"], ["-p", "weights:=mine"], ["mine", "--ros-args"]])
+def test_an_argument_that_ros_does_not_read_is_refused(run, arguments):
+    node = run("node", *arguments, stderr=subprocess.PIPE)
+    error = node.communicate(timeout=30)[1]
+    assert node.returncode == 2
+    assert "usage: node [-h] [--ros-args -p NAME:=VALUE ...]" in error
+    assert f"unrecognized arguments: {arguments[0]}" in error
 
 
 def call(graph, kind, service, request):
