@@ -34,10 +34,10 @@ def active(node):
     return wait_for(lambda: state(node) == "active")
 
 
-def send(camera, message, received):
-    """Publishes until something is received: discovery takes its time."""
+def send(camera, message, *received):
+    """Publishes until all the lists have something: discovery takes its time, and so does the node's look at it."""
     camera.publish(message)
-    wait_for(lambda: received or (camera.publish(message), time.sleep(0.1))[0])
+    wait_for(lambda: all(received) or (camera.publish(message), time.sleep(0.1))[0])
 
 
 def before_each_frame(node, action):

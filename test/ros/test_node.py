@@ -45,8 +45,7 @@ def test_every_output(start, graph):
     received = {name: graph.collect(kind, f"/segmentation/{name}") for name, kind in rows.items()}
     wait_for(lambda: len(node.cameras[0].publishers.wanted()) == len(rows))
     message = picture()
-    send(camera, message, received["label"])
-    wait_for(lambda: all(received.values()))
+    send(camera, message, *received.values())
     expected = {"label": "mono8", "confidence": "mono8", "color": "rgb8", "overlay": "bgr8"}
     for name, encoding in expected.items():
         image = received[name][-1]

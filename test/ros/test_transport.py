@@ -18,6 +18,8 @@ from seg_ros import fast_dds
 from seg_ros.ros.transport import cyclone_dds_shortfall, fast_dds_shortfall, shortfall
 from test.conftest import wait_for
 
+pytestmark = pytest.mark.alone
+
 if "fastrtps" not in rclpy.get_rmw_implementation_identifier():
     pytest.skip("the middleware is not Fast DDS", allow_module_level=True)
 
@@ -45,8 +47,6 @@ import sys, time, rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from seg_ros.ros.transport import shortfall
-
-pytestmark = pytest.mark.alone
 rclpy.init()
 node = rclpy.create_node("eye")
 count, *sizes = map(int, sys.argv[1:])

@@ -3,9 +3,7 @@
 import hashlib
 import subprocess
 import sys
-import time
 
-import cv2
 import numpy as np
 import pytest
 
@@ -124,20 +122,3 @@ def test_edges_of_truth_are_edges_of_the_picture(scenes):
         step = np.abs(np.diff(a.image.astype(int), axis=1)).sum(2)
         border = np.diff(a.label.astype(int), axis=1) != 0
         assert step[border].mean() > 2.5 * step[~border].mean()
-
-
-def test_draws_faster_than_a_camera_on_one_core():
-    """The time of the process, and of each frame the shorter one of two: others on the machine do not count."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        street = Street(9)
-        street.scene(0)
-        spent = []
-        for index in [i for i in range(15) for _ in range(2)]:
-            start = time.process_time()
-            street.scene(index)
-            spent.append(time.process_time() - start)
-    finally:
-        cv2.setNumThreads(threads)
-    assert np.median(np.minimum(spent[::2], spent[1::2])) < 1 / 30
