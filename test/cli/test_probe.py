@@ -14,6 +14,8 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import Image
 
+pytestmark = pytest.mark.alone
+
 LABEL = np.zeros((20, 30), np.uint8)
 LABEL[:10] = 8  # car
 KEYS = ["frames_in", "labels_out", "dropped", "fps", "age_p50_ms", "age_p99_ms", "stages_ms", "engine", "miou", "iou"]
@@ -49,7 +51,7 @@ def node(graph):
 
 
 def test_figures_picture_and_status(node, run, tmp_path):
-    common = ("--node", "/node", "--seconds", 12, "--patience", 30, "--output", tmp_path)
+    common = ("--node", "/node", "--seconds", 60, "--patience", 30, "--output", tmp_path)
     demanding = run("probe", *common, "--min-miou", 1.1, stdout=subprocess.PIPE)
     blind = run("probe", *common, "--truth", "/none", "--require-truth", stdout=subprocess.PIPE)
     lines = demanding.communicate(timeout=60)[0].splitlines()
