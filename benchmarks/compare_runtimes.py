@@ -30,7 +30,8 @@ import torch
 from benchmarks.page import DOCS, machine, write_section
 from benchmarks.runtimes import PLAIN, RUNS, build
 from seg_ros import runtime, weights
-from seg_ros.cli.common import markdown_table, one_line_errors
+from seg_ros.cli.command import one_line_errors
+from seg_ros.cli.common import markdown_table
 from seg_ros.cli.evaluate import STREET_TEST
 from seg_ros.engines.opening import Engine
 from seg_ros.engines.threads import set_threads

@@ -25,7 +25,8 @@ import torch
 
 from benchmarks.page import DOCS, machine, write_section
 from seg_ros import runtime
-from seg_ros.cli.common import markdown_table, one_line_errors
+from seg_ros.cli.command import one_line_errors
+from seg_ros.cli.common import markdown_table
 from seg_ros.engines.opening import open_engine
 from seg_ros.models.graph import make_graph
 from seg_ros.models.mask_rcnn import mask_rcnn

@@ -41,7 +41,8 @@ import numpy as np
 from benchmarks.page import DOCS, machine, write_section
 from benchmarks.processes import cpu_seconds
 from benchmarks.round_trip_roles import Run
-from seg_ros.cli.common import markdown_table, one_line_errors, peak_megabytes
+from seg_ros.cli.command import one_line_errors
+from seg_ros.cli.common import markdown_table, peak_megabytes
 from seg_ros.errors import EngineError
 from seg_ros.fast_dds import environment
 

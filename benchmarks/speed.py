@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.chart import draw
 from benchmarks.page import DOCS, machine, write_section
-from seg_ros import runtime
+from seg_ros.cli.command import command
 
 WEIGHTS = ("unet_street", "unet_camvid", "fcn_camvid", "mask_rcnn_street")
 _HEADINGS = ("network", "input (H, W)", "GFLOP", "engine", "p50 ms", "p99 ms", "peak MB", "of the roof",
@@ -42,14 +42,8 @@ def _cells(row: dict) -> dict:
     return dict(zip(_HEADINGS, values, strict=True))
 
 
+@command
 def main(arguments: list[str] | None = None) -> None:
-    runtime.prepare()  # as the node does, and before PyTorch is imported
-    from seg_ros.cli.common import one_line_errors
-
-    one_line_errors(_main)(arguments)
-
-
-def _main(arguments: list[str] | None) -> None:
     import torch
 
     from seg_ros.cli import latency

@@ -177,8 +177,7 @@ def _resize_band(source: np.ndarray, out: np.ndarray, band: Band) -> None:
     part, target = source[band.top : band.bottom], out[band.start : band.stop]
     size = (len(target) + band.above + band.below, out.shape[1])
     whole = target if len(target) == size[0] else np.empty((*size, 3), np.uint8)
-    planes = (torch.from_numpy(_writable(array)).permute(2, 0, 1)[None] for array in (part, whole))
-    part, result = planes
+    part, result = (torch.from_numpy(_writable(array)).permute(2, 0, 1)[None] for array in (part, whole))
     # The scale is the whole picture's, as the part's own may differ in the last digit.
     torch.ops.aten._upsample_bilinear2d_aa.out(part, list(size), False, len(out) / len(source), None, out=result)
     if whole is not target:

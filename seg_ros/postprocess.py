@@ -23,12 +23,10 @@ class Postprocess(NamedTuple):
     Attributes:
         not_finite: returns where the graph marked numbers of the network that are not finite; empty if nowhere.
         result: makes the result from outputs of one image, its `Resize`, and what is wanted.
-        maps: whether the outputs are maps of the network input, which a GPU can resize as well.
     """
 
     not_finite: Callable[[Outputs], str]
     result: Callable[[Outputs, Resize, Wanted], SemanticMap | Instances]
-    maps: bool
 
 
 def _unlabelled(outputs: Outputs) -> str:
@@ -54,7 +52,7 @@ def _instances(outputs: Outputs, resize: Resize, wanted: Wanted) -> Instances:
 
 
 POSTPROCESS = {
-    SEMANTIC: Postprocess(_unlabelled, _semantic_map, maps=True),
-    INSTANCES: Postprocess(_negative_score, _instances, maps=False),
+    SEMANTIC: Postprocess(_unlabelled, _semantic_map),
+    INSTANCES: Postprocess(_negative_score, _instances),
 }
 """By task."""

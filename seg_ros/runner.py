@@ -20,6 +20,7 @@ from seg_ros.cuda_step import Step
 from seg_ros.engines.opening import Engine, engine_error
 from seg_ros.errors import EngineError
 from seg_ros.geometry import MODES, Resize
+from seg_ros.models.graph import GRAPHS
 from seg_ros.postprocess import POSTPROCESS
 from seg_ros.results import Frame, Result, Wanted
 
@@ -55,7 +56,7 @@ class Runner(abc.ABC):
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
         self.input_size, self.mode = input_size, mode
         self.batch = batch if mode != "native" else 1
-        self._build, self._post = build, POSTPROCESS[task]
+        self._build, self._post, self._maps = build, POSTPROCESS[task], GRAPHS[task].maps
         self._engines: OrderedDict[tuple[int, int, int], Engine] = OrderedDict()
         for count in sorted({self.batch, 1}, reverse=True):
             self.engine = self._engine(count, input_size)
@@ -186,7 +187,7 @@ class CudaRunner(Runner):
         if key not in self._steps:
             if len(self._steps) == _KEPT:
                 self._steps.popitem(last=False)
-            self._steps[key] = Step(engine.run, resizes[0], frames[0].bgr, self._post.maps, len(frames))
+            self._steps[key] = Step(engine.run, resizes[0], frames[0].bgr, self._maps, len(frames))
         self._steps.move_to_end(key)
         step = self._steps[key]
         for frame, slot in zip(frames, step.staging, strict=True):
@@ -197,7 +198,7 @@ class CudaRunner(Runner):
         return staged.run()
 
     def _restore(self, outputs: list[np.ndarray], resize: Resize, wanted: Wanted) -> Any:
-        if not self._post.maps:
+        if not self._maps:
             return self._post.result(outputs, resize, wanted)
         # The step has resized them, and the next frame writes over them.
         return self._post.result(outputs, Resize.none(resize.frame), wanted).copy()

@@ -17,18 +17,12 @@ import argparse
 import json
 import sys
 
-from seg_ros import runtime
+from seg_ros.cli.command import command
 from seg_ros.engines import ENGINES, PRECISIONS
 
 
+@command
 def main(arguments: list[str] | None = None) -> None:
-    runtime.prepare()  # as the node does, and before PyTorch is imported
-    from seg_ros.cli.common import one_line_errors
-
-    one_line_errors(_main)(arguments)
-
-
-def _main(arguments: list[str] | None) -> None:
     from seg_ros.cli import latency
     from seg_ros.cli.common import add_subjects, markdown_table, subjects
     from seg_ros.engines.threads import set_threads

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import functools
 import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from seg_ros import weights
 from seg_ros.engines import DEVICES
-from seg_ros.errors import EngineError, WeightsError
 from seg_ros.models import MODELS
 from seg_ros.models.graph import InstanceGraph, SemanticGraph, make_graph
 
@@ -84,22 +81,6 @@ def peak_megabytes(process: int | str = "self") -> float:
     """Returns the largest resident size so far of a process, by its number, in MB."""
     status = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e3
-
-
-def one_line_errors(main: Callable) -> Callable:
-    """Makes a command end with one line, not a traceback, for errors that the user can correct."""
-
-    @functools.wraps(main)
-    def wrapper(arguments: list[str] | None = None) -> None:
-        try:
-            main(arguments)
-        except (FileNotFoundError, ValueError, WeightsError, EngineError) as error:
-            message = str(error)
-            if message.startswith("Caught "):  # by a process that reads pictures: its traceback, and last the error
-                message = message.rstrip().splitlines()[-1].partition(": ")[2]
-            sys.exit(f"{Path(main.__code__.co_filename).stem}: {message}")
-
-    return wrapper
 
 
 def argument(text: str) -> tuple[str, int | float | bool]:

@@ -14,7 +14,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seg_ros import runtime
+from seg_ros.cli.command import command
 from seg_ros.engines import ENGINES, PRECISIONS
 
 if TYPE_CHECKING:
@@ -49,14 +49,8 @@ def compile_one(subject: Subject, args: argparse.Namespace) -> dict:
     }
 
 
+@command
 def main(arguments: list[str] | None = None) -> None:
-    runtime.prepare()  # before PyTorch is imported
-    from seg_ros.cli.common import one_line_errors
-
-    one_line_errors(_main)(arguments)
-
-
-def _main(arguments: list[str] | None) -> None:
     from seg_ros.cli.common import add_subjects, subjects
     from seg_ros.engines.threads import set_threads
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from seg_ros import weights
 from seg_ros.classes import ClassMap
-from seg_ros.cli.common import one_line_errors
+from seg_ros.cli.command import one_line_errors
 from seg_ros.convert import convert, read_pth
 
 

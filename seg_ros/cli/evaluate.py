@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from seg_ros import runtime
+from seg_ros.cli.command import command
 from seg_ros.engines import PRECISIONS
 from seg_ros.manifest import find
 
@@ -44,14 +44,8 @@ def report(weights: Path | str, data: Path, output: Path, precision: str = "fp32
     return evaluation.figures
 
 
+@command
 def main(arguments: list[str] | None = None) -> None:
-    runtime.prepare()  # before PyTorch is imported
-    from seg_ros.cli.common import one_line_errors
-
-    one_line_errors(_main)(arguments)
-
-
-def _main(arguments: list[str] | None) -> None:
     parser = argparse.ArgumentParser(
         prog="evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -25,7 +25,6 @@ from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError
 from seg_ros.geometry import Resize
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
-from seg_ros.postprocess import POSTPROCESS
 
 COLUMNS = ("model", "engine", "device", "precision", "batch", "height", "width", "p50_ms", "p99_ms", "fps", "peak_mb",
            "gflop", "roof_share", "vs_eager", "vs_torchvision")  # fmt: skip
@@ -69,7 +68,7 @@ class Case:
         engine = open_engine(self.engine, graph, self.shape, self.subject.digest, None, self.precision, self.device)
         if self.device == "cpu":
             return lambda: engine.run(torch.from_numpy(pixels))
-        step = Step(engine.run, Resize.none(self.shape[1:]), False, POSTPROCESS[graph.task].maps, self.shape[0])
+        step = Step(engine.run, Resize.none(self.shape[1:]), False, graph.maps, self.shape[0])
 
         def run() -> object:
             np.copyto(step.staging, pixels)

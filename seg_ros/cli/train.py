@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from seg_ros import runtime
+from seg_ros.cli.command import command
 from seg_ros.manifest import Manifest
 from seg_ros.models import MODELS
 
@@ -28,14 +28,8 @@ STREET_TRAIN = range(0, 600)
 STREET_VAL = range(10000, 10030)
 
 
+@command
 def main(arguments: list[str] | None = None) -> None:
-    runtime.prepare()  # before PyTorch is imported
-    from seg_ros.cli.common import one_line_errors
-
-    one_line_errors(_main)(arguments)
-
-
-def _main(arguments: list[str] | None) -> None:
     import torch
 
     from seg_ros.cli.common import argument

@@ -44,7 +44,7 @@ class LostFrames:
         elif isinstance(error, EngineError) and error.fatal:
             self._end("the device is lost")
 
-    def none(self) -> None:
+    def recovered(self) -> None:
         """Takes note of a frame that was not lost: there is memory."""
         self._out_of_memory = 0
 

@@ -20,6 +20,7 @@ from std_srvs.srv import SetBool
 
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError, WeightsError
+from seg_ros.results import Selection
 from seg_ros.ros.cameras import Camera, camera_names
 from seg_ros.ros.diagnostics import ERROR, OK, Look, array, status
 from seg_ros.ros.failures import LostFrames, Problem, reported, survived
@@ -64,6 +65,7 @@ class SegmentationNode(LifecycleNode):
         self._parameter_server = ParameterServer(self)
         self._settings = Parameters()
         self._segmenter: Segmenter | None = None
+        self._select: Callable[[Parameters], Selection] | None = None
         self._label_info: LabelInfo | None = None
         self._worker: Worker | None = None
         self._watchdog: Watchdog | None = None

@@ -34,7 +34,7 @@ class Pace:
         return True
 
 
-class Numbers:
+class SequenceNumbers:
     """Counts what a publisher sent and did not arrive, by the numbers that it gives its messages.
 
     The middleware loses images that do not fit its buffers, and keeps only the newest, silently.
@@ -78,7 +78,7 @@ class Subscription:
         self._node, self.camera, self._mailbox, self._failures = node, camera, mailbox, failures
         self._subscription: Any = None
         self._qos: QoSProfile | None = None
-        self._numbers, self._pace, self._max_rate = Numbers(), Pace(), 0.0
+        self._numbers, self._pace, self._max_rate = SequenceNumbers(), Pace(), 0.0
         self._largest = 0
         self._topics: list[str] = []
 
@@ -115,7 +115,7 @@ class Subscription:
         """Unsubscribes."""
         if self.open:
             self._node.destroy_subscription(self._subscription)
-            self._subscription, self._numbers = None, Numbers()
+            self._subscription, self._numbers = None, SequenceNumbers()
 
     def _receive(self, message: bytes, info: dict) -> None:
         try:

@@ -115,7 +115,7 @@ class Worker:
             now, stamp = self._now(), result.frame.stamp
             timings = {"decode": decoded.seconds, **result.timings, "publish": time.perf_counter() - start}
             decoded.camera.statistics.published(timings, age(stamp, now), oddity(stamp, now), result.output.capped)
-        self._failures.none()
+        self._failures.recovered()
 
     def _lost(self, batch: Sequence[Message | Decoded], error: Exception) -> None:
         for camera, *_ in batch:

@@ -23,7 +23,7 @@ from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
 from seg_ros.training.datasets import load_classes
 from seg_ros.training.detection import Targets
 from seg_ros.training.instances import InstancePictures, collate, default_classes
-from seg_ros.training.task import Evaluation, Lessons, Task, class_table
+from seg_ros.training.task import Evaluation, Task, TrainingData, class_table
 
 EVERYTHING = Selection(score_threshold=0.0, max_detections=65535)
 """AP counts detections of every score and cuts off the worst of each class itself, so none is left out."""
@@ -40,12 +40,12 @@ class InstanceTask(Task):
             return load_classes(root, given)
         return default_classes(root / "train")
 
-    def lessons(self, root: Path, augment: Augment) -> Lessons:
+    def training_data(self, root: Path, augment: Augment) -> TrainingData:
         def loss(model: nn.Module, images: Tensor, objects: list[dict[str, Tensor]]) -> Tensor:
             objects = [{name: t.to(images.device) for name, t in one.items()} for one in objects]
             return sum(model(images, Targets(objects)).values())
 
-        return Lessons(InstancePictures(root, self.manifest.classes, augment), loss, collate)
+        return TrainingData(InstancePictures(root, self.manifest.classes, augment), loss, collate)
 
     @torch.no_grad()
     def evaluate(self, graph: nn.Module, root: Path, device: torch.device) -> InstanceEvaluation:

@@ -20,7 +20,7 @@ from seg_ros.training.datasets import LabelImages, load_classes, pairs, read_sam
 from seg_ros.training.instances import refuse_objects
 from seg_ros.training.losses import class_weights, segmentation_loss
 from seg_ros.training.plots import confusion_matrix
-from seg_ros.training.task import Evaluation, Lessons, Task, class_table
+from seg_ros.training.task import Evaluation, Task, TrainingData, class_table
 
 
 class SemanticTask(Task):
@@ -31,7 +31,7 @@ class SemanticTask(Task):
         refuse_objects(root / "train")
         return load_classes(root, given)
 
-    def lessons(self, root: Path, augment: Augment) -> Lessons:
+    def training_data(self, root: Path, augment: Augment) -> TrainingData:
         pictures = LabelImages(root, len(self.manifest.classes), augment)
         weight = class_weights(_shares(pictures))
 
@@ -39,7 +39,7 @@ class SemanticTask(Task):
             logits = model(images)["out"]
             return segmentation_loss(logits.float(), label.to(images.device), weight.to(images.device))
 
-        return Lessons(pictures, loss)
+        return TrainingData(pictures, loss)
 
     @torch.no_grad()
     def evaluate(self, graph: nn.Module, root: Path, device: torch.device) -> SemanticEvaluation:

@@ -18,7 +18,7 @@ from seg_ros.training.augment import Augment
 
 
 @dataclasses.dataclass(frozen=True)
-class Lessons:
+class TrainingData:
     """The training pictures and loss of a network.
 
     Attributes:
@@ -77,7 +77,7 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def lessons(self, root: Path, augment: Augment) -> Lessons:
+    def training_data(self, root: Path, augment: Augment) -> TrainingData:
         """Returns what to learn from the data set in `root`.
 
         Raises:

@@ -70,11 +70,11 @@ class Trainer:
         self.manifest, self.data, self.run, self.recipe = manifest, data, run, recipe
         self.normalise = Normalise(manifest.mean, manifest.std).to(self.device)
         self.task = TASKS[model.task](manifest)
-        lessons = self.task.lessons(data / "train", augment)
-        self.loss = lessons.loss
+        training = self.task.training_data(data / "train", augment)
+        self.loss = training.loss
         self.loader = DataLoader(
-            lessons.pictures, recipe.batch, shuffle=True, drop_last=len(lessons.pictures) >= recipe.batch,
-            num_workers=workers, persistent_workers=workers > 0, collate_fn=lessons.collate,
+            training.pictures, recipe.batch, shuffle=True, drop_last=len(training.pictures) >= recipe.batch,
+            num_workers=workers, persistent_workers=workers > 0, collate_fn=training.collate,
             pin_memory=self.device.type == "cuda",
         )  # fmt: skip
         # Biases and normalisation are not decayed: they cannot overfit, and decay moves their optimum.

@@ -15,7 +15,7 @@ from seg_ros.engines import ENGINES, cache, inductor
 from seg_ros.engines.library import Library
 from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
-from seg_ros.models import boxes, create
+from seg_ros.models import create
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
 from seg_ros.weights import digest, load_model
 from test.conftest import SMALL_INSTANCE
@@ -53,8 +53,6 @@ def cache_dir(engine_cache):
 @pytest.mark.parametrize(("precision", "agreement", "error"), [("fp32", 0.999, 1), ("bf16", 0.98, 8)])
 @pytest.mark.parametrize("name", EVERY_ENGINE)
 def test_engine_computes_what_the_graph_says(name, precision, agreement, error, graph, cache_dir, weights):
-    if (name, precision) == ("inductor", "bf16") and not torch.cpu._is_avx512_bf16_supported():
-        pytest.skip("the processor has no AVX512-BF16: auto takes fp32 there, and compiling takes a minute")
     engine = open_engine(name, graph, SHAPE, weights, cache_dir, precision)
     assert (engine.name, engine.precision) == (name, precision)
     for seed in range(3):
@@ -66,8 +64,7 @@ def test_engine_computes_what_the_graph_says(name, precision, agreement, error, 
         assert (ours[1].int() - confidence.int()).abs().max() <= error
 
 
-def test_instances_are_compiled_whole(cache_dir, monkeypatch):
-    monkeypatch.setattr(boxes, "_CHAIN", 3)  # rounds of the suppression: fewer take less to compile
+def test_instances_are_compiled_whole(cache_dir):
     torch.manual_seed(0)
     model = create("mask_rcnn", **SMALL_INSTANCE | {"proposals": 16, "detections": 6})
     with torch.no_grad():  # as if trained: some places and classes stand out
@@ -205,12 +202,12 @@ def test_memory_stays_constant(name, graph, cache_dir, weights):
     def resident():
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    for _ in range(100):
+    for _ in range(200):
         engine.run(pixels)
     before = resident()
-    for _ in range(500):
+    for _ in range(2000):
         engine.run(pixels)
-    assert resident() - before < 2e6  # outputs alone are 6 MB
+    assert resident() - before < 2e6  # outputs alone are 24 MB
 
 
 def test_a_file_that_is_no_library_is_an_engine_error(tmp_path):

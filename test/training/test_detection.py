@@ -1,5 +1,7 @@
 """What Mask R-CNN minimises: which boxes count as what, and that minimising it finds objects."""
 
+import statistics
+
 import pytest
 import torch
 
@@ -110,14 +112,15 @@ def test_overfits_a_picture():
     image[:, :, 8:32, 6:30], image[:, 0, 30:54, 38:58] = 1.0, 2.0
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)
     history = []
-    for _ in range(100):
+    for _ in range(120):
         losses = model(image, Targets([objects]))
         sum(losses.values()).backward()
         optimiser.step()
         optimiser.zero_grad()
         history.append({name: loss.item() for name, loss in losses.items()})
     for name in ("objectness", "classification", "mask"):
-        assert history[-1][name] < 0.35 * history[0][name], name
+        late = statistics.median(losses[name] for losses in history[-20:])  # single steps of random RoIs jump
+        assert late < 0.3 * history[0][name], name
     with torch.no_grad():
         found = model.eval()(image)
     for i, thing in enumerate((1, 2)):

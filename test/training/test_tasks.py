@@ -42,10 +42,10 @@ def test_loss_and_evaluation(small_street, name, tmp_path):
     model, manifest = network(name)
     task = tasks.TASKS[model.task](manifest)
     assert task.classes(small_street, "camvid") == CAMVID
-    lessons = task.lessons(small_street / "train", AUGMENT)
-    pixels, truth = next(iter(DataLoader(lessons.pictures, 2, collate_fn=lessons.collate)))
+    data = task.training_data(small_street / "train", AUGMENT)
+    pixels, truth = next(iter(DataLoader(data.pictures, 2, collate_fn=data.collate)))
     assert (pixels.shape, pixels.dtype) == ((2, *SIZE, 3), torch.uint8)
-    loss = lessons.loss(model, (pixels / 127.5 - 1).permute(0, 3, 1, 2), truth)
+    loss = data.loss(model, (pixels / 127.5 - 1).permute(0, 3, 1, 2), truth)
     assert loss.isfinite()
     assert loss.ndim == 0
     loss.backward()
@@ -97,4 +97,4 @@ def test_a_class_map_without_things_is_refused(small_street):
     _, manifest = network("mask_rcnn")
     stuff = dataclasses.replace(manifest, classes=dataclasses.replace(CAMVID, things=frozenset()))
     with pytest.raises(ValueError, match="no things"):
-        tasks.InstanceTask(stuff).lessons(small_street / "train", AUGMENT)
+        tasks.InstanceTask(stuff).training_data(small_street / "train", AUGMENT)
