@@ -24,6 +24,16 @@ from test.nodes import active, before_each_frame, fail, picture, send, state
         ({"weights": "/no/such.safetensors"}, ["/no/such.safetensors", "no such file"]),
         ({"overlay_alpha": 7.0}, ["overlay_alpha", "7.0", "0.0 to 1.0"]),
         ({"engine": "warp"}, ["engine", "warp", "'auto', 'tensorrt', 'inductor', 'eager'"]),
+        ({"weights": "~nosuchuser/mine"}, ["weights", "'~nosuchuser/mine'", "~nosuchuser has no home folder"]),
+        ({"weights": 300 * "a"}, ["weights", "aaa", "File name too long"]),
+        ({"cache_dir": "~nosuchuser"}, ["'cache_dir'", "'~nosuchuser'", "give the whole path"]),
+        ({"input_topic": "~/overlay"}, ["'input_topic'", "'/segmentation/overlay'", "an own output"]),
+        (
+            {"input_topics": ["/front/image", "/segmentation/front/label"]},
+            ["'input_topic'", "'/segmentation/front/label'", "an own output"],
+        ),
+        ({"input_topics": ["/" + 240 * "a", "/b"]}, ["output '~/aaa", "not exceed", "shorter topics"]),
+        ({"input_topic": "/eye", "input_topics": ["/front/image"]}, ["'input_topics'", "'/eye'", "one of them"]),
     ],
 )
 def test_a_wrong_parameter_leaves_the_node_alive_and_unconfigured(start, graph, overrides, words):
