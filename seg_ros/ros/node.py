@@ -264,8 +264,7 @@ class SegmentationNode(LifecycleNode):
             values = {**look.counts, **rates, **camera.statistics.timings(), "topic": camera.topic, **about}
             if traffic := camera.traffic.line(camera.statistics):
                 self.get_logger().debug(f"{camera.topic}: {traffic}")
-            if twin and level == OK:
-                level, message = WARN, twin
+            level, message = (WARN, twin) if twin and level == OK else (level, message)
             shown = (ERROR, problem) if problem else (level, message)
             statuses.append(status(f"{name}: {camera.name or 'segmentation'}", *shown, values))
         if not statuses:

@@ -69,10 +69,17 @@ def test_a_missing_camera_is_said_with_the_topics_that_there_are(start, graph, r
     assert "the most similar name first: /eye/image_raw, /thermal/compressed\n" in text
 
 
+def test_a_second_node_of_the_name_is_counted(graph, ros):
+    nodes = [graph.add(ros.create_node("twin", namespace=namespace)) for namespace in ("/left", "/right")]
+    assert same_name(nodes[0]) == ""
+    graph.add(ros.create_node("twin", namespace="/left"))
+    wait_for(lambda: same_name(nodes[0]).startswith("1 more on this graph with the name /left/twin: start one of them"))
+    assert same_name(nodes[1]) == ""
+
+
 def test_a_second_node_of_the_name_is_a_warning(start, graph):
     statuses = graph.collect(DiagnosticArray, "/diagnostics")
-    node = start(autostart=False)
-    assert same_name(node) == ""
-    start(autostart=False)
+    for _ in range(2):
+        start(autostart=False)
     wait_for(lambda: statuses and statuses[-1].status[0].level == DiagnosticStatus.WARN)
-    assert statuses[-1].status[0].message.startswith("1 more on this graph with the name /segmentation: start one of")
+    assert "more on this graph with the name /segmentation" in statuses[-1].status[0].message
