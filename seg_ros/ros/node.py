@@ -186,6 +186,11 @@ class SegmentationNode(LifecycleNode):
         self._parameter_server.unlock()
         return ended
 
+    def destroy_node(self) -> None:
+        """Takes the node off the graph."""
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()  # it holds on to the node, which rclpy forgets
+
     def _give_up(self, why: str) -> None:
         """On the worker's thread."""
         self.problem.failed("inference", why)

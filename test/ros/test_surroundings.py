@@ -77,6 +77,16 @@ def test_a_second_node_of_the_name_is_counted(graph, ros):
     assert same_name(nodes[1]) == ""
 
 
+def test_a_destroyed_node_is_none(ros):
+    from seg_ros.ros.node import SegmentationNode
+
+    destroyed, node = SegmentationNode("twin"), SegmentationNode("twin")
+    assert same_name(node)
+    destroyed.destroy_node()
+    wait_for(lambda: same_name(node) == "")
+    node.destroy_node()
+
+
 def test_a_second_node_of_the_name_is_a_warning(start, graph):
     statuses = graph.collect(DiagnosticArray, "/diagnostics")
     for _ in range(2):
