@@ -8,6 +8,9 @@ The node configures and activates itself (its parameter `autostart`), also after
 overrides `params_file`, which overrides the node's default.
 """
 
+import dataclasses
+import difflib
+import sys
 from pathlib import Path
 
 import yaml
@@ -18,13 +21,17 @@ from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from seg_ros import fast_dds
 from seg_ros.engines import ENGINES
+from seg_ros.ros.parameters import Parameters
+from seg_ros.share import expanded
 
 CONFIG = Path(get_package_share_directory("seg_ros"), "config")
 CAMERA_TOPIC = "/camera/image_raw"
 SWITCH = ("true", "false", "True", "False")
+LEVELS = ("debug", "info", "warn", "error", "fatal")
 PARAMETERS = ("weights", "model", "engine", "input_topic", "input_topics")
 """Parameters of the node that are also arguments. Empty means not given: a default would override params_file."""
 
@@ -60,7 +67,7 @@ def arguments() -> list[DeclareLaunchArgument]:
         argument("namespace", "", "namespace of the node and its topics: NAMESPACE/segmentation/label"),
         argument("camera", "false", f"publish a synthetic street camera on {CAMERA_TOPIC}", *SWITCH),
         argument("rviz", "false", "show camera, overlay and colour labels in rviz2", *SWITCH),
-        argument("log_level", "info", "log level of the segmentation node", "debug", "info", "warn", "error", "fatal"),
+        argument("log_level", "info", "log level of the node, not of ROS below it", *LEVELS),
         argument("respawn", "false", "start the segmentation node again 1 s after it ends", *SWITCH),
     ]
 
@@ -68,6 +75,33 @@ def arguments() -> list[DeclareLaunchArgument]:
 def fast_dds_profile() -> list[SetEnvironmentVariable]:
     """Sets the Fast DDS profile whose shared memory images fit into, unless the user has chosen a profile."""
     return [SetEnvironmentVariable(name, file) for name, file in fast_dds.settings().items()]
+
+
+def check(given: list[str]) -> None:
+    """Refuses arguments of the command line that do not exist: launch would ignore them.
+
+    Raises:
+        ValueError: names them, and what may be meant.
+    """
+    if Path(__file__).name not in {Path(word).name for word in sys.argv}:
+        return  # the command line is of a launch file that includes this one, and has its own arguments
+    known = [argument.name for argument in arguments()]
+    parameters = [field.name for field in dataclasses.fields(Parameters)]
+    for name in (word.partition(":=")[0] for word in given):
+        if name in known or name.startswith("launch-prefix"):  # ros2 launch makes these of its options
+            continue
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]}?" if near else "; --show-args prints those that there are"
+        if name in parameters:
+            hint = ", but a parameter of the node: write it into a params_file"
+        raise ValueError(f"{name} is no argument of {Path(__file__).name}{hint}")
+
+
+def logger(context: LaunchContext) -> str:
+    """Returns the name of the node's logger; a launch file that includes this one may have pushed a namespace."""
+    pushed, own = context.launch_configurations.get("ros_namespace"), LaunchConfiguration("namespace").perform(context)
+    above = make_namespace_absolute(prefix_namespace(pushed, own))
+    return f"{above or ''}/segmentation".strip("/").replace("/", ".")
 
 
 def topics(text: str) -> list[str]:
@@ -92,16 +126,21 @@ def nodes(context: LaunchContext) -> list[Node]:
 
     Raises:
         FileNotFoundError: if there is no `params_file`.
-        ValueError: if `input_topics` is not a list.
+        ValueError: if `input_topics` is not a list, or an argument does not exist.
     """
+    check(context.argv)
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     given = {name: ParameterValue(value, value_type=str) for name, value in values.items() if value}
     if values["input_topics"]:
         given["input_topics"] = ParameterValue(topics(values["input_topics"]), value_type=list[str])
+    if values["input_topics"] and not values["input_topic"]:  # else params_file's would be another camera
+        given["input_topic"] = ParameterValue(Parameters.input_topic, value_type=str)
+    if values["input_topic"] and not values["input_topics"]:
+        given["input_topics"] = ParameterValue(list(Parameters.input_topics), value_type=list[str])
     if not values["weights"] and IfCondition(LaunchConfiguration("camera")).evaluate(context):
         given["weights"] = f"{values['model'] or 'unet'}_street"  # the default is for real roads
     topic = values["input_topic"] or CAMERA_TOPIC
-    file = Path(LaunchConfiguration("params_file").perform(context)).expanduser()
+    file = expanded(LaunchConfiguration("params_file").perform(context), "params_file")
     if not file.is_file():  # launch_ros only warns, and the node would run with its defaults
         raise FileNotFoundError(f"params_file {file}: no such file")
     segmentation = Node(
@@ -111,7 +150,7 @@ def nodes(context: LaunchContext) -> list[Node]:
         namespace=LaunchConfiguration("namespace"),
         parameters=[str(file), *([given] if given else [])],
         remappings=[("image", topic)],  # the default of the parameter input_topic
-        ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+        ros_arguments=["--log-level", [logger(context), ":=", LaunchConfiguration("log_level")]],
         respawn=LaunchConfiguration("respawn"),
         respawn_delay=1.0,
         output="screen",

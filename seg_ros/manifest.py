@@ -13,7 +13,7 @@ from pathlib import Path
 from seg_ros.classes import ClassMap
 from seg_ros.errors import WeightsError
 from seg_ros.models import MODELS
-from seg_ros.share import folders
+from seg_ros.share import expanded, folders
 
 KEY = "seg_ros"
 """Key of the manifest in the header's metadata."""
@@ -70,9 +70,14 @@ def find(name: str | Path) -> Path:
     Raises:
         WeightsError: if there is no such file.
     """
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
+    try:
+        path = expanded(name, "weights")
+        if path.is_file():
+            return path
+    except ValueError as error:
+        raise WeightsError(str(error)) from error
+    except OSError as error:
+        raise WeightsError(f"weights {str(name)!r}: {error.strerror}") from error  # the name is too long, say
     shipped = folders("weights")
     if path.name == str(name):
         for folder in shipped:

@@ -82,6 +82,11 @@ class Statistics:
                 "period": min((b - a for a, b in itertools.pairwise(self._arrivals)), default=0.0),
             }
 
+    def newest(self) -> dict[str, float]:
+        """Returns the timings of the newest published frame by stage, ms."""
+        with self._lock:
+            return {name: values[-1] for name, values in self._timings.items()}
+
     def timings(self) -> dict[str, dict[str, float]]:
         """Returns `p50` and `p99` by stage over the last frames, ms."""
         with self._lock:

@@ -159,7 +159,8 @@ def start(graph, small_weights):
     from seg_ros.ros.node import SegmentationNode
 
     def start(**overrides):
-        values = {"weights": str(small_weights), "engine": "eager", "input_topic": "/eye/image"} | overrides
+        camera = {} if "input_topics" in overrides else {"input_topic": "/eye/image"}
+        values = {"weights": str(small_weights), "engine": "eager"} | camera | overrides
         node = SegmentationNode(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()])
         return graph.add(node)
 

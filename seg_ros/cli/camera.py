@@ -16,7 +16,7 @@ import itertools
 import sys
 
 from seg_ros import runtime
-from seg_ros.cli.arguments import own_arguments
+from seg_ros.cli.arguments import parse
 
 ENCODINGS = ("bgr8", "mono8", "rgb8")
 
@@ -29,7 +29,7 @@ def main(args: list[str] | None = None) -> None:
     runtime.prepare()
     runtime.interrupt_once()
     parser = _parser()
-    options = parser.parse_args(own_arguments(args))
+    options = parse(parser, args)
     if options.rate <= 0 or (options.size and min(options.size) < 1):
         parser.error(f"--rate and --size must be above 0, got {options.rate} and {options.size}")
 

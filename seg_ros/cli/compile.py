@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seg_ros.cli.command import command
 from seg_ros.engines import ENGINES, PRECISIONS
+from seg_ros.share import expanded
 
 if TYPE_CHECKING:
     from seg_ros.cli.common import Subject
@@ -27,7 +27,7 @@ def compile_one(subject: Subject, args: argparse.Namespace) -> dict:
     from seg_ros.engines.opening import open_engine
 
     shape = (args.batch, *(args.size or subject.size))
-    where = Path(args.cache_dir).expanduser() if args.cache_dir else None
+    where = expanded(args.cache_dir, "--cache-dir") if args.cache_dir else None
     engine = open_engine(args.engine, subject.graph, shape, subject.digest, where, args.precision, args.device)
     agrees = agreement(engine, subject.graph, street_pictures(shape))
     took = f"compiled in {engine.seconds:.0f} s" if engine.seconds else "nothing had to be compiled"

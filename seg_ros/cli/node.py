@@ -14,7 +14,7 @@ import os
 import sys
 
 from seg_ros import runtime
-from seg_ros.cli.arguments import own_arguments
+from seg_ros.cli.arguments import parse
 
 
 def main(args: list[str] | None = None) -> None:
@@ -27,7 +27,10 @@ def main(args: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.parse_args(own_arguments(args))
+    parse(parser, args)
+    from rclpy.logging import get_logger
+
+    get_logger("segmentation").info("starting")  # what follows loads PyTorch: seconds of silence on a slow machine
     from seg_ros.ros.process import run
 
     status, ended = run(args)

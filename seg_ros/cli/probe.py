@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seg_ros import runtime
-from seg_ros.cli.arguments import own_arguments
+from seg_ros.cli.arguments import parse
 
 if TYPE_CHECKING:
     from seg_ros.ros.figures import Figures
@@ -34,7 +34,7 @@ def main(args: list[str] | None = None) -> None:
     runtime.prepare()
     runtime.interrupt_once()
     parser = _parser()
-    options = parser.parse_args(own_arguments(args))
+    options = parse(parser, args)
 
     from seg_ros.errors import WeightsError
     from seg_ros.manifest import read_manifest

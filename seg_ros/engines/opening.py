@@ -92,8 +92,10 @@ def open_engine(
             artefact = cache.Artefact(
                 directory or cache.default_directory(), {"engine": candidate, **shared, **module.versions()}
             )
+            log.debug("engine %s is tried: %s, %s on %s, key %s", candidate, shape, precision, device, artefact.name)
             run = torch.inference_mode()(module.build(graph, example, artefact))
             _warm_up(candidate, run, example)
+            log.debug("engine %s is taken; compiled in %.1f s (0.0 is from the cache)", candidate, artefact.seconds)
             return Engine(candidate, precision, device, run, refused, artefact.seconds)
         except EngineError as error:
             if name != "auto" or error.fatal:

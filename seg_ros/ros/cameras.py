@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from seg_ros.ros.diagnostics import Health
-from seg_ros.ros.outputs import Publishers
+from seg_ros.ros.outputs import OUTPUTS, Publishers, above
+from seg_ros.ros.traffic import Traffic
 from seg_ros.statistics import Statistics
 
 
@@ -27,6 +29,7 @@ class Camera:
     publishers: Publishers
     statistics: Statistics = dataclasses.field(default_factory=Statistics)
     health: Health = dataclasses.field(default_factory=Health)
+    traffic: Traffic = dataclasses.field(default_factory=Traffic)
 
     @property
     def kind(self) -> type:
@@ -55,3 +58,22 @@ def camera_names(topics: Sequence[str]) -> list[str]:
     if len(set(names)) < len(names):
         raise ValueError(f"parameter 'input_topics': got {list(topics)}, allowed: topics of different names")
     return names
+
+
+def check_outputs(node: Node, topics: Sequence[str], names: Sequence[str]) -> None:
+    """Checks that the node can publish what it makes of its cameras, and does not read it again.
+
+    Args:
+        topics: of the cameras, resolved.
+        names: of the cameras.
+
+    Raises:
+        ValueError: an output's topic would be no topic, or is a camera's.
+    """
+    for output in (above(name) + output for name in names for output in OUTPUTS):
+        try:
+            topic = node.resolve_topic_name(output)
+        except RuntimeError as error:  # rclpy's RCLError
+            raise ValueError(f"output {output!r} is no topic name: {error}; give the cameras shorter topics") from error
+        if topic in topics:
+            raise ValueError(f"parameter 'input_topic': got {topic!r}, an own output; allowed: a camera's topic")

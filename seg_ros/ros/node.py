@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -21,15 +20,17 @@ from std_srvs.srv import SetBool
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError, WeightsError
 from seg_ros.results import Selection
-from seg_ros.ros.cameras import Camera, camera_names
-from seg_ros.ros.diagnostics import ERROR, OK, Look, array, status
+from seg_ros.ros.cameras import Camera, camera_names, check_outputs
+from seg_ros.ros.diagnostics import ERROR, OK, WARN, Look, array, status
 from seg_ros.ros.failures import LostFrames, Problem, reported, survived
 from seg_ros.ros.outputs import LabelInfo, Publishers
 from seg_ros.ros.parameters import SELECTIONS, Parameters, ParameterServer
 from seg_ros.ros.subscription import Subscription
+from seg_ros.ros.surroundings import Surroundings
 from seg_ros.ros.transport import shortfall
 from seg_ros.ros.worker import Worker
 from seg_ros.segmenter import Segmenter
+from seg_ros.share import expanded
 from seg_ros.watchdog import Deadline, Watchdog, no_deadline
 
 _FOLLOW = 0.1
@@ -63,6 +64,7 @@ class SegmentationNode(LifecycleNode):
         self.cameras: tuple[Camera, ...] = ()
         self._deadline, self._fatal = deadline, fatal
         self._parameter_server = ParameterServer(self)
+        self._surroundings = Surroundings(self)
         self._settings = Parameters()
         self._segmenter: Segmenter | None = None
         self._select: Callable[[Parameters], Selection] | None = None
@@ -97,6 +99,7 @@ class SegmentationNode(LifecycleNode):
             p = self._parameter_server.read()
             topics = [self.resolve_topic_name(topic) for topic in p.topics()]
             names = camera_names(topics) if len(topics) > 1 else [""]
+            check_outputs(self, topics, names)
             set_threads(p.threads)
             segmenter = Segmenter.open(
                 p.weights,
@@ -104,7 +107,7 @@ class SegmentationNode(LifecycleNode):
                 precision=p.precision,
                 architecture=p.model,
                 mode=p.resize_mode,
-                cache_dir=Path(p.cache_dir).expanduser() if p.cache_dir else None,
+                cache_dir=expanded(p.cache_dir, "parameter 'cache_dir'") if p.cache_dir else None,
                 batch=p.batch,
             )
             select = functools.partial(
@@ -139,6 +142,8 @@ class SegmentationNode(LifecycleNode):
             failures, self._watchdog,
         )  # fmt: skip
         self._inputs = tuple(Subscription(self, c, self._worker.mailbox, failures) for c in self.cameras)
+        topics = ", ".join(camera.topic for camera in self.cameras)
+        self.get_logger().info(f"activated: segments {topics} while an output has a subscriber")
         return super().on_activate(state)
 
     @reported
@@ -180,6 +185,11 @@ class SegmentationNode(LifecycleNode):
         self.cameras, self._segmenter, self._label_info = (), None, None
         self._parameter_server.unlock()
         return ended
+
+    def destroy_node(self) -> None:
+        """Takes the node off the graph."""
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()  # it holds on to the node, which rclpy forgets
 
     def _give_up(self, why: str) -> None:
         """On the worker's thread."""
@@ -251,13 +261,18 @@ class SegmentationNode(LifecycleNode):
             "refused": engine.refused if engine else {},
         }
         name, problem = self.get_fully_qualified_name(), str(self.problem)
+        waiting = self.cameras if self._worker and self._settings.enabled else ()
+        twin = self._surroundings.look(waiting, self._settings.input_reliability, time.monotonic())
         statuses = []
         for camera, look in self._looks():
             level, message, rates = camera.health.judge(look)
             values = {**look.counts, **rates, **camera.statistics.timings(), "topic": camera.topic, **about}
+            if traffic := camera.traffic.line(camera.statistics):
+                self.get_logger().debug(f"{camera.topic}: {traffic}")
+            level, message = (WARN, twin) if twin and level == OK else (level, message)
             shown = (ERROR, problem) if problem else (level, message)
             statuses.append(status(f"{name}: {camera.name or 'segmentation'}", *shown, values))
         if not statuses:
-            shown = (ERROR, problem) if problem else (OK, "unconfigured")
+            shown = (ERROR, problem) if problem else (WARN, twin) if twin else (OK, "unconfigured")
             statuses.append(status(f"{name}: segmentation", *shown, about))
         self._diagnostics.publish(array(self.get_clock().now().to_msg(), statuses))

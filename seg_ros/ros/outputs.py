@@ -88,6 +88,11 @@ if messages.vision is not None:
     )
 
 
+def above(camera: str) -> str:
+    """Returns what the topics of a camera are below; an empty name is that of a node's only camera."""
+    return f"~/{camera}/" if camera else "~/"
+
+
 class Publishers:
     """The output topics of one camera: the table's rows for the node's task.
 
@@ -97,13 +102,12 @@ class Publishers:
 
     def __init__(self, node: LifecycleNode, task: str, camera: str = "") -> None:
         self._node = node
-        above = f"~/{camera}/" if camera else "~/"
         self._publishers: dict[str, Any] = {}
         options = QoSOverridingOptions.with_default_policies()
         try:
             for name in (name for name, row in OUTPUTS.items() if task in row.tasks):
                 self._publishers[name] = node.create_lifecycle_publisher(
-                    OUTPUTS[name].message, above + name, output_qos(), qos_overriding_options=options
+                    OUTPUTS[name].message, above(camera) + name, output_qos(), qos_overriding_options=options
                 )
         except Exception:  # a wrong override
             self.destroy()

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Callable
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
-from rclpy.exceptions import (
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-    InvalidTopicNameException,
-)
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.validate_topic_name import validate_topic_name
 
 from seg_ros.classes import ClassMap
 from seg_ros.engines import ENGINES, PRECISIONS
@@ -23,6 +19,8 @@ from seg_ros.models import INSTANCES, MODELS, SEMANTIC
 from seg_ros.results import Selection
 
 _INSTANCES = "; semantic models ignore it"
+_NAMED = 10
+"""Most unknown parameters that are named."""
 
 
 def _parameter(default: Any, description: str, **rules: Any) -> Any:
@@ -101,8 +99,18 @@ class Parameters:
     )
 
     def topics(self) -> list[str]:
-        """Returns the topics of all cameras, as they were given."""
-        return [topic for topic in self.input_topics if topic] or [self.input_topic]
+        """Returns the topics of all cameras, as they were given.
+
+        Raises:
+            ValueError: both `input_topic` and `input_topics` name some.
+        """
+        several = [topic for topic in self.input_topics if topic]
+        if several and self.input_topic != Parameters.input_topic:
+            raise ValueError(
+                f"parameters 'input_topic' and 'input_topics': got {self.input_topic!r} and {several}, allowed: one of "
+                f"them; leave 'input_topic' at {Parameters.input_topic!r}, or set 'input_topics' to ['']"
+            )
+        return several or [self.input_topic]
 
     def selection(self, classes: ClassMap, least_score: float = 0.0) -> Selection:
         """Returns which objects count, for a network that finds the thing classes of `classes`.
@@ -146,7 +154,10 @@ class ParameterServer:
         self._node = node
         self._wrong: dict[str, str] = {}
         self._accept: Callable[[Parameters], object] | None = None
+        node.add_pre_set_parameters_callback(_whole_numbers)
         node.add_on_set_parameters_callback(self._check_all)
+        overrides = node._parameter_overrides  # rclpy has no public way to ask for them
+        overrides.update({p.name: p for p in _whole_numbers(list(overrides.values()))})
         for field in dataclasses.fields(Parameters):
             descriptor, is_list = _descriptor(field), isinstance(field.default, tuple)
             default = list(field.default) if is_list else field.default
@@ -154,12 +165,16 @@ class ParameterServer:
                 node.declare_parameter(field.name, default, descriptor)
             except (InvalidParameterValueException, InvalidParameterTypeException):
                 node.declare_parameter(field.name, default, descriptor, ignore_override=True)
-                override = node._parameter_overrides[field.name].value  # rclpy has no public way to ask for it
+                override = overrides[field.name].value
                 if override is None and is_list:  # what becomes of [] in a parameters file
                     continue
                 self._wrong[field.name] = (
                     f"{_not_allowed(field, override)}; set it with ros2 param set, then configure again"
                 )
+        # Those of the qualities of service are declared with the outputs.
+        unknown = [n for n in overrides if not node.has_parameter(n) and not n.startswith("qos_overrides.")]
+        if unknown:  # no error: a file for several nodes may have parameters of the others
+            node.get_logger().warning("the node has no such parameters, they are ignored: " + _with_nearest(unknown))
 
     def read(self) -> Parameters:
         """Returns the current values.
@@ -204,7 +219,7 @@ class ParameterServer:
         if isinstance(field.default, tuple):
             right = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
             if right and rules.get("topic"):
-                right = all(_is_topic(topic) for topic in value if topic)
+                right = all(self._is_topic(topic) for topic in value if topic)
             return "" if right else _not_allowed(field, value)
         right = type(value) is type(field.default)
         if right and "choices" in rules:
@@ -212,8 +227,14 @@ class ParameterServer:
         if right and "minimum" in rules:
             right = rules["minimum"] <= value <= rules["maximum"]
         if right and rules.get("topic"):
-            right = _is_topic(value)
+            right = self._is_topic(value)
         return "" if right else _not_allowed(field, value)
+
+    def _is_topic(self, name: str) -> bool:
+        try:
+            return bool(self._node.resolve_topic_name(name))
+        except RuntimeError:  # rclpy's RCLError; what is wrong may show only in the resolved name, as its length does
+            return False
 
     def _refuse_together(self, changed: list[Parameter]) -> str:
         """Why what is configured cannot take these changes; empty if it can."""
@@ -227,15 +248,23 @@ class ParameterServer:
         return ""
 
 
+def _whole_numbers(parameters: list[Parameter]) -> list[Parameter]:
+    """Makes floats of integers where a float is expected: people write `max_rate 5`."""
+    floats = {field.name for field in dataclasses.fields(Parameters) if isinstance(field.default, float)}
+    whole = Parameter.Type.INTEGER
+    return [Parameter(p.name, value=float(p.value)) if p.name in floats and p.type_ == whole else p for p in parameters]
+
+
+def _with_nearest(unknown: list[str]) -> str:
+    known = [field.name for field in dataclasses.fields(Parameters)]
+    near = {name: difflib.get_close_matches(name, known, 1) for name in unknown}
+    names = sorted(unknown, key=lambda name: not near[name])  # those that are most likely meant for this node first
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(f"{n!r} (did you mean {near[n][0]!r}?)" if near[n] else repr(n) for n in names[:_NAMED]) + more
+
+
 def _not_allowed(field: dataclasses.Field, value: Any) -> str:
     return f"parameter '{field.name}': got {value!r}, allowed: {_allowed(field)}"
-
-
-def _is_topic(name: str) -> bool:
-    try:
-        return validate_topic_name(name)
-    except InvalidTopicNameException:
-        return False
 
 
 def _allowed(field: dataclasses.Field) -> str:
@@ -244,13 +273,13 @@ def _allowed(field: dataclasses.Field) -> str:
         return "one of " + ", ".join(repr(c) for c in rules["choices"])
     if "topic" in rules:
         which = "a list of topic names" if isinstance(field.default, tuple) else "a topic name"
-        return f"{which}: letters, digits, _ and /"
+        return f"{which}: letters, digits, _ and single /, resolved at most 247 characters"
     if isinstance(field.default, tuple):
         return "a list of class names"
     kind = type(field.default).__name__
     if "minimum" not in rules:
         return kind
-    return f"{kind} {rules['minimum']} to {rules['maximum']}" + (" (write 1.0, not 1)" if kind == "float" else "")
+    return f"{kind} {rules['minimum']} to {rules['maximum']}"
 
 
 def _descriptor(field: dataclasses.Field) -> ParameterDescriptor:

@@ -29,7 +29,7 @@ def run(args: list[str] | None = None) -> tuple[int, bool]:
     ended = True
     with session(args):
         node = SegmentationNode(deadline=runtime.deadline, fatal=end)
-        logging.getLogger("seg_ros").setLevel(logging.INFO)
+        logging.getLogger("seg_ros").setLevel(logging.DEBUG)  # the node's logger has the level
         logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
         executor = SingleThreadedExecutor()
         executor.add_node(node)

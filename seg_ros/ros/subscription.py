@@ -109,13 +109,16 @@ class Subscription:
         self.close()
         self._subscription = self._node.create_subscription(self.camera.kind, topic, self._receive, qos, raw=True)
         self._qos = qos
-        self._node.get_logger().info(f"subscribed to {topic}, {qos.reliability.name.lower().replace('_', ' ')}")
+        how, publishers = qos.reliability.name.lower().replace("_", " "), self._node.count_publishers(topic)
+        found = f"publishers: {publishers}" if publishers else "nobody publishes it yet"
+        self._node.get_logger().info(f"subscribed to {topic}, {how}; {found}")
 
     def close(self) -> None:
         """Unsubscribes."""
         if self.open:
             self._node.destroy_subscription(self._subscription)
             self._subscription, self._numbers = None, SequenceNumbers()
+            self._node.get_logger().debug(f"unsubscribed from {self.camera.topic}")
 
     def _receive(self, message: bytes, info: dict) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -28,6 +29,36 @@ def test_an_argument_that_ros_does_not_read_is_refused(run, arguments):
     assert node.returncode == 2
     assert "usage: node [-h] [--ros-args -p NAME:=VALUE ...]" in error
     assert f"unrecognized arguments: {arguments[0]}" in error
+    assert ("--ros-args -p weights:=mine" in error) is ("weights:=mine" in arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["weights:=mine"], "--ros-args -p weights:=mine"),
+        (["-p", "weights"], "parameter override rule: '-p weights'"),
+        (["--params-file", "/no/such.yaml"], "params file: '--params-file /no/such.yaml'"),
+    ],
+)
+def test_wrong_ros_arguments_are_named_without_a_traceback(run, arguments, words):
+    node = run("node", "--ros-args", *arguments, stderr=subprocess.PIPE)
+    error = node.communicate(timeout=30)[1]
+    assert node.returncode == 2
+    assert words in error
+    assert "Traceback" not in error
+
+
+def test_the_first_line_comes_before_pytorch_is_loaded(ros_env):
+    program = """
+import sys
+sys.modules["torch"] = None  # loading it fails
+sys.argv = ["node"]
+from seg_ros.cli.node import main
+main()
+"""
+    said = subprocess.run([sys.executable, "-c", program], env=ros_env, capture_output=True, text=True).stderr
+    assert "[segmentation]: starting" in said.splitlines()[0]
+    assert "import of torch halted" in said
 
 
 def call(graph, kind, service, request):

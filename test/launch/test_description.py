@@ -1,6 +1,7 @@
 """The launch description: arguments, and the processes that they start."""
 
 import dataclasses
+import sys
 
 import pytest
 
@@ -101,6 +102,38 @@ def test_wrong_choice_is_refused(started, wrong):
     (name,) = wrong
     with pytest.raises(RuntimeError, match=name):
         started(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("imput_topic:=/x", "imput_topic is no argument of segment.launch.py; did you mean input_topic"),
+        ("max_rate:=5", "a parameter of the node: write it into a params_file"),
+        ("zzz:=1", "--show-args"),
+    ],
+)
+def test_an_argument_that_does_not_exist_is_refused(segment, monkeypatch, word, hint):
+    segment.check([word])  # of the launch file that includes this one
+    monkeypatch.setattr(sys, "argv", ["ros2", "launch", "seg_ros", "segment.launch.py", word])
+    with pytest.raises(ValueError, match=hint):
+        segment.check([word])
+    segment.check(["camera:=true", "launch-prefix:=gdb"])
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({}, "segmentation"),
+        ({"namespace": "robot/front"}, "robot.front.segmentation"),
+        ({"ros_namespace": "/fleet", "namespace": "robot"}, "fleet.robot.segmentation"),
+    ],
+)
+def test_the_log_level_is_that_of_the_nodes_own_logger(segment, given, name):
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    context.launch_configurations.update({"namespace": ""} | given)
+    assert segment.logger(context) == name
 
 
 def test_missing_parameters_file_is_named(started, tmp_path):

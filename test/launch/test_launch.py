@@ -21,7 +21,7 @@ from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 file, *arguments = sys.argv[1:]
 source = PythonLaunchDescriptionSource(file)
-service = LaunchService()
+service = LaunchService(argv=arguments)
 service.include_launch_description(LaunchDescription([
     IncludeLaunchDescription(source, launch_arguments=[tuple(a.split(":=", 1)) for a in arguments])
 ]))
@@ -128,10 +128,17 @@ def test_a_topic_may_have_the_name_that_stands_for_the_camera(launch, graph, sma
     wait_for(lambda: graph.client.count_subscribers("/robot/image") == 1, 60)
 
 
-def test_several_cameras(launch, graph, remote, small_weights):
+def test_an_argument_that_does_not_exist_starts_nothing(launch):
+    assert launch(imput_topic="/front/image").wait(30) == 1
+
+
+def test_several_cameras(launch, graph, remote, small_weights, tmp_path):
     from sensor_msgs.msg import Image
 
-    launch(weights=small_weights, engine="eager", namespace="robot", input_topics="[/front/image, rear/image]")
+    file = tmp_path / "one.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    input_topic: /eye/image\n")
+    cameras = "[/front/image, rear/image]"
+    launch(params_file=file, weights=small_weights, engine="eager", namespace="robot", input_topics=cameras)
     wait_for(lambda: remote.state("/robot/segmentation") == "active", 60)
     assert remote.values("/robot/segmentation", "input_topics") == [["/front/image", "rear/image"]]
     for camera, topic in (("front", "/front/image"), ("rear", "/robot/rear/image")):

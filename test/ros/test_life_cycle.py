@@ -35,6 +35,28 @@ def test_a_wrong_parameter_leaves_the_node_alive_and_unconfigured(start, graph, 
     assert all(word in statuses[-1].status[0].message for word in words)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"weights": "~nosuchuser/mine"}, ["weights", "'~nosuchuser/mine'", "~nosuchuser has no home folder"]),
+        ({"weights": 300 * "a"}, ["weights", "aaa", "File name too long"]),
+        ({"cache_dir": "~nosuchuser"}, ["'cache_dir'", "'~nosuchuser'", "give the whole path"]),
+        ({"input_topic": "~/overlay"}, ["'input_topic'", "'/segmentation/overlay'", "an own output"]),
+        (
+            {"input_topics": ["/front/image", "/segmentation/front/label"]},
+            ["'input_topic'", "'/segmentation/front/label'", "an own output"],
+        ),
+        ({"input_topics": ["/" + 240 * "a", "/b"]}, ["output '~/aaa", "not exceed", "shorter topics"]),
+        ({"input_topic": "/eye", "input_topics": ["/front/image"]}, ["'input_topics'", "'/eye'", "one of them"]),
+    ],
+)
+def test_paths_and_topics_that_cannot_be_are_named_without_a_traceback(start, overrides, words):
+    node = start(autostart=False, **overrides)
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert str(node.problem).startswith("configure failed: ")  # on_configure, if it was not foreseen
+    assert all(word in str(node.problem) for word in words)
+
+
 def test_a_wrong_parameter_can_be_put_right(start, small_weights):
     node = start(autostart=False, weights="/no/such.safetensors")
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE

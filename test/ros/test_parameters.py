@@ -66,6 +66,9 @@ WRONG = [
     ("autostart", "yes", "bool"),
     ("input_topic", "bad topic", "a topic name"),
     ("input_topic", "", "a topic name"),
+    ("input_topic", "/twice//slashed", "single /"),
+    ("input_topic", "{robot}/image", "a topic name"),
+    ("input_topic", "/" + 247 * "a", "at most 247 characters"),
     ("score_threshold", 1.5, "float 0.0 to 1.0"),
     ("mask_threshold", -0.5, "float 0.0 to 1.0"),
     ("max_detections", 65536, "int 1 to 65535"),
@@ -75,14 +78,13 @@ WRONG = [
     ("batch", 0, "int 1 to 64"),
     ("batch", 65, "int 1 to 64"),
     ("watchdog", 0.0, "float 0.5 to 3600.0"),
-    ("watchdog", 5, "write 1.0, not 1"),
     ("input_topics", "/front/image", "a list of topic names"),
     ("input_topics", [1, 2], "a list of topic names"),
     ("input_topics", ["/front/image", "bad topic"], "a list of topic names"),
     ("input_reliability", "best effort", "'auto', 'reliable', 'best_effort'"),
     ("enabled", "yes", "bool"),
     ("max_rate", -1.0, "float 0.0 to 1000.0"),
-    ("max_rate", 30, "write 1.0, not 1"),
+    ("max_rate", 1001, "float 0.0 to 1000.0"),
     ("max_frame_age", 3600.5, "float 0.0 to 3600.0"),
 ]
 
@@ -152,11 +154,45 @@ def test_fixed_parameters_wait_for_cleanup(start):
         ({"input_topics": ()}, ["image"]),
         ({"input_topics": ("", "")}, ["image"]),
         ({"input_topics": ("/front/image",)}, ["/front/image"]),
-        ({"input_topics": ("rear/image", "", "/front/image"), "input_topic": "/eye"}, ["rear/image", "/front/image"]),
+        ({"input_topics": ("rear/image", "", "/front/image")}, ["rear/image", "/front/image"]),
     ],
 )
 def test_topics(given, topics):
     assert Parameters(**given).topics() == topics
+
+
+def test_one_camera_and_several_are_refused():
+    with pytest.raises(ValueError, match="'input_topic' and 'input_topics'") as caught:
+        Parameters(input_topic="/eye", input_topics=("/front/image", "")).topics()
+    assert "'/eye' and ['/front/image']" in str(caught.value)
+
+
+def test_whole_numbers_are_taken_for_floats(start):
+    node, server = start(max_rate=5, watchdog=2)
+    assert server.read() == Parameters(max_rate=5.0, watchdog=2.0)
+    result = node.set_parameters_atomically([Parameter("max_rate", value=7), Parameter("overlay_alpha", value=1)])
+    assert result.successful
+    assert server.read() == Parameters(max_rate=7.0, watchdog=2.0, overlay_alpha=1.0)
+    assert not node.set_parameters([Parameter("jpeg_quality", value=7.0)])[0].successful
+    assert not node.set_parameters([Parameter("max_rate", value=True)])[0].successful
+
+
+def test_unknown_parameters_in_a_file_are_named_with_the_nearest(ros, tmp_path, capfd):
+    others = "".join(f"    other_{i}: 1\n" for i in range(20))
+    file = tmp_path / "shared.yaml"
+    file.write_text(
+        f"/**:\n  ros__parameters:\n{others}    max_ratee: 5.0\n    max_rate: 5.0\n    use_sim_time: false\n"
+        "    qos_overrides./mine/label.publisher.depth: 2\n"
+        "another_node:\n  ros__parameters: {not_mine: 1}\n"
+    )
+    node = ros.create_node("mine", cli_args=["--ros-args", "--params-file", str(file)])
+    assert ParameterServer(node).read().max_rate == 5.0
+    (warning,) = [line for line in capfd.readouterr().err.splitlines() if "no such parameters" in line]
+    assert "'max_ratee' (did you mean 'max_rate'?), 'other_0'" in warning
+    assert warning.endswith("and 11 more")
+    for known in ("use_sim_time", "qos_overrides", "not_mine"):
+        assert known not in warning
+    node.destroy_node()
 
 
 @pytest.mark.parametrize("empty", [[], [""], Parameter("input_topics", Parameter.Type.NOT_SET)])
