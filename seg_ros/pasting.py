@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -61,21 +63,29 @@ def _paste(
     The mask's cells tile the box; a pixel takes the value at its centre, interpolated between the cells' centres, and
     fades to 0 half a cell outside the box (as torchvision pads its masks by one cell).
     """
-    x0, y0, x1, y1 = box
+    x0, y0, x1, y1 = box.tolist()
     cell_x, cell_y = (x1 - x0) / mask.shape[1], (y1 - y0) / mask.shape[0]
     if cell_x <= 0 or cell_y <= 0:
         return None
-    left, top = max(0, int(np.floor(x0 - cell_x / 2))), max(0, int(np.floor(y0 - cell_y / 2)))
-    right, bottom = min(size[1], int(np.ceil(x1 + cell_x / 2))), min(size[0], int(np.ceil(y1 + cell_y / 2)))
+    left, top = max(0, math.floor(x0 - cell_x / 2)), max(0, math.floor(y0 - cell_y / 2))
+    right, bottom = min(size[1], math.ceil(x1 + cell_x / 2)), min(size[0], math.ceil(y1 + cell_y / 2))
     if left >= right or top >= bottom:
         return None
-    to_mask = np.array(
-        [[1 / cell_x, 0, (left + 0.5 - x0) / cell_x - 0.5], [0, 1 / cell_y, (top + 0.5 - y0) / cell_y - 0.5]]
-    )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    values = cv2.warpAffine(mask, to_mask, (right - left, bottom - top), flags=flags)
+    rows = _interpolation(np.arange(top, bottom), y0, cell_y, mask.shape[0])
+    columns = _interpolation(np.arange(left, right), x0, cell_x, mask.shape[1])
+    values = rows @ mask @ columns.T
     inside = (values >= threshold).astype(np.uint8) * 255  # cv2.compare takes a single pixel for a scalar
     x, y, width, height = cv2.boundingRect(inside)
     if not width:
         return None
     return (left + x, top + y, width, height), inside[y : y + height, x : x + width]
+
+
+def _interpolation(pixels: np.ndarray, start: float, cell: float, cells: int) -> np.ndarray:
+    """`(len(pixels), cells) float32`: share of each cell in the value at each pixel's centre, along one axis.
+
+    As a product of matrices the two axes are interpolated in float32, and several times as fast as by OpenCV's
+    warpAffine, which rounds places to 1/32 of a cell: 2 pixels in a box of 1080p.
+    """
+    at = (pixels + 0.5 - start) / cell - 0.5
+    return np.maximum(0.0, 1.0 - np.abs(at[:, None] - np.arange(cells))).astype(np.float32)

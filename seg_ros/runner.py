@@ -81,12 +81,15 @@ class Runner(abc.ABC):
             yield slice(start, start + count)
             start += count
 
-    def run(self, frames: Sequence[Frame], wanted: Wanted) -> list[Result]:
+    def run(self, frames: Sequence[Frame], wanted: Wanted) -> list[Result | Exception]:
         """Segments frames that `batches` put into one inference.
 
+        Returns:
+            For each frame its result, or the error that cost this frame alone: an `EngineError` with the reason
+            `not_finite` if NaN or Inf came out of the network for it, or what bringing its result to its size raised.
+
         Raises:
-            EngineError: if the engine fails, `fatal` if only a new process can help; or, with the reason `not_finite`,
-                if NaN or Inf came out of the network.
+            EngineError: if the engine fails, for all frames; `fatal` if only a new process can help.
             ValueError: if there are neither one nor `batch` frames.
         """
         if len(frames) not in (1, self.batch):
@@ -102,14 +105,23 @@ class Runner(abc.ABC):
         except RuntimeError as error:
             raise engine_error(f"{engine.name} at {size}", error) from error
         end = time.perf_counter()
-        results = []
-        for i, resize in enumerate(resizes):
-            own = [output[i] for output in outputs]
-            if where := self._post.not_finite(own):
-                raise _not_finite(engine, size, where)
-            results.append(self._restore(own, resize, wanted))
+        outcomes = [
+            self._outcome([output[i] for output in outputs], engine, resize, wanted) for i, resize in enumerate(resizes)
+        ]
         timings = {"resize": begin - start, "infer": end - begin, "restore": time.perf_counter() - end}
-        return [Result(frame, result, timings) for frame, result in zip(frames, results, strict=True)]
+        return [
+            outcome if isinstance(outcome, Exception) else Result(frame, outcome, timings)
+            for frame, outcome in zip(frames, outcomes, strict=True)
+        ]
+
+    def _outcome(self, outputs: list[np.ndarray], engine: Engine, resize: Resize, wanted: Wanted) -> Any:
+        """Returns the result of one frame, or its error: in a batch the others are none the worse for it."""
+        if where := self._post.not_finite(outputs):
+            return _not_finite(engine, resize.input, where)
+        try:
+            return self._restore(outputs, resize, wanted)
+        except Exception as error:
+            return error
 
     def _size_for(self, frame: Frame) -> tuple[int, int]:
         return (frame.height, frame.width) if self.mode == "native" else self.input_size

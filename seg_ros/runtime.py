@@ -22,12 +22,14 @@ _NEVER = 2**30  # bytes: more than a graph allocates at once
 
 
 def prepare() -> None:
-    """Sets the process up for real time. Call it first of all: PyTorch reads its part when it is imported.
+    """Sets the process up for real time. Call it first of all: PyTorch and NumPy read their part when imported.
 
     Threads that wait for their part of a network sleep. With the default of PyTorch's OpenMP they spin, and beside
-    other work frames take several times as long. `OMP_WAIT_POLICY` in the environment is left as it is.
+    other work frames take several times as long. NumPy's products of matrices get no threads: they would spin for
+    25 ms after each. `OMP_WAIT_POLICY` and `OPENBLAS_NUM_THREADS` in the environment are left as they are.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     keep_freed_memory()
 
 

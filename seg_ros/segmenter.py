@@ -99,10 +99,13 @@ class Segmenter:
 
         Raises:
             ValueError: if the pixels have another shape or type.
-            EngineError: see `seg_ros.runner.Runner.run`.
+            EngineError: if the engine fails, or, with the reason `not_finite`, if NaN or Inf came out of the network.
         """
         frame = image if isinstance(image, Frame) else _frame(image)
-        return self.runner.run([frame], wanted)[0].output
+        (result,) = self.runner.run([frame], wanted)
+        if isinstance(result, Exception):
+            raise result
+        return result.output
 
 
 def _frame(pixels: np.ndarray) -> Frame:

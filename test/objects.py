@@ -35,5 +35,8 @@ def noise(size, bgr=False, seed=0):
 
 
 def segmented(runner, frame, wanted=Wanted()):  # noqa: B008 (it is frozen)
-    """What a runner makes of one frame."""
-    return runner.run([frame], wanted)[0].output
+    """What a runner makes of one frame; raises what it says of it."""
+    (result,) = runner.run([frame], wanted)
+    if isinstance(result, Exception):
+        raise result
+    return result.output

@@ -1,4 +1,4 @@
-"""What is freed after a frame is there for the next one."""
+"""What is freed after a frame is there for the next one; products of matrices leave no threads that spin."""
 
 import subprocess
 import sys
@@ -27,3 +27,16 @@ def test_later_frames_fault_no_pages():
     # 20 frames of 8192 pages each; the heap still grows now and then.
     assert page_faults("leave") > 100_000
     assert page_faults("keep") < 70_000
+
+
+def test_products_of_matrices_start_no_threads():
+    program = """
+import os
+from seg_ros.runtime import prepare
+prepare()
+import numpy as np
+large = np.ones((1000, 1000), np.float32)
+large @ large
+print(len(os.listdir("/proc/self/task")))
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout == "1\n"

@@ -1,7 +1,8 @@
 """Evaluates a weights file on a data set; JSON as last line.
 
 Networks that give every pixel a class: mIoU, pixel accuracy, IoU by class, on label images. Networks that find objects:
-AP, AP50 and AP75 of masks and boxes, on object-id images, COCO JSON or VIA JSON.
+AP, AP50 and AP75 of masks and boxes, without the smallest objects and, as `all_sizes`, with them, on object-id images,
+COCO JSON or VIA JSON.
 
 python -m seg_ros.cli.evaluate --weights unet_street --data street
 python -m seg_ros.cli.evaluate --weights runs/camvid/best.safetensors --data ../shared/data/camvid/val

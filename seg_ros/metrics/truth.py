@@ -20,15 +20,22 @@ class Truth:
     Attributes:
         masks: `(N, H, W) uint8`, 1 inside the object, 0 outside; none is empty.
         class_id: `(N,) int64`, ids of the class map.
-        ignore: `(N,) bool`, objects that count neither as hit nor as miss: crowds, and the too small.
+        crowd: `(N,) bool`, objects that count neither as hit nor as miss, whatever their size.
+        small: `(N,) bool`, objects of less than `MIN_PIXELS`.
     """
 
     masks: np.ndarray
     class_id: np.ndarray
-    ignore: np.ndarray
+    crowd: np.ndarray
+    small: np.ndarray
 
     def __len__(self) -> int:
         return len(self.masks)
+
+    @property
+    def ignore(self) -> np.ndarray:
+        """Returns `(N,) bool`, objects that count neither as hit nor as miss: crowds, and the too small."""
+        return self.crowd | self.small
 
     def boxes(self) -> np.ndarray:
         """Returns boxes `(x0, y0, x1, y1)`, `(N, 4) float32` pixels, tight around the masks; x1 and y1 lie outside."""
@@ -37,14 +44,16 @@ class Truth:
         return boxes
 
     @classmethod
-    def of(cls, masks: np.ndarray, class_id: np.ndarray, ignore: np.ndarray | None = None) -> Truth:
-        """Makes objects of masks: drops the empty ones, and ignores those of less than `MIN_PIXELS` and in `ignore`."""
+    def of(cls, masks: np.ndarray, class_id: np.ndarray, crowd: np.ndarray | None = None) -> Truth:
+        """Makes objects of masks: drops the empty ones, and ignores those of less than `MIN_PIXELS` and in `crowd`."""
         class_id = np.asarray(class_id, np.int64)
         pixels = np.array([cv2.countNonZero(m) for m in masks], np.int64)
         small = pixels < MIN_PIXELS
-        ignore = small if ignore is None else small | np.asarray(ignore, bool)
+        crowd = np.zeros(len(small), bool) if crowd is None else np.asarray(crowd, bool)
         seen = pixels > 0
-        return cls(masks, class_id, ignore) if seen.all() else cls(masks[seen], class_id[seen], ignore[seen])
+        if seen.all():
+            return cls(masks, class_id, crowd, small)
+        return cls(masks[seen], class_id[seen], crowd[seen], small[seen])
 
     @classmethod
     def from_images(cls, label: np.ndarray, instance: np.ndarray, things: Set[int]) -> Truth:
@@ -74,4 +83,5 @@ class Truth:
         masks[place, where] = 1
         wanted = np.isin(class_id, list(things))
         masks = masks.reshape(-1, *instance.shape)
-        return cls(masks if wanted.all() else masks[wanted], class_id[wanted], small[wanted])
+        small = small[wanted]
+        return cls(masks if wanted.all() else masks[wanted], class_id[wanted], np.zeros_like(small), small)

@@ -13,7 +13,8 @@ _LARGEST_GROWTH = math.log(1000.0 / 16)
 ENDLESS = 1e30
 """More than the sum of all numbers that a network gives for an image."""
 _BLOCK = 128
-_CHAIN = 24
+_ROUNDS = 25
+"""Of suppression inside a block where it has no loop; an odd number, see `_settled`."""
 
 
 def area(boxes: Tensor) -> Tensor:
@@ -96,8 +97,12 @@ def greedy_nms(boxes: Tensor, valid: Tensor, threshold: float, group: Tensor | N
     data. Box j stays if no better box that stays overlaps it: `keep = valid and not any(overlap and keep)`. Taken
     as an iteration, every round settles one more link of each chain "a suppresses b, which would have suppressed
     c, ..." (Zheng et al.: Cluster-NMS, 2020). Going block by block in order of score, with what stayed in earlier
-    blocks already settled, leaves only chains inside a block of 128 to the rounds. The result is exactly the
-    greedy one if no chain inside a block has more than 24 links; trained networks show a handful.
+    blocks already settled, leaves only chains inside a block of 128 to the rounds. Trained networks show chains of a
+    handful of links.
+
+    On a CPU the rounds go on until nothing changes: the result is exactly the greedy one. On a GPU there are 25, so it
+    is the greedy one if no chain inside a block has more than 25 links. Of a longer chain boxes may be missing, but
+    never do two of those that stay suppress each other.
 
     Args:
         boxes: `(B, K, 4)` in descending score.
@@ -117,14 +122,43 @@ def greedy_nms(boxes: Tensor, valid: Tensor, threshold: float, group: Tensor | N
     for start in range(0, count, _BLOCK):
         end = min(start + _BLOCK, count)
         alive, rest = rest[:, : end - start], rest[:, end - start :]
-        within = overlap[:, start:end, start:end]
-        keep = alive
-        for _ in range(min(_CHAIN, end - start - 1)):
-            keep = alive * _unsuppressed(within, keep)
+        keep = _settled(overlap[:, start:end, start:end], alive)
         kept.append(keep)
         if end < count:
             rest = rest * _unsuppressed(overlap[:, start:end, end:], keep)
     return torch.cat(kept, dim=1) > 0
+
+
+def _settled(overlap: Tensor, alive: Tensor) -> Tensor:
+    """Iterates until it is settled which boxes of a block stay: `(B, I, I)`, `(B, I)` -> `(B, I)`, 0 or 1.
+
+    Each round turns more than those that stay into fewer, and fewer into more. It begins with more, all that are
+    alive, so after an odd number of rounds none is too many.
+    """
+
+    alive = alive.clone(memory_format=torch.contiguous_format)  # a loop in a graph keeps strides, and it is a slice
+
+    def another(keep: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+        return alive * _unsuppressed(overlap, keep), keep.clone()
+
+    def unsettled(keep: Tensor, before: Tensor) -> Tensor:
+        return (keep != before).any()
+
+    state = another(alive, alive)
+    if not _can_loop(alive):
+        for _ in range(min(_ROUNDS, alive.shape[1]) - 1):
+            state = another(*state)
+    elif torch.compiler.is_compiling():
+        state = torch.while_loop(unsettled, another, state)
+    else:  # outside a graph `torch.while_loop` would compile one
+        while unsettled(*state):
+            state = another(*state)
+    return state[0]
+
+
+def _can_loop(boxes: Tensor) -> bool:
+    """Returns whether a loop may end by the data: TensorRT takes none, and no CUDA graph captures one."""
+    return not boxes.is_cuda
 
 
 def _unsuppressed(overlap: Tensor, keep: Tensor) -> Tensor:

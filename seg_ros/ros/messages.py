@@ -83,8 +83,10 @@ def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceM
 def detections(header: Header, result: Instances, classes: ClassMap) -> vision.Detection2DArray:
     """Makes the message of the objects as boxes, with the class name as `class_id` and the object's id as `id`.
 
-    A box is the network's own, in pixels, x to the right and y down, and not rotated; `pose` is left empty. Ids are
-    those of `instances`: they hold within one message and follow no object from frame to frame.
+    A box is the network's own, in pixels, x to the right and y down, and not rotated; `pose` is left empty. It is
+    estimated apart from the mask, and fits true objects better than the smallest box around the mask, which is the
+    `roi` in `instances`. Ids are those of `instances`: they hold within one message and follow no object from frame to
+    frame.
     """
     msg = vision.Detection2DArray(header=header)
     rows = zip(result.class_id.tolist(), result.score.tolist(), result.box.tolist(), strict=True)

@@ -10,9 +10,8 @@ from rclpy.clock import Clock
 
 from seg_ros.classes import ClassMap
 from seg_ros.engines.threads import set_threads
-from seg_ros.errors import FrameError
 from seg_ros.mailbox import NewestFirst
-from seg_ros.results import Frame, Selection, Wanted
+from seg_ros.results import Frame, Result, Selection, Wanted
 from seg_ros.ros.cameras import Camera
 from seg_ros.ros.failures import LostFrames
 from seg_ros.ros.image_io import decode_serialized
@@ -96,7 +95,7 @@ class Worker:
             try:
                 frame = decode_serialized(received.message, camera.kind)
                 check_age(frame.stamp, self._now(), parameters.max_frame_age)
-            except FrameError as error:
+            except Exception as error:
                 self._failures.lost(camera, error)
                 continue
             frames.append(Decoded(camera, frame, received.topics, time.perf_counter() - start))
@@ -110,11 +109,19 @@ class Worker:
             with self._watchdog.paused():  # it may compile, which takes its time
                 self._runner.prepare(frames[0])
         for decoded, result in zip(batch, self._runner.run(frames, wanted), strict=True):
-            start = time.perf_counter()
-            decoded.camera.publishers.publish(Outcome(result, self._classes, parameters), decoded.topics)
-            now, stamp = self._now(), result.frame.stamp
-            timings = {"decode": decoded.seconds, **result.timings, "publish": time.perf_counter() - start}
-            decoded.camera.statistics.published(timings, age(stamp, now), oddity(stamp, now), result.output.capped)
+            try:
+                if isinstance(result, Exception):
+                    raise result
+                self._publish(decoded, result, parameters)
+            except Exception as error:
+                self._failures.lost(decoded.camera, error)
+
+    def _publish(self, decoded: Decoded, result: Result, parameters: Parameters) -> None:
+        start = time.perf_counter()
+        decoded.camera.publishers.publish(Outcome(result, self._classes, parameters), decoded.topics)
+        now, stamp = self._now(), result.frame.stamp
+        timings = {"decode": decoded.seconds, **result.timings, "publish": time.perf_counter() - start}
+        decoded.camera.statistics.published(timings, age(stamp, now), oddity(stamp, now), result.output.capped)
         self._failures.recovered()
 
     def _lost(self, batch: Sequence[Message | Decoded], error: Exception) -> None:

@@ -15,7 +15,7 @@ from seg_ros import overlay
 from seg_ros.classes import ClassMap
 from seg_ros.geometry import Resize
 from seg_ros.metrics.average_precision import AveragePrecision
-from seg_ros.metrics.truth import Truth
+from seg_ros.metrics.truth import MIN_PIXELS, Truth
 from seg_ros.pasting import paste
 from seg_ros.results import Frame, Instances, Selection
 from seg_ros.training.augment import Augment
@@ -88,15 +88,17 @@ class InstanceEvaluation(Evaluation):
         self, precision: AveragePrecision, found: list[Found], pictures: InstancePictures, classes: ClassMap
     ) -> None:
         self.found, self.classes = found, classes
-        self.figures = precision.summary()
+        self.figures = {**precision.summary(), "all_sizes": precision.of_all_sizes()}
         self.score = {name: self.figures[name] for name in ("mask_ap", "mask_ap50", "box_ap")}
         self._pictures = pictures
 
     def table(self) -> list[str]:
         lines = class_table(self.figures["ap"])
-        for kind in ("mask", "box"):
-            ap, ap50, ap75 = (100 * self.figures[f"{kind}_{name}"] for name in ("ap", "ap50", "ap75"))
-            lines.append(f"{kind} AP {ap:.1f}  AP50 {ap50:.1f}  AP75 {ap75:.1f}")
+        sizes = {f"objects of {MIN_PIXELS} pixels and more": self.figures, "all objects": self.figures["all_sizes"]}
+        for objects, figures in sizes.items():
+            for kind in ("mask", "box"):
+                ap, ap50, ap75 = (100 * figures[f"{kind}_{name}"] for name in ("ap", "ap50", "ap75"))
+                lines.append(f"{kind} AP {ap:.1f}  AP50 {ap50:.1f}  AP75 {ap75:.1f}  {objects}")
         return lines
 
     def draw(self, folder: Path) -> list[str]:

@@ -98,6 +98,15 @@ def test_ignored_objects_are_neither_hit_nor_miss():
     assert summary((true, found((THIRD, 1, 0.95), (LEFT, 1, 0.9))))["mask_ap"] == 0.5  # a plain miss
 
 
+def test_objects_too_small_to_count_are_misses_among_all_sizes():
+    ap, small = AveragePrecision(CLASSES), (40, 5, 45, 10)
+    ap.add(truth((LEFT, 1), (small, 1), (THIRD, 1), ignore=[False, False, True]), found((LEFT, 1, 0.9)))
+    assert ap.summary()["mask_ap"] == 1.0
+    everything = ap.of_all_sizes()
+    assert everything.keys() == ap.summary().keys() - {"ap"}
+    assert everything["mask_ap"] == everything["box_ap50"] == pytest.approx(51 / 101, abs=1e-4)  # a crowd is none
+
+
 def test_classes_are_judged_apart():
     got = summary((truth((LEFT, 1), (RIGHT, 2)), found((LEFT, 1, 0.9), (RIGHT, 1, 0.95))))
     assert got["ap"] == {"car": 0.5, "person": 0.0}

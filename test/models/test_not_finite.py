@@ -14,7 +14,7 @@ from torch import nn
 from seg_ros.classes import CAMVID
 from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
-from seg_ros.models import boxes, roi_align
+from seg_ros.models import roi_align
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
 from seg_ros.models.mask_rcnn import mask_rcnn
 from seg_ros.results import Frame
@@ -117,8 +117,7 @@ def engine(request, tmp_path_factory):
     name, precision = request.param.split()
     torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boxes, "_CHAIN", 1)  # less to compile
-        patch.setattr(roi_align, "_SAMPLES", 1)
+        patch.setattr(roi_align, "_SAMPLES", 1)  # less to compile
         folder = tmp_path_factory.mktemp("engines")
         yield open_engine(name, Poured().eval(), (1, *SIZE), "poured", folder, precision, "cpu")
 

@@ -197,6 +197,18 @@ def test_detections():
 
 
 @needs_vision_msgs
+def test_the_box_of_the_network_and_the_box_of_the_mask_go_by_one_id():
+    result = found()
+    masks = messages.instances(messages.header(FRAME), result, CAMVID).instances
+    boxes = messages.detections(messages.header(FRAME), result, CAMVID).detections
+    assert [str(mask.id) for mask in masks] == [box.id for box in boxes]
+    for i, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
+        assert (mask.roi.x_offset, mask.roi.y_offset, mask.roi.width, mask.roi.height) == tuple(result.roi[i])
+        left = box.bbox.center.position.x - box.bbox.size_x / 2
+        assert left == result.box[i, 0] != mask.roi.x_offset
+
+
+@needs_vision_msgs
 def test_label_info():
     msg = messages.label_info(messages.header(FRAME), CAMVID, 0.5)
     assert {c.class_id: c.class_name for c in msg.class_map} == dict(enumerate(CAMVID.names))

@@ -69,6 +69,8 @@ def test_the_truth_scores_one(street, size):
     assert evaluation.score == {name: figures[name] for name in ("mask_ap", "mask_ap50", "box_ap")}
     assert figures["mask_ap50"] == figures["box_ap"] == 1
     assert figures["mask_ap"] > 0.85  # masks have 28 cells a side
+    assert 0 < figures["all_sizes"]["mask_ap"] <= figures["mask_ap"]
+    assert any("all objects" in line for line in evaluation.table())
     assert figures["ap"].keys() == {"car", "pedestrian", "bicyclist"}
     assert [f.index for f in found] == [0, 1]
     assert evaluation.contact_sheet().shape[1:] == (1200, 3)
