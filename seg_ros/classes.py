@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,19 @@ class ClassMap:
             "colors": [list(c) for c in self.colors],
             "things": sorted(self.things),
         }
+
+    @classmethod
+    def read(cls, path: Path) -> ClassMap:
+        """Reads a classes file: JSON of `names`, `colors` and, if there are any, `things`.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: if it holds anything else.
+        """
+        try:
+            return cls.from_dict(schema.parse(path.read_bytes()))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
     @classmethod
     def from_dict(cls, data: Any) -> ClassMap:
