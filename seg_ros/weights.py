@@ -103,16 +103,19 @@ def load_model(path: str | Path, architecture: str = "") -> tuple[nn.Module, Man
                 f"{path}: expected a class map of {manifest.arguments.get(name)} {name}, as the network has, got "
                 f"{count}: {', '.join(manifest.classes.names)}; write the file with the classes it was trained on"
             )
-    _check_tensors(path, manifest, tensors)
+    check_tensors(path, manifest, tensors)
     model = network.build(**manifest.arguments)
     model.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
     return model.eval(), manifest
 
 
-def _check_tensors(path: str | Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> None:
+def check_tensors(path: str | Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> None:
     """Compares names, shapes and kinds of tensors with those of the network, which is built without memory for that.
 
     So a file can claim a large network only by being as large itself.
+
+    Raises:
+        WeightsError: if one differs, or the network refuses the arguments in the manifest.
     """
     try:
         with torch.device("meta"), _Undrawn():

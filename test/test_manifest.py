@@ -140,7 +140,7 @@ def test_tensors_of_another_kind(tmp_path, small_weights):
 def test_shapes_are_those_of_the_network(name):
     arguments = SMALL_INSTANCE if name == "mask_rcnn" else {"classes": 11}
     manifest = Manifest(name, arguments, CAMVID, (64, 96))
-    weights._check_tensors("a", manifest, MODELS[name].build(**arguments).state_dict())
+    weights.check_tensors("a", manifest, MODELS[name].build(**arguments).state_dict())
 
 
 def test_a_manifest_is_right_from_the_start():
