@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import colorsys
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from seg_ros import schema
+
 UNLABELLED = 255
 """Label image value of a pixel that has no class (`vision_msgs/VisionClass.UNLABELED`)."""
+_LONGEST_NAME = 256
+"""Characters of a class name."""
+_check_name = schema.text(_LONGEST_NAME)
+_check = schema.record(
+    {
+        "names": schema.array(_check_name, 1, UNLABELLED),
+        "colors": schema.array(schema.array(schema.whole(0, 255), 3, 3), 1, UNLABELLED),
+        "things": schema.array(schema.whole(0, UNLABELLED - 1), 0, UNLABELLED),
+    },
+    optional=["things"],
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +35,10 @@ class ClassMap:
         colors: `(r, g, b)`, 0..255, by id.
         things: ids of countable objects ("things"); every other id is "stuff" (Kirillov et al.,
             Panoptic Segmentation, 2019).
+
+    Raises:
+        ValueError: if there are not 1 to 255 classes, each with a name of its own, which can be printed, and a colour;
+            if a colour lies outside 0..255, or a thing is no class.
     """
 
     names: tuple[str, ...]
@@ -29,6 +48,11 @@ class ClassMap:
     def __post_init__(self) -> None:
         if not 1 <= len(self.names) <= UNLABELLED:
             raise ValueError(f"a class map needs 1 to {UNLABELLED} classes, got {len(self.names)}")
+        for index, name in enumerate(self.names):
+            _check_name(f"class name {index}", name)
+        twice = next((n for i, n in enumerate(self.names) if n in self.names[:i]), None)
+        if twice is not None:
+            raise ValueError(f"expected class names that differ, got {twice!r} twice: give each class its own")
         if len(self.colors) != len(self.names):
             raise ValueError(f"{len(self.names)} class names but {len(self.colors)} colours: give one each")
         if not all(len(c) == 3 and all(0 <= v <= 255 for v in c) for c in self.colors):
@@ -53,7 +77,26 @@ class ClassMap:
         }
 
     @classmethod
-    def from_dict(cls, data: dict) -> ClassMap:
+    def read(cls, path: Path) -> ClassMap:
+        """Reads a classes file: JSON of `names`, `colors` and, if there are any, `things`.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: if it holds anything else.
+        """
+        try:
+            return cls.from_dict(schema.parse(path.read_bytes()))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_dict(cls, data: Any) -> ClassMap:
+        """Makes a class map of what a JSON file holds: `names`, `colors` and, if there are any, `things`.
+
+        Raises:
+            ValueError: if it is anything else.
+        """
+        _check("classes", data)
         return cls(
             tuple(data["names"]),
             tuple(tuple(c) for c in data["colors"]),

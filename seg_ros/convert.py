@@ -12,16 +12,15 @@ Files are opened with `torch.load(weights_only=True)`, which builds tensors and 
 
 from __future__ import annotations
 
-import pickle
 import re
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from seg_ros.classes import ClassMap, distinct_colors
+from seg_ros.classes import UNLABELLED, ClassMap, distinct_colors
 from seg_ros.errors import WeightsError
-from seg_ros.weights import Manifest
+from seg_ros.weights import Manifest, check_tensors
 
 VOC_NAMES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -50,6 +49,12 @@ has 1067 columns, and 1056 is the nearest multiple of the stride 32, so that not
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
+EPSILON = 1e-5
+"""What PyTorch's batch normalisation adds to the variance."""
+
+_MASKS = "roi_heads.mask_predictor.mask_fcn_logits.weight"
+"""Every Mask R-CNN of torchvision has this parameter."""
+
 State = dict[str, Tensor]
 
 
@@ -57,13 +62,13 @@ def read_pth(path: str | Path) -> State:
     """Reads the tensors of a `.pth` file by name; a wrapping dict (`state_dict`, `model`) is opened.
 
     Raises:
-        WeightsError: if the file is missing, no PyTorch file, or holds anything but tensors.
+        WeightsError: if the file is missing, no PyTorch file, or holds anything but tensors with names.
     """
     if not Path(path).is_file():
         raise WeightsError(f"{path}: no such file")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # whatever a damaged pickle makes its reader raise
         raise WeightsError(f"{path}: expected a PyTorch file of tensors only, got: {error}") from error
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
@@ -72,34 +77,78 @@ def read_pth(path: str | Path) -> State:
         state = {name: t for name, t in state.items() if name != "mask_values"}  # milesial's script adds this list
     if not isinstance(state, dict) or not state or not all(isinstance(t, Tensor) for t in state.values()):
         raise WeightsError(f"{path}: expected a dict of tensors, got {type(state).__name__} of something else")
+    odd = next((name for name, t in state.items() if not isinstance(name, str) or t.layout != torch.strided), None)
+    if odd is not None:
+        raise WeightsError(
+            f"{path}: expected dense tensors by their names, got {odd!r:.100} for a {state[odd].layout} tensor; save "
+            "the network's state_dict()"
+        )
     return state
 
 
-def convert(state: State, classes: ClassMap | None = None, input_size: tuple[int, int] | None = None) -> tuple:
+def frozen_epsilon(state: State) -> float | None:
+    """Returns what the frozen normalisation layers of a Mask R-CNN add to the variance; None if it has none.
+
+    The tensors cannot tell, and it matters where variances are small. In torchvision's published COCO weights, which
+    are known by their 91 classes, and in what is trained from them, it is 0; trained from an ImageNet backbone, 1e-5.
+
+    Raises:
+        WeightsError: if there are such layers and the weights are not the published ones.
+    """
+    if not _frozen(state):
+        return None
+    if _count(state, _MASKS) == len(COCO_NAMES):
+        return 0.0
+    raise WeightsError(
+        "expected to be told the epsilon of the frozen batch normalisation, which the file does not say: give "
+        "--epsilon 0 if the network was trained from torchvision's COCO weights, --epsilon 1e-5 if from an ImageNet "
+        "backbone (it is the eps of FrozenBatchNorm2d)"
+    )
+
+
+def convert(
+    state: State,
+    classes: ClassMap | None = None,
+    input_size: tuple[int, int] | None = None,
+    epsilon: float | None = None,
+) -> tuple[Manifest, State]:
     """Recognises the layout of `state` and returns `(manifest, tensors)` for `seg_ros.weights.save`.
 
     Args:
         classes: names and colours; None takes torchvision's VOC names for 21 classes (of Mask R-CNN: COCO's for 91),
             else numbers. All classes of a Mask R-CNN but its background are thing classes, in ascending id.
         input_size: `(H, W)` in pixels that the node runs it at; None is (480, 640), and for Mask R-CNN `COCO_SIZE`.
+        epsilon: that the frozen normalisation of a Mask R-CNN adds to the variance; None: as `frozen_epsilon` says.
 
     Raises:
-        WeightsError: if the layout is none of the table above, or `classes` has another number of classes or things.
+        WeightsError: if the layout is none of the table above, a tensor is missing or has another shape than there,
+            `classes` has another number of classes or things, or `epsilon` is needed.
+        ValueError: if `input_size` is none.
     """
+    if epsilon is not None and not _frozen(state):
+        raise WeightsError("expected no epsilon: there is no frozen batch normalisation that would add it")
+    manifest, tensors = _converted(state, classes, input_size, epsilon)
+    check_tensors("what was converted", manifest, tensors)
+    return manifest, tensors
+
+
+def _converted(
+    state: State, classes: ClassMap | None, input_size: tuple[int, int] | None, epsilon: float | None
+) -> tuple[Manifest, State]:
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # both U-Nets take pixels scaled to 0..1
     if "classifier.4.weight" in state and "backbone.conv1.weight" in state:
         depth = 101 if "backbone.layer3.22.conv1.weight" in state else 50
         architecture, tensors = "fcn_torchvision", state
         arguments = {"depth": depth, "aux": "aux_classifier.4.weight" in state}
-        mean, std, count = IMAGENET_MEAN, IMAGENET_STD, len(state["classifier.4.weight"])
+        mean, std, count = IMAGENET_MEAN, IMAGENET_STD, _count(state, "classifier.4.weight")
     elif "inc.double_conv.0.weight" in state:
         architecture, (arguments, tensors) = "unet", _milesial(state)
-        count = len(tensors["head.weight"])
+        count = _count(tensors, "head.weight")
     elif "encoder1.enc1conv1.weight" in state:
         architecture, (arguments, tensors) = "unet", _mateuszbuda(state)
-        count = len(tensors["head.weight"])
-    elif "roi_heads.mask_predictor.mask_fcn_logits.weight" in state:
-        return _mask_rcnn(state, classes, input_size or COCO_SIZE)
+        count = _count(tensors, "head.weight")
+    elif _MASKS in state:
+        return _mask_rcnn(state, classes, input_size or COCO_SIZE, epsilon)
     else:
         raise WeightsError(
             "expected the layout of torchvision's FCN or Mask R-CNN, or of a U-Net that seg_ros.convert knows, "
@@ -113,15 +162,35 @@ def convert(state: State, classes: ClassMap | None = None, input_size: tuple[int
     return Manifest(architecture, arguments | {"classes": count}, classes, size, mean, std), tensors
 
 
-def _mask_rcnn(state: State, classes: ClassMap | None, input_size: tuple[int, int]) -> tuple[Manifest, State]:
+def _tensor(state: State, name: str) -> Tensor:
+    if name not in state or not state[name].ndim:
+        got = "none" if name not in state else "a single number"
+        raise WeightsError(f"tensor {name!r}: expected one of that layout, got {got}; the file is not whole")
+    return state[name]
+
+
+def _count(state: State, name: str) -> int:
+    """The number of classes: outputs of the layer `name`."""
+    count = len(_tensor(state, name))
+    if not 1 <= count <= UNLABELLED:
+        raise WeightsError(f"tensor {name!r}: expected 1 to {UNLABELLED} classes, got {count}")
+    return count
+
+
+def _mask_rcnn(
+    state: State, classes: ClassMap | None, input_size: tuple[int, int], epsilon: float | None
+) -> tuple[Manifest, State]:
     old = [  # of the published v1 file; torchvision renames them as it loads
         (r"(backbone\.fpn\.(?:inner|layer)_blocks\.\d)\.(weight|bias)$", r"\1.0.\2"),
         (r"rpn\.head\.conv\.(weight|bias)$", r"rpn.head.conv.0.0.\1"),
         (r"roi_heads\.mask_head\.mask_fcn(\d)\.", lambda m: f"roi_heads.mask_head.{int(m[1]) - 1}.0."),
         (r"", r""),
     ]
-    tensors = _unfrozen(_renamed(state, old))
-    count = len(state["roi_heads.mask_predictor.mask_fcn_logits.weight"])
+    epsilon = frozen_epsilon(state) if epsilon is None else epsilon
+    tensors = _renamed(state, old)
+    if epsilon is not None:
+        tensors = _unfrozen(tensors, epsilon)
+    count = _count(state, _MASKS)
     if classes is None:
         names = COCO_NAMES if count == len(COCO_NAMES) else ("background", *(f"class_{i}" for i in range(1, count)))
         classes = ClassMap(names, _colors(count), frozenset(range(1, count)))
@@ -135,21 +204,30 @@ def _mask_rcnn(state: State, classes: ClassMap | None, input_size: tuple[int, in
     return Manifest("mask_rcnn", arguments, classes, input_size, IMAGENET_MEAN, IMAGENET_STD), tensors
 
 
-def _unfrozen(state: State) -> State:
-    """Turns torchvision's FrozenBatchNorm2d into a BatchNorm2d that computes the same.
+def _frozen(state: State) -> list[str]:
+    """The layers of a Mask R-CNN that are torchvision's FrozenBatchNorm2d, which counts no batches."""
+    layers = [name.removesuffix(".running_var") for name in state if name.endswith(".running_var")]
+    return [layer for layer in layers if _MASKS in state and f"{layer}.num_batches_tracked" not in state]
 
-    A frozen one counts no batches. The published detectors were trained with one that adds no epsilon to the variance
-    (torchvision sets it to 0 as it loads them), BatchNorm2d adds 1e-5, and some of their variances are as small. The
-    weight makes up for it: taking 1e-5 off the variance would leave only rounding errors of the small ones.
+
+def _unfrozen(state: State, epsilon: float) -> State:
+    """Turns torchvision's FrozenBatchNorm2d, which adds `epsilon`, into a BatchNorm2d that computes the same.
+
+    BatchNorm2d adds 1e-5 to the variance. The published detectors were trained with a frozen one that adds nothing
+    (torchvision sets it to 0 as it loads them), and some of their variances are as small. The weight makes up for it:
+    taking 1e-5 off the variance would leave only rounding errors of the small ones.
     """
+    if not 0 <= epsilon < 1:
+        raise WeightsError(f"expected an epsilon in 0..1, got {epsilon}")
     tensors = dict(state)
-    for name in state:
-        layer, _, last = name.rpartition(".")
-        if last != "running_var" or f"{layer}.num_batches_tracked" in state:
-            continue
-        variance = state[name].double().clamp(min=1e-30)
-        weight = state[f"{layer}.weight"]
-        tensors[f"{layer}.weight"] = (weight * ((variance + 1e-5) / variance).sqrt()).to(weight.dtype)
+    for layer in _frozen(state):
+        variance = state[f"{layer}.running_var"].double()
+        weight = _tensor(state, f"{layer}.weight")
+        if weight.shape != variance.shape:
+            got = tuple(weight.shape)
+            raise WeightsError(f"tensor '{layer}.weight': expected {tuple(variance.shape)}, got {got}")
+        scale = ((variance + EPSILON) / (variance + epsilon).clamp(min=1e-30)).sqrt()
+        tensors[f"{layer}.weight"] = (weight * scale).to(weight.dtype)
         tensors[f"{layer}.num_batches_tracked"] = torch.zeros((), dtype=torch.int64)
     return tensors
 
@@ -164,7 +242,7 @@ def _milesial(state: State) -> tuple[dict, State]:
         (r"up(\d)\.conv\.double_conv\.(\d)\.", lambda m: f"up.{int(m[1]) - 1}.conv.{m[2]}."),
         (r"outc\.conv\.", r"head."),
     ]
-    return {"width": len(state["inc.double_conv.0.weight"]), "depth": 4}, _renamed(state, rules)
+    return {"width": len(_tensor(state, "inc.double_conv.0.weight")), "depth": 4}, _renamed(state, rules)
 
 
 def _mateuszbuda(state: State) -> tuple[dict, State]:
@@ -179,12 +257,15 @@ def _mateuszbuda(state: State) -> tuple[dict, State]:
     tensors = _renamed(state, rules)
     for level in range(4):  # theirs concatenates (up, skip), ours (skip, up)
         name = f"up.{level}.conv.0.weight"
-        up, skip = tensors[name].chunk(2, dim=1)
+        if _tensor(tensors, name).ndim != 4:
+            raise WeightsError(f"tensor {name!r}: expected 4 dimensions, got {tuple(tensors[name].shape)}")
+        up, skip = tensors[name].tensor_split(2, dim=1)
         tensors[name] = torch.cat((skip, up), dim=1)
-    if len(tensors["head.weight"]) == 1:  # theirs ends in one sigmoid: a soft-max of (0, logit) is the same
+    if len(_tensor(tensors, "head.weight")) == 1:  # theirs ends in one sigmoid: a soft-max of (0, logit) is the same
         for name in ("head.weight", "head.bias"):
-            tensors[name] = torch.cat((torch.zeros_like(tensors[name]), tensors[name]))
-    return {"width": len(state["encoder1.enc1conv1.weight"]), "depth": 4}, tensors
+            logit = _tensor(tensors, name)
+            tensors[name] = torch.cat((torch.zeros_like(logit), logit))
+    return {"width": len(_tensor(state, "encoder1.enc1conv1.weight")), "depth": 4}, tensors
 
 
 def _renamed(state: State, rules: list) -> State:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import reprlib
 from pathlib import Path
 
+from seg_ros import schema
 from seg_ros.classes import ClassMap
 from seg_ros.errors import WeightsError
 from seg_ros.models import MODELS
@@ -17,8 +19,25 @@ from seg_ros.share import expanded, folders
 
 KEY = "seg_ros"
 """Key of the manifest in the header's metadata."""
-_LARGEST_HEADER = 100 * 2**20
-"""Bytes; the format does not allow more."""
+_LARGEST_HEADER = 16 * 2**20
+"""Bytes: a line for each of 100,000 tensors, and the manifest."""
+_LONGEST = 2**20
+"""Characters of a manifest: twice what 255 classes with the longest names need."""
+_ARGUMENT = schema.any_of(
+    "true, false, a finite number or a short text",
+    schema.flag, schema.whole(-(2**31), 2**31), schema.number(-1e9, 1e9), schema.text(100),
+)  # fmt: skip
+_CHECKS = {
+    "architecture": schema.one_of(MODELS),
+    "arguments": schema.table(_ARGUMENT, 64),
+    "input_size": schema.array(schema.whole(1, 8192), 2, 2),
+    "mean": schema.array(schema.number(-1e3, 1e3), 3, 3),
+    "std": schema.array(schema.number(1e-6, 1e6), 3, 3),
+    "dataset": schema.text(10_000),
+    "score": schema.table(schema.number(-1e9, 1e9), 64),
+    "licence": schema.text(100_000),
+}
+"""What each field must be; `classes` checks itself. What a network takes as argument its builder checks."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +53,9 @@ class Manifest:
         dataset: what it was trained on.
         score: figures on held-out data, such as `{"miou": 0.85}`.
         licence: terms of use of the weights.
+
+    Raises:
+        ValueError: if a field is not what it must be; the message begins with its name.
     """
 
     architecture: str
@@ -51,17 +73,36 @@ class Manifest:
         """Returns what the network is for, one of `seg_ros.models.TASKS`."""
         return MODELS[self.architecture].task
 
+    def __post_init__(self) -> None:
+        for name, check in _CHECKS.items():
+            check(name, getattr(self, name))
+
     def to_json(self) -> str:
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return json.dumps(fields | {"classes": self.classes.to_dict()}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        fields = json.loads(text)
+        """Reads what `to_json` writes.
+
+        Raises:
+            ValueError: if it is anything else.
+        """
+        if not isinstance(text, str) or len(text) > _LONGEST:
+            raise ValueError(f"expected a text of at most {_LONGEST} characters, got {reprlib.repr(text)}")
+        fields = schema.parse(text)
+        _check_names("manifest", fields)
         fields["classes"] = ClassMap.from_dict(fields["classes"])
         for name in ("input_size", "mean", "std"):
-            fields[name] = tuple(fields[name])
+            if isinstance(fields.get(name), list):
+                fields[name] = tuple(fields[name])
         return cls(**fields)
+
+
+_check_names = schema.record(
+    {field.name: lambda where, value: None for field in dataclasses.fields(Manifest)},
+    optional=("mean", "std", "dataset", "score", "licence"),
+)
 
 
 def find(name: str | Path) -> Path:
@@ -99,23 +140,28 @@ def read_manifest(path: str | Path) -> Manifest:
     path = find(path)
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
-        head = file.read(size) if size <= _LARGEST_HEADER else b""
+        if size > _LARGEST_HEADER:
+            raise WeightsError(
+                f"{path}: expected safetensors with a header of at most {_LARGEST_HEADER} bytes, got one of {size}"
+            )
+        head = file.read(size)
     try:
-        return parse(path, json.loads(head)["__metadata__"][KEY])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        text = schema.parse(head)["__metadata__"][KEY]
+    except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path}: expected safetensors with a seg_ros manifest in the header: {error!r}") from error
+    return parse(path, text)
 
 
 def parse(path: Path, text: str) -> Manifest:
     """Reads the manifest from the JSON text in the header of `path`.
 
     Raises:
-        WeightsError: if it is no manifest, or names an unknown network.
+        WeightsError: if it is no manifest: the message names the field, what was expected and what it holds.
     """
     try:
-        manifest = Manifest.from_json(text)
-    except (ValueError, TypeError, KeyError) as error:
-        raise WeightsError(f"{path}: the manifest does not read ({error!r}); written by another version?") from error
-    if manifest.architecture not in MODELS:
-        raise WeightsError(f"{path}: expected an architecture of {sorted(MODELS)}, got {manifest.architecture!r}")
-    return manifest
+        return Manifest.from_json(text)
+    except ValueError as error:
+        raise WeightsError(
+            f"{path}: the manifest does not read: {error}; it is damaged or of another version: write the file again "
+            "with seg_ros.weights.save"
+        ) from error

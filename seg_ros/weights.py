@@ -7,6 +7,7 @@ A digest over the manifest and every tensor is checked before a network sees the
 from __future__ import annotations
 
 import hashlib
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from seg_ros.errors import WeightsError
 from seg_ros.manifest import KEY, Manifest, find, parse
@@ -67,7 +69,7 @@ def load(path: str | Path) -> tuple[Manifest, dict[str, Tensor]]:
         ) from error
     if KEY not in metadata or "sha256" not in metadata:
         raise WeightsError(
-            f"{path}: expected a seg_ros manifest in the header, got keys {sorted(metadata)}; "
+            f"{path}: expected a seg_ros manifest in the header, got keys {reprlib.repr(sorted(metadata))}; "
             "write the file with seg_ros.weights.save"
         )
     actual = _digest(metadata[KEY], tensors)
@@ -95,26 +97,55 @@ def load_model(path: str | Path, architecture: str = "") -> tuple[nn.Module, Man
             "change the parameter 'model' or the weights"
         )
     network = MODELS[manifest.architecture]
-    try:
-        model = network.build(**manifest.arguments)
-    except ValueError as error:
-        raise WeightsError(f"{path}: {error}") from error
     for name, count in network.count(manifest.classes).items():
         if manifest.arguments.get(name) != count:
             raise WeightsError(
                 f"{path}: expected a class map of {manifest.arguments.get(name)} {name}, as the network has, got "
                 f"{count}: {', '.join(manifest.classes.names)}; write the file with the classes it was trained on"
             )
-    expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
-    actual = {name: tuple(t.shape) for name, t in tensors.items()}
+    check_tensors(path, manifest, tensors)
+    model = network.build(**manifest.arguments)
+    model.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
+    return model.eval(), manifest
+
+
+def check_tensors(path: str | Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> None:
+    """Compares names, shapes and kinds of tensors with those of the network, which is built without memory for that.
+
+    So a file can claim a large network only by being as large itself.
+
+    Raises:
+        WeightsError: if one differs, or the network refuses the arguments in the manifest.
+    """
+    try:
+        with torch.device("meta"), _Undrawn():
+            state = MODELS[manifest.architecture].build(**manifest.arguments).state_dict()
+    except ValueError as error:
+        raise WeightsError(
+            f"{path}: the manifest's arguments do not build the network {manifest.architecture}: {error}; write the "
+            "file with those it was trained with"
+        ) from error
+    expected, actual = ({name: _described(t) for name, t in each.items()} for each in (state, tensors))
     if expected != actual:
         name = min(n for n in expected.keys() | actual.keys() if expected.get(n) != actual.get(n))
         raise WeightsError(
             f"{path}: tensor {name!r}: expected {expected.get(name, 'none')}, got {actual.get(name, 'none')}; "
             f"these are no weights for {manifest.architecture} with {manifest.arguments}"
         )
-    model.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
-    return model.eval(), manifest
+
+
+class _Undrawn(TorchFunctionMode):
+    """Draws no normal numbers: for tensors without memory PyTorch imports its compiler first, which takes 2 s."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):  # noqa: ANN204 (as PyTorch declares it)
+        kwargs = kwargs or {}
+        if function in (Tensor.normal_, nn.init.normal_):
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)
+
+
+def _described(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} of {'floating point' if tensor.is_floating_point() else tensor.dtype}"
 
 
 def digest(tensors: Mapping[str, Tensor], manifest: Manifest) -> str:

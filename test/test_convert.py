@@ -12,7 +12,7 @@ from torch import nn
 from seg_ros import weights
 from seg_ros.classes import ClassMap
 from seg_ros.cli import convert as cli
-from seg_ros.convert import COCO_NAMES, VOC_NAMES, convert, read_pth
+from seg_ros.convert import _MASKS, COCO_NAMES, VOC_NAMES, _unfrozen, convert, frozen_epsilon, read_pth
 from seg_ros.errors import WeightsError
 from seg_ros.models import MODELS
 from seg_ros.models.fcn import TorchvisionFCN
@@ -174,14 +174,16 @@ def test_torchvisions_mask_rcnn(detector, tmp_path):
     assert "roi_heads.mask_head.mask_fcn1.weight" in old
     assert not [name for name in old if "num_batches_tracked" in name]
 
-    manifest, tensors = convert(old)
+    with pytest.raises(WeightsError, match=r"give --epsilon 0 if .* COCO weights, --epsilon 1e-5 if from an ImageNet"):
+        convert(old)
+    manifest, tensors = convert(old, epsilon=0.0)
     assert manifest.arguments == {"things": 3, "depth": 50, "norm": False}
     assert (manifest.classes.names, manifest.classes.things) == (
         ("background", "class_1", "class_2", "class_3"),
         {1, 2, 3},
     )
     assert (manifest.mean, manifest.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    again = convert(state)
+    again = convert(state, epsilon=0.0)
     assert again[0] == manifest
     assert again[1].keys() == tensors.keys()
     assert all(torch.equal(t, tensors[name]) for name, t in again[1].items())
@@ -229,7 +231,7 @@ def test_half_precision_keeps_channels_that_were_hardly_used(tmp_path, small_ins
     manifest, state = weights.load(small_instance_weights)
     frozen = {name: t for name, t in state.items() if not name.endswith("num_batches_tracked")}
     frozen["backbone.body.bn1.running_var"][0] = 0.0
-    tensors = convert(frozen)[1]
+    tensors = _unfrozen(frozen, 0.0)
     weights.save(tmp_path / "half.safetensors", tensors, manifest, half=True)
     model, _ = weights.load_model(tmp_path / "half.safetensors")
     assert all(t.isfinite().all() for t in model.state_dict().values())
@@ -279,3 +281,83 @@ def test_wrapped_state_is_opened(tmp_path):
         read_pth(tmp_path / "text.pth")
     with pytest.raises(WeightsError, match="no such file"):
         read_pth(tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 1e-5, 1e-3])
+def test_frozen_normalisation_computes_the_same_with_every_epsilon(epsilon):
+    frozen = torchvision().ops.FrozenBatchNorm2d(16, eps=epsilon)
+    frozen.running_var.copy_(torch.logspace(-12, 1, 16))
+    frozen.weight.copy_(frozen.running_var.sqrt())
+    frozen.running_mean.uniform_()
+    frozen.bias.uniform_()
+    state = {f"bn.{name}": t for name, t in frozen.state_dict().items()} | {_MASKS: torch.zeros(3)}
+    tensors = _unfrozen(state, epsilon)
+    ours = nn.BatchNorm2d(16).eval()
+    ours.load_state_dict({name.removeprefix("bn."): t for name, t in tensors.items() if name != _MASKS})
+    images = torch.randn(2, 16, 4, 4)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), frozen(images), rtol=1e-5, atol=1e-5)
+
+
+def test_epsilon_of_the_published_coco_weights_is_known():
+    with torch.device("meta"):
+        state = mask_rcnn(90).state_dict()
+    frozen = {name: t for name, t in state.items() if not name.endswith("num_batches_tracked")}
+    assert frozen_epsilon(frozen) == 0.0
+    assert frozen_epsilon(state) is None
+    assert convert(frozen)[1].keys() == convert(frozen, epsilon=1e-5)[1].keys() == state.keys()
+    with pytest.raises(WeightsError, match="expected no epsilon: there is no frozen batch normalisation"):
+        convert(state, epsilon=0.0)
+    for nonsense in (-1e-5, float("nan"), 1.0):
+        with pytest.raises(WeightsError, match=r"expected an epsilon in 0\.\.1, got"):
+            convert(frozen, epsilon=nonsense)
+
+
+def test_the_epsilon_is_an_option_and_printed(tmp_path, capsys):
+    state = {n: t for n, t in mask_rcnn(2).state_dict().items() if not n.endswith("num_batches_tracked")}
+    torch.save(state, tmp_path / "their.pth")
+    options = [str(tmp_path / "their.pth"), "--output", str(tmp_path / "ours.safetensors"), "--half"]
+    with pytest.raises(SystemExit, match=r"convert: expected to be told the epsilon .* give --epsilon 0 if"):
+        cli.main(options)
+    cli.main([*options, "--epsilon", "1e-5"])
+    assert capsys.readouterr().out.endswith("epsilon of the frozen batch normalisation: 1e-05, as given\n")
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({1: torch.zeros(1)}, "expected dense tensors by their names, got 1 for a torch.strided tensor"),
+        ({"a": torch.zeros(1), 1: torch.zeros(1)}, "expected dense tensors by their names, got 1 for"),
+        ({"a": torch.eye(2).to_sparse()}, "expected dense tensors by their names, got 'a' for a torch.sparse_coo"),
+        ({}, "expected a dict of tensors"),
+    ],
+)
+def test_a_state_that_is_none(tmp_path, state, message):
+    torch.save(state, tmp_path / "odd.pth")
+    with pytest.raises(WeightsError, match=f"odd.pth: {message}"):
+        read_pth(tmp_path / "odd.pth")
+
+
+@pytest.fixture(scope="module")
+def published():
+    """A state of every layout."""
+    with torch.device("meta"):
+        return {
+            "fcn": TorchvisionFCN(21).state_dict(),
+            "mask_rcnn": published_layout(mask_rcnn(90).state_dict()),
+            "milesial": Reference("milesial").published(),
+            "mateuszbuda": Reference("mateuszbuda", classes=1).published(),
+        }
+
+
+@pytest.mark.parametrize("layout", ["fcn", "mask_rcnn", "milesial", "mateuszbuda"])
+def test_a_missing_or_misshapen_tensor_is_named(published, layout):
+    state = published[layout]
+    convert(state)
+    names = [name for name in state if not name.endswith("num_batches_tracked")]
+    for name in [*names[:: len(names) // 4], names[-2], *(n for n in names if n == _MASKS)]:
+        lacking = {n: t for n, t in state.items() if n != name}
+        shapes = (torch.zeros((), device="meta"), torch.zeros(7, 1, 1, 1, 1, device="meta"))
+        for odd in (lacking, *(state | {name: t} for t in shapes)):
+            with pytest.raises(WeightsError, match=r"tensor|got tensors|trained with bilinear"):
+                convert(odd)

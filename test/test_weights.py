@@ -1,7 +1,6 @@
 """Weights files: what is wrong with one is said, and nothing in one is executed."""
 
 import dataclasses
-import json
 import os
 import pickle
 
@@ -88,14 +87,6 @@ def test_wrong_architecture_is_named(small_weights):
         weights.load_model(small_weights, "fcn")
 
 
-def test_unknown_architecture_is_named(tmp_path, small_weights):
-    manifest, tensors = weights.load(small_weights)
-    other = Manifest("transformer", {}, manifest.classes, (64, 96))
-    weights.save(tmp_path / "other.safetensors", tensors, other)
-    with pytest.raises(WeightsError, match=r"expected an architecture of \[.*'unet', .*\], got 'transformer'"):
-        weights.load_model(tmp_path / "other.safetensors")
-
-
 def test_tensors_of_another_shape_are_named(tmp_path, small_weights):
     manifest, _ = weights.load(small_weights)
     wider = MODELS["unet"].build(classes=11, width=8, depth=2, stem=True).state_dict()
@@ -166,22 +157,6 @@ def test_another_number_of_things(tmp_path):
         weights.load_model(path)
 
 
-@pytest.mark.parametrize(
-    ("threshold", "message"),
-    [
-        (1.5, r"objects\.safetensors: score_threshold must be in 0\.\.1, got 1\.5"),
-        ("high", "mask_rcnn refuses the arg"),
-    ],
-)
-def test_thresholds_that_are_none(tmp_path, small_instance_weights, threshold, message):
-    manifest, tensors = weights.load(small_instance_weights)
-    arguments = manifest.arguments | {"score_threshold": threshold}
-    path = tmp_path / "objects.safetensors"
-    weights.save(path, tensors, dataclasses.replace(manifest, arguments=arguments))
-    with pytest.raises(WeightsError, match=message):
-        weights.load_model(path)
-
-
 def test_safetensors_without_manifest(tmp_path):
     path = tmp_path / "plain.safetensors"
     safetensors.torch.save_file({"a": torch.zeros(1)}, path)
@@ -189,19 +164,17 @@ def test_safetensors_without_manifest(tmp_path):
         weights.load(path)
 
 
-def test_manifest_of_another_version(tmp_path):
-    path, text, tensors = tmp_path / "new.safetensors", json.dumps({"architecture": "unet"}), {"a": torch.zeros(1)}
-    sha = weights._digest(text, tensors)
-    safetensors.torch.save_file(tensors, path, {"seg_ros": text, "sha256": sha})
-    with pytest.raises(WeightsError, match="the manifest does not read"):
-        weights.load(path)
-
-
-def test_failed_save_leaves_the_old_file(tmp_path, small_weights):
+def test_failed_save_leaves_the_old_file(tmp_path, small_weights, monkeypatch):
     manifest, tensors = weights.load(small_weights)
     path = tmp_path / "kept.safetensors"
     weights.save(path, tensors, manifest)
     before = path.read_bytes()
-    with pytest.raises(TypeError):
-        weights.save(path, tensors, Manifest("unet", {"a": object()}, CAMVID, (64, 96)))
+
+    def full(tensors, path, metadata):
+        path.write_bytes(before[:100])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(OSError, match="no space left"):
+        weights.save(path, tensors, manifest)
     assert path.read_bytes() == before

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     from seg_ros.training.datasets import render_street
     from seg_ros.training.start import Start
     from seg_ros.training.tasks import TASKS
-    from seg_ros.training.train import Recipe, Trainer
+    from seg_ros.training.train import Recipe, Trainer, checkpoint
 
     parser = argparse.ArgumentParser(
         prog="train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -73,6 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
     add("--resume", action="store_true", help="go on from --run")
     args = parser.parse_args(arguments)
 
+    if args.resume:
+        checkpoint(args.run)  # before anything is rendered
     torch.manual_seed(args.seed)
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -89,6 +91,8 @@ def main(arguments: list[str] | None = None) -> None:
         if shape[name] != count:
             raise ValueError(f"expected {name}={count} as in the class map, got {name}={shape[name]}; leave it out")
     manifest = Manifest(args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence)
+    for part in ("train", "val"):
+        print("\n".join(TASKS[network.task](manifest).survey(data / part, learn=part == "train")), flush=True)
     model = network.build(**shape)
     if args.start:
         start = Start.read(args.start)

@@ -13,6 +13,24 @@ MIN_PIXELS = 32
 objects of the street) it cannot be recognised, and counts neither as hit nor as miss."""
 
 
+_LARGEST = 2**31
+"""Bytes of the masks of a picture: 7,000 objects at 640 x 480, 170 at 12 Mpixel."""
+
+
+def blank_masks(count: int, size: tuple[int, int]) -> np.ndarray:
+    """Returns masks to draw `count` objects into, `(count, *size) uint8`, all 0.
+
+    Raises:
+        ValueError: if they would take more than 2 GiB.
+    """
+    if count * size[0] * size[1] > _LARGEST:
+        most = _LARGEST // (size[0] * size[1])
+        raise ValueError(
+            f"expected at most {most} objects in a picture of {tuple(size)} px, got {count}; cut it into smaller ones"
+        )
+    return np.zeros((count, *size), np.uint8)
+
+
 @dataclasses.dataclass(frozen=True)
 class Truth:
     """The true objects of one picture: N of them, and N may be 0.
@@ -66,7 +84,7 @@ class Truth:
             things: class ids of objects; objects of other classes are left out.
 
         Raises:
-            ValueError: if the shapes differ.
+            ValueError: if the shapes differ, or the masks would take more than 2 GiB.
         """
         if label.shape != instance.shape:
             raise ValueError(f"label {label.shape} and instance {instance.shape} differ in shape")
@@ -79,7 +97,7 @@ class Truth:
         votes = np.bincount(place << 8 | label.ravel()[where], minlength=len(present) << 8).reshape(-1, 256)
         class_id = votes.argmax(axis=1)
         small = votes.sum(axis=1) < MIN_PIXELS
-        masks = np.zeros((len(present), instance.size), np.uint8)
+        masks = blank_masks(len(present), instance.shape).reshape(len(present), instance.size)
         masks[place, where] = 1
         wanted = np.isin(class_id, list(things))
         masks = masks.reshape(-1, *instance.shape)

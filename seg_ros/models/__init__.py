@@ -10,6 +10,8 @@ import dataclasses
 import importlib
 from typing import TYPE_CHECKING
 
+from seg_ros.models.arguments import check_types
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -52,12 +54,13 @@ class Network:
         """Returns the network with random weights, in training mode.
 
         Raises:
-            ValueError: if the builder refuses its arguments.
+            ValueError: if an argument is not of the type that the builder declares, or the builder refuses it.
         """
         builder = getattr(importlib.import_module(f"{__name__}.{self.module}"), self.builder)
+        check_types(builder, arguments)
         try:
             return builder(**arguments)
-        except TypeError as error:
+        except (TypeError, RuntimeError, OverflowError) as error:  # the latter are PyTorch's, of sizes that cannot be
             raise ValueError(f"{self.builder} refuses the arguments {arguments}: {error}") from error
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seg_ros.models import SEMANTIC
+from seg_ros.models.arguments import CLASSES, within
 from seg_ros.models.resnet import ResNet
 
 
@@ -25,7 +26,7 @@ class FCN(nn.Module):
         finest: smallest stride that has a score layer: 4, 8, 16 or 32.
 
     Raises:
-        ValueError: for another stride or depth.
+        ValueError: for another stride, or depth and width that a `ResNet` does not take, or less than one class.
     """
 
     task = SEMANTIC
@@ -35,6 +36,7 @@ class FCN(nn.Module):
         strides = (4, 8, 16, 32)
         if finest not in strides:
             raise ValueError(f"finest, the smallest stride, must be one of {strides}, got {finest}")
+        within(1, CLASSES, classes=classes)
         self.backbone = ResNet(depth, width)
         self.skip = strides.index(finest)
         self.scores = nn.ModuleList(nn.Conv2d(c, classes, 1) for c in self.backbone.channels[self.skip :])
@@ -63,12 +65,16 @@ class TorchvisionFCN(nn.Module):
         classes: number of classes C.
         depth: 50 or 101.
         aux: whether there is an auxiliary head; published weights have one.
+
+    Raises:
+        ValueError: for another depth, or less than one class.
     """
 
     task = SEMANTIC
 
     def __init__(self, classes: int, depth: int = 50, aux: bool = True) -> None:
         super().__init__()
+        within(1, CLASSES, classes=classes)
         self.backbone = ResNet(depth, dilated=True)
         self.classifier = _head(self.backbone.channels[3], classes)
         self.aux_classifier = _head(self.backbone.channels[2], classes) if aux else None

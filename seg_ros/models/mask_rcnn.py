@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seg_ros.models import INSTANCES
+from seg_ros.models.arguments import CLASSES, within
 from seg_ros.models.boxes import clip, decode, finite, greedy_nms, take
 from seg_ros.models.fpn import FPN
 from seg_ros.models.resnet import ResNet
@@ -65,7 +66,7 @@ class MaskRCNN(nn.Module):
         detections: number of detections of an image.
 
     Raises:
-        ValueError: if a threshold lies outside 0..1, or `detections` is below 1.
+        ValueError: if a threshold lies outside 0..1, or `detections` outside 1..10,000.
     """
 
     task = INSTANCES
@@ -80,10 +81,8 @@ class MaskRCNN(nn.Module):
         detections: int = 100,
     ) -> None:
         super().__init__()
-        for name, value in (("score_threshold", score_threshold), ("nms_threshold", nms_threshold)):
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f"{name} must be in 0..1, got {value}")
-        _at_least_one(detections=detections)
+        within(0, 1, score_threshold=score_threshold, nms_threshold=nms_threshold)
+        within(1, 10_000, detections=detections)
         self.backbone, self.rpn, self.roi_heads = backbone, rpn, roi_heads
         self.score_threshold, self.nms_threshold, self.detections = score_threshold, nms_threshold, detections
         self.canonical = 7.0 * rpn.anchor  # 224 pixels for 32: the paper's ratio
@@ -214,9 +213,11 @@ def mask_rcnn(
         score_threshold, nms_threshold: see `MaskRCNN`.
 
     Raises:
-        ValueError: if a number is below 1, or a threshold outside 0..1.
+        ValueError: if a number is below 1 or beyond all use, or a threshold outside 0..1.
     """
-    _at_least_one(things=things, channels=channels, hidden=hidden, anchor=anchor, proposals=proposals)
+    within(1, CLASSES, things=things)
+    within(1, 8192, channels=channels, hidden=hidden, anchor=anchor)
+    within(1, 10_000, proposals=proposals)
     return MaskRCNN(
         Backbone(ResNet(depth, width), channels, norm),
         RPN(channels, 2 if norm else 1, anchor, proposals),
@@ -225,9 +226,3 @@ def mask_rcnn(
         nms_threshold,
         detections,
     )
-
-
-def _at_least_one(**numbers: float) -> None:
-    for name, number in numbers.items():
-        if number < 1:
-            raise ValueError(f"{name} must be 1 or more, got {number}")

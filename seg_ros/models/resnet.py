@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from seg_ros.models.arguments import within
+
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 """Number of residual blocks in each of the four layers, by depth."""
 
@@ -71,13 +73,14 @@ class ResNet(nn.Module):
         channels, strides: of the feature maps, highest resolution first.
 
     Raises:
-        ValueError: for another depth.
+        ValueError: for another depth, or a width outside 0.01..16.
     """
 
     def __init__(self, depth: int = 18, width: float = 1.0, dilated: bool = False, stem: bool = False) -> None:
         super().__init__()
         if depth not in BLOCKS:
             raise ValueError(f"ResNet depth must be one of {sorted(BLOCKS)}, got {depth}")
+        within(0.01, 16, width=width)
         block = BasicBlock if depth < 50 else Bottleneck
         self.widths = widths = [max(1, round(width * c)) for c in (64, 128, 256, 512)]
         self.conv1 = nn.Conv2d(3, widths[0], 7, stride=2, padding=3, bias=False)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seg_ros.models import SEMANTIC
+from seg_ros.models.arguments import CLASSES, within
 from seg_ros.models.resnet import ResNet
 
 
@@ -91,15 +92,14 @@ class UNet(nn.Module):
         channels: of the decoder's blocks, highest resolution first; None takes the encoder's.
 
     Raises:
-        ValueError: if `classes` is below 1.
+        ValueError: if `classes` is not in 1..255.
     """
 
     task = SEMANTIC
 
     def __init__(self, encoder: nn.Module, classes: int, channels: Sequence[int] | None = None) -> None:
         super().__init__()
-        if classes < 1:
-            raise ValueError(f"classes must be 1 or more, got {classes}")
+        within(1, CLASSES, classes=classes)
         self.encoder = encoder
         *skips, last = encoder.channels
         outputs = [*(channels or skips), last]
@@ -140,10 +140,10 @@ def unet(classes: int, width: int = 64, depth: int = 4, stem: bool = False) -> U
             at the end: a quarter of the work, for real time on small machines.
 
     Raises:
-        ValueError: if a number is below 1.
+        ValueError: if `width` is not in 1..1024, `depth` not in 1..8, or `classes` not in 1..255.
     """
-    if min(classes, width, depth) < 1:
-        raise ValueError(f"classes, width and depth must be 1 or more, got {classes}, {width}, {depth}")
+    within(1, 1024, width=width)
+    within(1, 8, depth=depth)
     model = UNet(Encoder(width, depth, stem), classes)
     # In weights files the tensors of this encoder have no prefix: down.0.0.weight, not encoder.down.0.0.weight.
     model.register_state_dict_post_hook(_without_prefix)
@@ -160,7 +160,7 @@ def unet_resnet(classes: int, depth: int = 18, width: float = 1.0) -> UNet:
         width: multiplies the channels of every layer of the ResNet and the decoder.
 
     Raises:
-        ValueError: for another depth, or less than one class.
+        ValueError: for another depth or width than a `ResNet` takes, or less than one class.
     """
     encoder = ResNet(depth, width, stem=True)
     return UNet(encoder, classes, [encoder.widths[0], *encoder.widths[:3]])

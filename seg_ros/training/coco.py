@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from pycocotools.coco import COCO
 
+from seg_ros import schema
 from seg_ros.classes import ClassMap
-from seg_ros.metrics.truth import Truth
+from seg_ros.metrics.truth import Truth, blank_masks
 from seg_ros.training.pictures import annotated, coordinates, listed_pictures, read_rgb
 
 FILE = "annotations.json"
@@ -18,6 +19,9 @@ _EXPECTED = (
     "COCO's {images: [{id, file_name, height, width}], categories: [{id, name}], "
     "annotations: [{id, image_id, category_id, segmentation}]}"
 )
+_side = schema.whole(1, 65535)
+_LONGEST = 4 * 10**6
+"""Pixels: outlines of a picture together. pycocotools walks along each, and keeps 40 bytes a pixel of it."""
 _SHAPES = "a segmentation of polygons [[x0, y0, x1, y1, ...], ...] or run lengths {size, counts}"
 
 
@@ -56,7 +60,7 @@ class CocoPictures:
             self._coco = _load(self._path)
             self._class_id = self._classes_of_categories(classes)
             ids = sorted(self._coco.imgs)
-            self._size = {i: (self._coco.imgs[i]["height"], self._coco.imgs[i]["width"]) for i in ids}
+            self._size = {i: _size(self._coco.imgs[i]) for i in ids}
             found = listed_pictures(self._path, [self._coco.imgs[i]["file_name"] for i in ids])
         self._pictures = [(file, i) for file, i in zip(found, ids, strict=True) if file is not None]
         self.files = [file for file, _ in self._pictures]
@@ -80,17 +84,19 @@ class CocoPictures:
 
         Raises:
             ValueError: if the picture does not decode, it or a mask has another size than in the file, or a
-                segmentation is none.
+                segmentation is none; if outlines are too long, or masks too large, to be drawn.
         """
         file, number = self._pictures[index]
         size = self._size[number]
         objects = [o for o in self._coco.imgToAnns[number] if self._class_id[o["category_id"]] in self._things]
+        pixels = read_rgb(file, size)  # first: masks are of the picture's size, not of what the file claims
         with annotated(f"{self._path}: {file.name}", _SHAPES):
-            masks = np.zeros((len(objects), *size), np.uint8)
+            _check_outlines(objects)
+            masks = blank_masks(len(objects), size)
             for mask, o in zip(masks, objects, strict=True):
                 mask[:] = self._mask(o, size)
         class_id = np.array([self._class_id[o["category_id"]] for o in objects], np.int64)
-        return read_rgb(file, size), Truth.of(masks, class_id, np.array([o.get("iscrowd", 0) for o in objects], bool))
+        return pixels, Truth.of(masks, class_id, np.array([o.get("iscrowd", 0) for o in objects], bool))
 
     def _mask(self, item: dict, size: tuple[int, int]) -> np.ndarray | int:
         shape = item["segmentation"]
@@ -106,5 +112,34 @@ class CocoPictures:
 
 
 def _load(path: Path) -> COCO:
+    data = schema.parse(path.read_bytes())
+    if not isinstance(data, dict):
+        raise ValueError(f"expected {_EXPECTED}, got something else: a {type(data).__name__}")
+    coco = COCO()
+    coco.dataset = data
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports each step
-        return COCO(path)
+        coco.createIndex()
+    return coco
+
+
+def _size(image: dict) -> tuple[int, int]:
+    for name in ("height", "width"):
+        _side(f"{name} of {image['file_name']!r:.200}", image[name])
+    return image["height"], image["width"]
+
+
+def _check_outlines(objects: list[dict]) -> None:
+    """Refuses what would take minutes and all memory to draw.
+
+    Raises:
+        ValueError: if the outlines of `objects` are longer together than `_LONGEST`.
+    """
+    shapes = [o["segmentation"] for o in objects]
+    outlines = [coordinates(p) for shape in shapes if isinstance(shape, list) for p in shape if len(p) >= 6]
+    length = sum(np.abs(np.diff(o[: o.size // 2 * 2].reshape(-1, 2), axis=0)).max(axis=1).sum() for o in outlines)
+    if length > _LONGEST:
+        points = sum(o.size // 2 for o in outlines)
+        raise ValueError(
+            f"expected outlines of at most {_LONGEST} px together, got {length:.0f} px along {points} points; "
+            "these are no outlines of objects: draw them again"
+        )

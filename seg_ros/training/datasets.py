@@ -14,6 +14,7 @@ from torch import Tensor
 from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
 from seg_ros.scenes import Street
 from seg_ros.sources import picture_files
+from seg_ros.training.pictures import decoded
 
 Sample = tuple[np.ndarray, np.ndarray]
 """RGB image `(H, W, 3) uint8` and label image `(H, W) uint8`, 255 = unlabelled."""
@@ -26,6 +27,7 @@ def load_classes(root: Path, classes: str = "") -> ClassMap:
 
     Raises:
         FileNotFoundError: if there is no such file.
+        ValueError: if it is no classes file.
     """
     if classes == "camvid":
         return CAMVID
@@ -35,7 +37,7 @@ def load_classes(root: Path, classes: str = "") -> ClassMap:
             f"{path}: no classes file; write one ({{'names': [...], 'colors': [[r, g, b], ...]}}) or pass "
             "--classes camvid"
         )
-    return ClassMap.from_dict(json.loads(path.read_text()))
+    return ClassMap.read(path)
 
 
 def pairs(root: Path) -> list[tuple[Path, Path]]:
@@ -56,18 +58,25 @@ def read_sample(image: Path, label: Path, classes: int) -> Sample:
     """Reads one pair. Label ids of `classes` or more mean unlabelled and come back as 255.
 
     Raises:
-        ValueError: if a file does not decode or the sizes differ.
+        ValueError: if a file does not decode or is cut off, or the sizes differ.
     """
-    pixels = cv2.imread(str(image), cv2.IMREAD_COLOR)
-    ids = cv2.imread(str(label), cv2.IMREAD_UNCHANGED)
-    if pixels is None or ids is None:
-        raise ValueError(f"{image if pixels is None else label}: does not decode")
-    if ids.ndim != 2 or ids.dtype != np.uint8 or ids.shape != pixels.shape[:2]:
-        raise ValueError(
-            f"{label}: expected an 8-bit, one-channel image of {pixels.shape[:2]}, got {ids.dtype} {ids.shape}"
-        )
+    pixels, ids = decoded(image, cv2.IMREAD_COLOR), read_label(label)
+    if ids.shape != pixels.shape[:2]:
+        raise ValueError(f"{label}: expected an 8-bit, one-channel image of {pixels.shape[:2]}, got {ids.shape}")
     ids[ids >= classes] = UNLABELLED
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), ids
+
+
+def read_label(path: Path) -> np.ndarray:
+    """Reads a label image as it is, `(H, W) uint8`.
+
+    Raises:
+        ValueError: if the file does not decode, or is no 8-bit, one-channel image.
+    """
+    ids = decoded(path, cv2.IMREAD_UNCHANGED)
+    if ids.ndim != 2 or ids.dtype != np.uint8:
+        raise ValueError(f"{path}: expected an 8-bit, one-channel image, got {ids.dtype} {ids.shape}")
+    return ids
 
 
 class LabelImages(torch.utils.data.Dataset):

@@ -23,6 +23,7 @@ from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
 from seg_ros.training.datasets import load_classes
 from seg_ros.training.detection import Targets
 from seg_ros.training.instances import InstancePictures, collate, default_classes
+from seg_ros.training.shares import count, lines
 from seg_ros.training.task import Evaluation, Task, TrainingData, class_table
 
 EVERYTHING = Selection(score_threshold=0.0, max_detections=65535)
@@ -39,6 +40,22 @@ class InstanceTask(Task):
         if given or (root / "classes.json").is_file():
             return load_classes(root, given)
         return default_classes(root / "train")
+
+    def survey(self, root: Path, learn: bool) -> list[str]:
+        pictures = InstancePictures(root, self.manifest.classes)
+
+        def ids(index: int) -> np.ndarray:
+            truth = pictures.read(index)[1]
+            return truth.class_id[~truth.ignore]
+
+        classes, counts = self.manifest.classes, count(len(pictures), ids, np.any)
+        names = {i: classes.names[i] for i in sorted(classes.things)}
+        if not counts.any():
+            raise ValueError(
+                f"{root}: no object of class {', '.join(names.values())} with {MIN_PIXELS} pixels or more in "
+                f"{len(pictures)} pictures, so nothing is learned or compared; are the thing classes those of the data?"
+            )
+        return lines(root, "objects", counts, names)
 
     def training_data(self, root: Path, augment: Augment) -> TrainingData:
         def loss(model: nn.Module, images: Tensor, objects: list[dict[str, Tensor]]) -> Tensor:

@@ -14,6 +14,7 @@ from seg_ros.metrics.truth import Truth
 from seg_ros.training import coco, via
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes, pairs, read_sample
+from seg_ros.training.pictures import decoded
 
 
 class InstanceImages:
@@ -45,13 +46,11 @@ class InstanceImages:
         """Reads a picture `(H, W, 3) uint8` RGB, and its objects.
 
         Raises:
-            ValueError: if a file does not decode, or the sizes differ.
+            ValueError: if a file does not decode or is cut off, the sizes differ, or the masks are too large.
         """
         path = self._instances[index]
         image, label = read_sample(*self._pairs[index], len(self._classes))
-        instance = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if instance is None:
-            raise ValueError(f"{path}: does not decode")
+        instance = decoded(path, cv2.IMREAD_UNCHANGED)
         if instance.dtype not in (np.uint8, np.uint16) or instance.shape != label.shape:
             raise ValueError(
                 f"{path}: expected a 16-bit, one-channel image of {label.shape}, got {instance.dtype} {instance.shape}"

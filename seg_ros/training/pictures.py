@@ -1,16 +1,18 @@
-"""Shared parts of the readers of annotation files: the pictures that a file lists, and what is wrong with it."""
+"""Shared parts of the readers of data sets: pictures, the pictures that a file lists, and what is wrong with it."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import logging
+import reprlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
+from PIL import Image
 
 _log = logging.getLogger(__name__)
 _FAR = 1e5
@@ -54,6 +56,10 @@ def annotated(where: Path | str, expected: str) -> Iterator[None]:
         raise ValueError(f"{where}: expected {expected}; {error} is missing") from error
     except ValueError as error:  # has what was expected in its text
         raise ValueError(f"{where}: {error}") from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # a name that no file can have
+        raise ValueError(f"{where}: expected {expected}, got {error.strerror}") from error
     except (TypeError, AttributeError, AssertionError, OverflowError) as error:
         raise ValueError(f"{where}: expected {expected}, got something else: {error}") from error
 
@@ -66,8 +72,30 @@ def coordinates(values: ArrayLike) -> np.ndarray:
     """
     numbers = np.asarray(values, np.float64)
     if not np.isfinite(numbers).all():
-        raise ValueError(f"expected finite coordinates, got {values}")
+        raise ValueError(f"expected finite coordinates, got {reprlib.repr(values)}")
     return numbers.clip(-_FAR, _FAR)
+
+
+def decoded(path: Path, mode: int) -> np.ndarray:
+    """Reads a picture by OpenCV, in one of its modes.
+
+    Raises:
+        ValueError: if the file does not decode, or is cut off: OpenCV fills what is missing of a JPEG with grey.
+    """
+    _check_whole(path)
+    pixels = cv2.imread(str(path), mode)
+    if pixels is None:
+        raise ValueError(f"{path}: does not decode")
+    return pixels
+
+
+@functools.cache  # once a process: it costs as much as to decode the picture
+def _check_whole(path: Path) -> None:
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: does not decode: {error}; it is cut off or damaged, fetch it again") from error
 
 
 def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -76,14 +104,12 @@ def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     With `size`, `(H, W)` of the annotations, it stays as stored if only so it has that size: annotation tools differ.
 
     Raises:
-        ValueError: if the file does not decode, or has another size.
+        ValueError: if the file does not decode, is cut off, or has another size.
     """
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if pixels is not None and size is not None and pixels.shape[:2] != tuple(size):
+    pixels = decoded(path, cv2.IMREAD_COLOR_RGB)
+    if size is not None and pixels.shape[:2] != tuple(size):
         shown = pixels.shape[:2]
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels = decoded(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
         if pixels.shape[:2] != tuple(size):
             raise ValueError(f"{path}: expected {size} px (height, width) as annotated, got {shown}")
-    if pixels is None:
-        raise ValueError(f"{path}: does not decode")
     return pixels

@@ -16,10 +16,11 @@ from seg_ros.classes import ClassMap
 from seg_ros.metrics.confusion import Confusion
 from seg_ros.training.augment import Augment
 from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
-from seg_ros.training.datasets import LabelImages, load_classes, pairs, read_sample
+from seg_ros.training.datasets import LabelImages, load_classes, pairs, read_label, read_sample
 from seg_ros.training.instances import refuse_objects
 from seg_ros.training.losses import class_weights, segmentation_loss
 from seg_ros.training.plots import confusion_matrix
+from seg_ros.training.shares import check_label_images, count, lines
 from seg_ros.training.task import Evaluation, Task, TrainingData, class_table
 
 
@@ -31,9 +32,19 @@ class SemanticTask(Task):
         refuse_objects(root / "train")
         return load_classes(root, given)
 
+    def survey(self, root: Path, learn: bool) -> list[str]:
+        classes, counts = self.manifest.classes, self._count(root)
+        check_label_images(root, counts, classes, every=learn)
+        return lines(root, "pixels", counts, dict(enumerate(classes.names)))
+
+    def _count(self, root: Path) -> np.ndarray:
+        files, classes = pairs(root), len(self.manifest.classes)
+        return count(len(files), lambda i: read_label(files[i][1]), lambda counts: counts[:classes].all())
+
     def training_data(self, root: Path, augment: Augment) -> TrainingData:
         pictures = LabelImages(root, len(self.manifest.classes), augment)
-        weight = class_weights(_shares(pictures))
+        pixels = self._count(root)[: len(self.manifest.classes)]
+        weight = class_weights(pixels / max(pixels.sum(), 1))
 
         def loss(model: nn.Module, images: Tensor, label: Tensor) -> Tensor:
             logits = model(images)["out"]
@@ -52,6 +63,8 @@ class SemanticTask(Task):
             one.add(truth, _label(graph, pixels, device))
             total.merge(one)
             scored.append(Scored(image, label, one.miou()))
+        if not total.truths.all():
+            check_label_images(root, self._count(root), classes, every=False)
         return SemanticEvaluation(total, scored, classes, graph, device)
 
 
@@ -101,12 +114,3 @@ class SemanticEvaluation(Evaluation):
 
 def _label(graph: nn.Module, pixels: np.ndarray, device: torch.device) -> np.ndarray:
     return graph(torch.from_numpy(pixels).unsqueeze(0).to(device))[0][0].cpu().numpy()
-
-
-def _shares(pictures: LabelImages) -> np.ndarray:
-    """Share of the labelled pixels by class, over at most 200 evenly spaced pictures."""
-    counts = np.zeros(256, np.int64)
-    for image, label in pictures.files[:: max(1, len(pictures) // 200)]:
-        counts += np.bincount(read_sample(image, label, pictures.classes)[1].ravel(), minlength=256)
-    counts = counts[: pictures.classes]
-    return counts / max(counts.sum(), 1)

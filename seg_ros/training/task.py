@@ -77,6 +77,19 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
+    def survey(self, root: Path, learn: bool) -> list[str]:
+        """Returns lines about what the truth of the data set in `root` holds: the share of each class.
+
+        Args:
+            root: of a data set.
+            learn: it is data to learn from: of label images each class must occur. Otherwise one must.
+
+        Raises:
+            FileNotFoundError, ValueError: if `root` is no such data set, or nothing can be learned from it or compared
+                with it.
+        """
+
+    @abc.abstractmethod
     def training_data(self, root: Path, augment: Augment) -> TrainingData:
         """Returns what to learn from the data set in `root`.
 

@@ -17,6 +17,8 @@ from seg_ros.models.graph import Normalise, make_graph
 from seg_ros.training.augment import Augment
 from seg_ros.training.tasks import TASKS
 
+CHECKPOINT = "checkpoint.pt"
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -93,10 +95,18 @@ class Trainer:
 
         Raises:
             FileNotFoundError: if there is none.
-            WeightsError: if it is of another network.
+            WeightsError: if it does not read, or is of another network.
         """
-        path = self.run / "checkpoint.pt"
-        state = torch.load(path, weights_only=True, map_location=self.device)
+        path = checkpoint(self.run)
+        try:
+            state = torch.load(path, weights_only=True, map_location=self.device)
+            missing = {"model", "average", "optimiser", "step", "epoch", "best", "random"} - state.keys()
+            if missing:
+                raise ValueError(f"no {min(missing)}")
+        except Exception as error:  # whatever a damaged pickle makes its reader raise
+            raise WeightsError(
+                f"{path}: expected a checkpoint of a run, got {error!r:.200}; it is damaged: leave --resume out"
+            ) from error
         try:
             self.model.load_state_dict(state["model"])
         except RuntimeError as error:
@@ -171,7 +181,21 @@ class Trainer:
         # Renamed into place, so that a run killed while writing still resumes.
         partial = self.run / ".checkpoint.partial"
         torch.save(state, partial)
-        partial.replace(self.run / "checkpoint.pt")
+        partial.replace(self.run / CHECKPOINT)
+
+
+def checkpoint(run: Path) -> Path:
+    """Returns the path of the checkpoint in the folder of a run.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    path = run / CHECKPOINT
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no run to resume there; give --run the folder of one, or leave --resume out to begin one"
+        )
+    return path
 
 
 def _narrowest(model: nn.Module) -> int:

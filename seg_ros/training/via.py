@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import reprlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from seg_ros import schema
 from seg_ros.classes import ClassMap
-from seg_ros.metrics.truth import Truth
+from seg_ros.metrics.truth import Truth, blank_masks
 from seg_ros.training.pictures import annotated, coordinates, listed_pictures, read_rgb
 
 FILE = "via_region_data.json"
+_CROSSINGS = 1000
 _EXPECTED = (
     'VIA\'s {"...": {filename, regions: [{shape_attributes: {name, ...}, region_attributes: {...}}]}}, the attributes '
     "only where there are several classes"
@@ -37,7 +39,7 @@ class ViaPictures:
     def __init__(self, root: Path, classes: ClassMap) -> None:
         path = root / FILE
         with annotated(path, _EXPECTED):
-            data = json.loads(path.read_text())
+            data = schema.parse(path.read_bytes())
             entries = list(data.get("_via_img_metadata", data).values())
             found = listed_pictures(path, [e["filename"] for e in entries])
         self._regions = []
@@ -56,11 +58,11 @@ class ViaPictures:
         """Reads a picture `(H, W, 3) uint8` RGB, and its objects.
 
         Raises:
-            ValueError: if the picture does not decode.
+            ValueError: if the picture does not decode, or the masks of its objects are too large.
         """
         pixels = read_rgb(self.files[index])
         regions = [r for r in self._regions[index] if r[0] in self._things]
-        masks = np.zeros((len(regions), *pixels.shape[:2]), np.uint8)
+        masks = blank_masks(len(regions), pixels.shape[:2])
         for mask, (_, shape) in zip(masks, regions, strict=True):
             _DRAW[shape["name"]](mask, shape)
         return pixels, Truth.of(masks, [class_id for class_id, _ in regions])
@@ -76,7 +78,8 @@ def _class_id(region: dict, classes: ClassMap) -> int:
     ids = [classes.names.index(name) for name in named if name in classes.names]
     if len(ids) != 1:
         raise ValueError(
-            f"expected region attributes that name one of the classes {', '.join(classes.names)}, got {attributes}"
+            f"expected region attributes that name one of the classes {', '.join(classes.names)}, got "
+            f"{reprlib.repr(attributes)}"
         )
     return ids[0]
 
@@ -91,11 +94,28 @@ def _shape(region: dict) -> dict:
     if name == "polygon":
         x, y = shape.values()
         if np.ndim(x) != 1 or np.shape(x) != np.shape(y) or not x:
-            raise ValueError(f"expected a polygon of as many x as y, at least one, got {given}")
+            raise ValueError(f"expected a polygon of as many x as y, at least one, got {reprlib.repr(given)}")
+        _check_outline(np.array(y))
     elif any(isinstance(value, list) for value in shape.values()) or min(list(shape.values())[2:]) < 0:
         size = " and ".join(_NUMBERS[name][2:])
-        raise ValueError(f"expected a {name} of single numbers, {size} not negative, got {given}")
+        raise ValueError(f"expected a {name} of single numbers, {size} not negative, got {reprlib.repr(given)}")
     return {"name": name, **shape, "degrees": float(np.rad2deg(coordinates(given.get("theta", 0.0))))}
+
+
+def _check_outline(y: np.ndarray) -> None:
+    """Refuses a polygon that crosses a row of pixels too often: the time to fill it rises with the cube of that.
+
+    Raises:
+        ValueError: if it is one.
+    """
+    ends = np.stack((y, np.roll(y, 1))) - y.min()
+    starts, stops = (np.bincount(part, minlength=ends.max() + 1) for part in (ends.min(axis=0), ends.max(axis=0)))
+    crossings = int((starts - stops).cumsum().max())
+    if crossings > _CROSSINGS:
+        raise ValueError(
+            f"expected a polygon that crosses a row of pixels at most {_CROSSINGS} times, got one of {len(y)} points "
+            f"that does so {crossings} times; that is no outline of an object: draw it again"
+        )
 
 
 def _polygon(mask: np.ndarray, shape: dict) -> None:

@@ -1,6 +1,8 @@
 """Training and evaluation as a user runs them, on a few small pictures."""
 
 import json
+import pickle
+import shutil
 
 import cv2
 import numpy as np
@@ -69,8 +71,47 @@ def test_starts_from_weights(data, tmp_path, capsys):
 
 
 def test_resume_without_a_run_says_so(data, tmp_path):
-    with pytest.raises(SystemExit, match=r"train: .*checkpoint.pt"):
+    with pytest.raises(SystemExit, match=r"^train: .*none/checkpoint.pt: no run to resume there; give --run"):
         train.main(options(data, tmp_path / "none", 1, "--resume"))
+
+
+def test_resume_from_a_damaged_checkpoint_says_so(data, tmp_path):
+    for content in (b"", b"nonsense", pickle.dumps([1], protocol=2)):
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(SystemExit, match=r"^train: .*checkpoint.pt: expected a checkpoint of a run, got"):
+            train.main(options(data, tmp_path, 1, "--resume"))
+
+
+def copied(data, root, change):
+    """The data set with each label image changed."""
+    shutil.copytree(data, root)
+    for file in root.glob("*/labels/*.png"):
+        cv2.imwrite(str(file), change(cv2.imread(str(file), cv2.IMREAD_UNCHANGED)))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda label: 255 * label, r"masks of 0, 255 alone, .* write 1 \(bright\) where they have 255"),
+        (lambda label: label + 100, r"class ids 0\.\.1, got no pixel of any class, only ids 100, 101"),
+        (lambda label: 0 * label, r"pixels of every class to learn from, got none of 1 \(bright\), only ids 0"),
+    ],
+)
+def test_masks_that_teach_nothing_are_refused(data, tmp_path, change, message):
+    root = copied(data, tmp_path / "data", change)
+    with pytest.raises(SystemExit, match=rf"^train: {root}/train: expected .*{message}"):
+        train.main(options(root, tmp_path / "run", 1))
+
+
+def test_a_picture_that_is_cut_off_stops_the_training(data, tmp_path, capsys):
+    root = copied(data, tmp_path / "data", lambda label: label)
+    picture = root / "train/images/0.jpg"
+    picture.write_bytes(picture.read_bytes()[:-500])
+    with pytest.raises(SystemExit, match=rf"^train: {picture}: does not decode: .*truncated.*; it is cut off"):
+        train.main(options(root, tmp_path / "run", 1))
+    out = capsys.readouterr().out.split()
+    assert out[out.index("bright") - 1] == "1"  # the shares came first
 
 
 def test_missing_data_says_so(tmp_path):

@@ -12,6 +12,7 @@ import torch
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from test.headers import lie
 from test.nodes import state
 
 
@@ -51,11 +52,16 @@ def pickled(path, good):
     path.write_bytes(pickle.dumps(Canary(path.parent / "canary")))
 
 
+def of_a_huge_network(path, good):
+    lie(path, good, arguments={"classes": 11, "width": 1024, "depth": 8})
+
+
 FAULTS = {
     "missing": ("a.safetensors", missing, {}, ["no such file", "give a path to a .safetensors file"]),
     "truncated": ("a.safetensors", truncated, {}, ["expected a whole safetensors file", "got one of {size} bytes"]),
     "one bit flipped": ("a.safetensors", flipped, {}, ["expected sha256", "got", "altered or damaged"]),
     "wrong architecture": ("a.safetensors", whole, {"model": "fcn"}, ["expected architecture 'fcn'", "got 'unet'"]),
+    "huge network": ("a.safetensors", of_a_huge_network, {}, ["tensor ", "expected (", "got "]),
     "pickle": ("a.pth", saved_by_torch, {}, ["expected safetensors", "got a PyTorch pickle"]),
     "bare pickle": ("a.pth", pickled, {}, ["expected safetensors", "got a PyTorch pickle"]),
     "renamed pickle": ("a.safetensors", saved_by_torch, {}, ["expected safetensors", "got a PyTorch pickle"]),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seg_ros.classes import CAMVID
-from seg_ros.metrics.truth import MIN_PIXELS, Truth
+from seg_ros.metrics.truth import MIN_PIXELS, Truth, blank_masks
 from seg_ros.scenes import Street
 
 
@@ -51,3 +51,11 @@ def test_small_is_ignored_and_empty_is_dropped():
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match=r"label \(4, 5\) and instance \(5, 4\) differ"):
         Truth.from_images(np.zeros((4, 5), np.uint8), np.zeros((5, 4), np.uint16), CAMVID.things)
+
+
+def test_masks_that_no_memory_holds_are_refused():
+    with pytest.raises(ValueError, match=r"at most 2 objects in a picture of \(30000, 30000\) px, got 3; cut it"):
+        blank_masks(3, (30_000, 30_000))
+    ids = np.arange(60_000, dtype=np.uint16).reshape(200, 300)
+    with pytest.raises(ValueError, match=r"at most 35791 objects in a picture of \(200, 300\) px, got 59999"):
+        Truth.from_images(np.zeros((200, 300), np.uint8), ids, {0})

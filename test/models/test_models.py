@@ -92,7 +92,7 @@ def test_exports_as_one_graph(name, arguments):
 
 def test_mask_rcnn_refuses_nonsense():
     for number in ("things", "channels", "anchor", "proposals", "detections"):
-        with pytest.raises(ValueError, match=f"{number} must be 1 or more, got 0"):
+        with pytest.raises(ValueError, match=f"{number}.* in (0|1).*, got 0"):
             create("mask_rcnn", **SMALL_INSTANCE | {number: 0})
     for threshold in ("score_threshold", "nms_threshold"):
         with pytest.raises(ValueError, match=rf"{threshold} must be in 0..1, got 1.5"):
@@ -121,9 +121,9 @@ def test_unet_is_symmetric_with_concatenating_skips():
 
 
 def test_unet_refuses_nonsense():
-    with pytest.raises(ValueError, match="must be 1 or more"):
+    with pytest.raises(ValueError, match=r"width must be in 1\.\.1024, got 0"):
         unet(classes=2, width=0)
-    with pytest.raises(ValueError, match="classes must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match=r"classes must be in 1\.\.255, got 0"):
         unet_resnet(classes=0)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from pycocotools import mask as rle
 
 from seg_ros.classes import ClassMap
-from seg_ros.training.instances import InstancePictures
+from seg_ros.training.instances import InstancePictures, default_classes
 
 CLASSES = ClassMap(("road", "car", "person"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)), frozenset({1, 2}))
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' own, with numpy 2
@@ -99,6 +100,8 @@ def test_enormous_polygons_are_cut(write):
 
 
 CAR = {"category_id": 90, "segmentation": [SQUARE]}
+ZIGZAG = [0, 0, 60, 40] * 50_000
+FAR = [-1e9, -1e9, 1e9, -1e9, 1e9, 1e9, -1e9, 1e9]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +119,14 @@ CAR = {"category_id": 90, "segmentation": [SQUARE]}
         (lambda data: with_shape(data, {"counts": [2400]}), r"a\.png: expected a segmentation .*; 'size' is missing"),
         (lambda data: with_shape(data, {"size": [40, 60], "counts": [9, 9000]}), r"a\.png: Invalid RLE"),
         (lambda data: with_shape(data, [[float("nan")] * 6]), r"a\.png: expected finite coordinates, got \[nan"),
+        (lambda data: with_size(data, "40", 60), "height of 'a.png': expected a whole number in 1..65535, got '40'"),
+        (lambda data: with_size(data, 40, -60), "width of 'a.png': expected a whole number in 1..65535, got -60"),
+        (lambda data: with_size(data, 40.5, 60), "height of 'a.png': expected a whole number in 1..65535, got 40.5"),
+        (
+            lambda data: with_shape(data, [ZIGZAG]),
+            r"a\.png: expected outlines of at most 4000000 px .* along 100000",
+        ),
+        (lambda data: with_shape(data, [FAR] * 9), r"a\.png: expected outlines of at most 4000000 px together, got"),
     ],
 )
 def test_a_malformed_file_is_named_in_one_line(write, change, message):
@@ -128,6 +139,11 @@ def test_a_malformed_file_is_named_in_one_line(write, change, message):
 
 def without(data, group, name):
     del data[group][0][name]
+    return data
+
+
+def with_size(data, height, width):
+    data["images"][0] |= {"height": height, "width": width}
     return data
 
 
@@ -152,3 +168,22 @@ def test_what_is_wrong_with_a_file_is_said(write):
         )
     with pytest.raises(ValueError, match=r"expected \(40, 60\) px \(height, width\) as annotated, got \(20, 30\)"):
         InstancePictures(write(size=(20, 30)), CLASSES).read(0)
+
+
+def test_a_size_that_the_picture_has_not_takes_no_memory(write):
+    path = write(CAR) / "annotations.json"
+    path.write_text(json.dumps(with_size(json.loads(path.read_text()), 60_000, 65_000)))
+    pictures = InstancePictures(path.parent, CLASSES)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"a\.png: expected \(60000, 65000\) px .* as annotated, got \(40, 60\)"):
+        pictures.read(0)
+    assert tracemalloc.get_traced_memory()[1] < 10e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["annotations.json", "classes.json"])
+def test_json_that_is_nested_deep(write, name):
+    root = write(CAR)
+    (root / name).write_text("[" * 200_000)
+    with pytest.raises(ValueError, match=f"{name}: expected JSON of a few levels, got one that is nested too deep"):
+        default_classes(root)

@@ -61,13 +61,29 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path):
         pairs(tmp_path)
     (tmp_path / "labels").mkdir()
     cv2.imwrite(str(tmp_path / "labels/a.png"), np.zeros((2, 2, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"expected an 8-bit, one-channel image of \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"a\.png: expected an 8-bit, one-channel image, got uint8 \(2, 2, 3\)"):
         read_sample(*pairs(tmp_path)[0], 11)
     (tmp_path / "images/a.jpg").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"a\.jpg: does not decode"):
         read_sample(*pairs(tmp_path)[0], 11)
     with pytest.raises(FileNotFoundError, match="no classes file"):
         load_classes(tmp_path)
+
+
+def test_a_picture_that_is_cut_off_is_named(tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    image, label = tmp_path / "images/a.jpg", tmp_path / "labels/a.png"
+    cv2.imwrite(str(image), noise)
+    cv2.imwrite(str(label), noise[..., 0])
+    for file in (image, label):
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(ValueError, match=rf"{file.name}: does not decode: .*truncated.*; it is cut off or damaged"):
+            read_sample(image, label, 256)
+        file.write_bytes(whole)
+    assert read_sample(image, label, 256)[0].shape == (40, 60, 3)
 
 
 def test_classes_from_a_file(tmp_path):

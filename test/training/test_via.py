@@ -77,6 +77,13 @@ def test_what_leaves_the_picture_is_cut_off(write):
     ]
 
 
+def test_an_outline_may_have_many_points(write):
+    angle = np.linspace(0, 2 * np.pi, 100_000)
+    ring = {"all_points_x": (30 + 10 * np.cos(angle)).tolist(), "all_points_y": (20 + 10 * np.sin(angle)).tolist()}
+    _, truth = InstancePictures(write([region({"name": "polygon", **ring})]), ONE).read(0)
+    assert truth.boxes().tolist() == [[20, 10, 41, 31]]
+
+
 def test_class_is_the_one_that_the_attributes_name(write):
     regions = [region(POLYGON, type="scratch", seen="yes"), region(POLYGON, type={"dent": True, "scratch": False})]
     assert InstancePictures(write(regions), TWO).read(0)[1].class_id.tolist() == [1, 0]
@@ -91,6 +98,7 @@ def test_shape_without_area_is_refused(write):
         InstancePictures(write([region({"name": "point", "cx": 1, "cy": 2})]), ONE)
 
 
+SCRIBBLE = {"name": "polygon", "all_points_x": [0, 59] * 50_000, "all_points_y": [0, 39, 5, 30] * 25_000}
 CIRCLE = {"name": "circle", "cx": 20, "cy": 20, "r": 5}
 
 
@@ -99,6 +107,12 @@ CIRCLE = {"name": "circle", "cx": 20, "cy": 20, "r": 5}
     [
         ([], r": expected VIA's \{.*, got something else: .*list"),
         ("{", ": Expecting"),
+        ({"a": {"filename": "a" * 300, "regions": []}}, r": .*File name too long"),
+        ("[" * 200_000, ": expected JSON of a few levels, got one that is nested too deep"),
+        (
+            [region(SCRIBBLE)],
+            r": a\.png: expected a polygon that crosses a row .* at most 1000 times, got .* 100000",
+        ),
         ({"a": {"filename": "a.png"}}, r": a\.png: expected VIA's .*; 'regions' is missing"),
         ({"a": {"regions": []}}, ": expected VIA's .*; 'filename' is missing"),
         ({"a": 3}, ": expected VIA's .*, got something else: 'int'"),
