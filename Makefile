@@ -22,7 +22,7 @@ none_is_fine = $(if $(ARGS),|| [ $$? -eq 5 ])
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
-setup: ## make .venv ready: torch, ROS 2 (the sourced one, or wheels) and the messages
+setup: ## make .venv ready: torch, ROS 2 (the sourced one, or wheels; ROS=jazzy) and the messages; PYTHON=
 	@scripts/setup.sh
 
 demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUTH= MODEL= WEIGHTS= ENGINE= MIN_MIOU= MIN_AP50= ARGS=
@@ -39,5 +39,5 @@ lint: setup ## ruff
 	@$(env); ruff check; ruff format --check
 
 clean: ## remove what setup, colcon and the tests made
-	rm -rf .venv build install log .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* build install log .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
