@@ -16,21 +16,17 @@ demo_flags = --seconds '$(SECONDS)' $(call flag,IMAGES,--images) $(call flag,VID
 	$(call flag,TRUTH,--truth) $(call flag,MODEL,--model) $(call flag,WEIGHTS,--weights) $(call flag,ENGINE,--engine) \
 	$(call flag,MIN_MIOU,--min-miou) $(call flag,MIN_AP50,--min-ap50)
 
-# What measures time runs alone; the rest runs side by side, each process on a ROS graph of its own.
-none_is_fine = $(if $(ARGS),|| [ $$? -eq 5 ])
-
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
-setup: ## make .venv ready: torch, ROS 2 (the sourced one, or wheels) and the messages
+setup: ## make .venv ready: torch, ROS 2 (the sourced one, or wheels; ROS=jazzy) and the messages; PYTHON=
 	@scripts/setup.sh
 
 demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUTH= MODEL= WEIGHTS= ENGINE= MIN_MIOU= MIN_AP50= ARGS=
 	@$(env); python -m seg_ros.cli.demo $(demo_flags) $(ARGS)
 
 test: setup lint ## lint and the tests; ARGS= go to pytest
-	@$(env); python -m pytest test -q -m 'not alone' -n auto --maxprocesses 4 --dist worksteal $(ARGS) $(none_is_fine)
-	@$(env); python -m pytest test -q -m alone $(ARGS) $(none_is_fine)
+	@$(env); python -m pytest -q $(ARGS)
 
 soak: setup ## the tests of faults and long runs in their long forms, and what they measured; ARGS= go to pytest
 	@$(env); SEG_ROS_SOAK=1 python -m pytest test/faults test/ros/test_many_cameras.py test/ros/test_real_time.py -q -s $(ARGS)
@@ -39,5 +35,5 @@ lint: setup ## ruff
 	@$(env); ruff check; ruff format --check
 
 clean: ## remove what setup, colcon and the tests made
-	rm -rf .venv build install log .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* build install log .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,11 +10,12 @@ overrides `params_file`, which overrides the node's default.
 
 import dataclasses
 import difflib
+import os
 import sys
 from pathlib import Path
 
 import yaml
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
@@ -121,11 +122,28 @@ def topics(text: str) -> list[str]:
     return given
 
 
+def require_rviz() -> None:
+    """Checks that rviz2 is there: it is no dependency of this package, since a robot has no screen.
+
+    Raises:
+        RuntimeError: if it is not installed.
+    """
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError as error:
+        package = f"ros-{os.environ.get('ROS_DISTRO', 'DISTRIBUTION')}-rviz2"
+        raise RuntimeError(
+            f"rviz:=true needs rviz2, which is not installed here: apt install {package}, or leave rviz:=true out and "
+            "look at segmentation/overlay from another machine"
+        ) from error
+
+
 def nodes(context: LaunchContext) -> list[Node]:
     """Makes the nodes that the arguments ask for.
 
     Raises:
         FileNotFoundError: if there is no `params_file`.
+        RuntimeError: if rviz2 is asked for and not installed.
         ValueError: if `input_topics` is not a list, or an argument does not exist.
     """
     check(context.argv)
@@ -161,6 +179,8 @@ def nodes(context: LaunchContext) -> list[Node]:
         output="screen",
         condition=IfCondition(LaunchConfiguration("camera")),
     )
+    if IfCondition(LaunchConfiguration("rviz")).evaluate(context):
+        require_rviz()
     rviz = Node(
         package="rviz2",
         executable="rviz2",
@@ -176,7 +196,7 @@ def nodes(context: LaunchContext) -> list[Node]:
         output="screen",
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return [rviz, camera, segmentation]  # rviz first: where rviz2 is missing, the launch fails before anything runs
+    return [rviz, camera, segmentation]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -2,17 +2,29 @@
 # Makes .venv ready: torch and friends, ROS 2, and the messages of seg_ros_msgs. Safe to repeat; needs no root.
 #
 # ROS is the sourced one when there is one that python can import; otherwise it comes as wheels, which make .venv itself
-# an ament prefix. PYTHON=/path/to/python chooses the interpreter.
+# an ament prefix. They are Kilted's. ROS=jazzy makes a second environment ready, .venv-jazzy, with Jazzy's.
+# PYTHON=/path/to/python chooses the interpreter.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-venv=$root/.venv log=$root/.venv/setup.log stamp=$root/.venv/stamp identity=$root/.venv/identity
+distribution=${ROS:-kilted}
+venv=$root/.venv
+if [[ $distribution != kilted ]]; then venv+=-$distribution; fi # as in env.sh
+log=$venv/setup.log stamp=$venv/stamp identity=$venv/identity
 started=$SECONDS
 cd "$root"
-PATH=${PATH//"$venv/bin:"/} # an activated .venv must not be asked to rebuild itself
 
 say() { echo "$*" >&2; }
 die() { say "setup: $*"; exit 1; }
+
+if [[ ! -f requirements/ros-$distribution.txt ]]; then
+  known=$(cd requirements && echo ros-*.txt)
+  known=${known//ros-/}
+  die "ROS=$distribution is unknown: choose one of ${known//.txt/}"
+fi
+for other in "$root"/.venv*/bin; do PATH=${PATH//"$other:"/}; done # an activated .venv must not be asked to rebuild itself
+sourced=${ROS_DISTRO:-}
+if [[ -n ${ROS:-} && $ROS != "$sourced" ]]; then sourced=''; fi
 
 # --- Nothing to do? The stamp is written last, so an interrupted run is done again.
 
@@ -20,7 +32,7 @@ exec 9<"$root" # two makes in one checkout take turns
 if command -v flock >/dev/null; then flock 9; fi
 
 fingerprint() {
-  echo "$root ${ROS_DISTRO:-} $kept"
+  echo "$root $sourced $kept"
   find requirements seg_ros_msgs scripts/setup.sh -type f -print0 | sort -z | xargs -0 sha256sum
 }
 # An existing .venv keeps its interpreter, unless PYTHON names another.
@@ -53,8 +65,8 @@ for candidate in ${PYTHON:-$kept python3 python3.13 python3.12 python3.11 /usr/b
   seen+="${seen:+, }$candidate is $version"
   ((fits)) || continue
   if [[ -z $python ]]; then python=$candidate chosen=$facts; fi
-  if [[ -n ${ROS_DISTRO:-} ]] && "$candidate" -c 'import rclpy' 2>/dev/null </dev/null; then
-    ros=$ROS_DISTRO python=$candidate chosen=$facts
+  if [[ -n $sourced ]] && "$candidate" -c 'import rclpy' 2>/dev/null </dev/null; then
+    ros=$sourced python=$candidate chosen=$facts
     break
   fi
 done
@@ -69,9 +81,11 @@ if compgen -G "$venv/lib/python*/site-packages/torch" >/dev/null; then need=3; f
 free=$(df -Pk "$root" | awk 'END { print int($4 / 1048576) }')
 ((free >= need)) || die "missing: disk space, $need GB are needed and $free GB are free in $root"
 
-say "[1/5] python $version, ROS 2 from $([[ $ros == wheels ]] && echo wheels || echo "the sourced $ros")"
-if [[ $ros == wheels && -n ${ROS_DISTRO:-} ]]; then
-  say "      the sourced $ROS_DISTRO is left out: Python 3.11 to 3.13 cannot import its rclpy"
+say "[1/5] python $version, ROS 2 $([[ $ros == wheels ]] && echo "$distribution from wheels" || echo "from the sourced $ros")"
+if [[ $ros == wheels && -n $sourced ]]; then
+  say "      the sourced $sourced is left out: Python 3.11 to 3.13 cannot import its rclpy"
+elif [[ $ros == wheels && -n ${ROS_DISTRO:-} ]]; then
+  say "      the sourced $ROS_DISTRO is left out: ROS=$ROS asks for another"
 fi
 
 # --- The environment. One made by another Python, for another ROS or at another path starts afresh.
@@ -80,7 +94,7 @@ me="$ros $version $root" # env.sh reads the first word
 fresh=()
 if [[ -f $identity && $(<"$identity") != "$me" ]]; then fresh=(--clear); fi
 if [[ $ros != wheels ]]; then fresh+=(--system-site-packages); fi
-say "[2/5] .venv"
+say "[2/5] ${venv##*/}"
 "$python" -m venv "${fresh[@]}" "$venv" >&2
 echo "$me" >"$identity"
 : >"$log"
@@ -102,7 +116,7 @@ install() {
 
 if [[ $ros == wheels ]]; then unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH; fi
 files=(core dev)
-if [[ $ros == wheels ]]; then files=(core ros dev); fi
+if [[ $ros == wheels ]]; then files=(core "ros-$distribution" dev); fi
 for file in "${files[@]}"; do
   say "[3/5] requirements/$file.txt"
   if ! install "requirements/$file.txt"; then
@@ -138,7 +152,7 @@ logged "building seg_ros_msgs" "$venv/bin/colcon" --log-base "$base/log" build -
   --build-base "$base" --merge-install --install-base "$venv" --cmake-args -DCMAKE_BUILD_TYPE=Release \
   -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY
 # A colcon workspace built on top looks for this name, to chain it in front of its own setup.bash.
-echo ". '$root/scripts/env.sh'" >"$venv/local_setup.bash"
+echo "ROS='$distribution' . '$root/scripts/env.sh'" >"$venv/local_setup.bash"
 
 logged "the final check" bash -c '. scripts/env.sh && python -c "
 import cv2, rclpy, safetensors, torch

@@ -15,6 +15,7 @@ from seg_ros import runtime
 from seg_ros.classes import CAMVID
 from seg_ros.manifest import Manifest
 from seg_ros.models import create
+from test.side_by_side import pytest_cmdline_main, pytest_collection_modifyitems, pytest_runtestloop  # noqa: F401
 
 SMALL = {"classes": 11, "width": 4, "depth": 2, "stem": True}
 SMALL_INSTANCE = {
@@ -26,7 +27,7 @@ SMALL_INSTANCE = {
 def pytest_configure(config: pytest.Config) -> None:
     # As every executable does, and before a test imports PyTorch: threads that spin would slow down their neighbours.
     runtime.prepare()
-    config.addinivalue_line("markers", "alone: measures time, so `make test` runs it when nothing else does")
+    config.addinivalue_line("markers", "alone: measures time, so it runs when nothing else does")
 
 
 def _untrained(path: Path, architecture: str, arguments: dict) -> Path:

@@ -85,9 +85,44 @@ def test_setup_refuses_a_full_disk(checkout: Path, tmp_path: Path):
     assert_refused(setup(checkout, path, PYTHON="python3"), "6 GB are needed", "0 GB are free")
 
 
+def test_setup_names_an_unknown_distribution(checkout: Path, tmp_path: Path):
+    result = setup(checkout, tools(tmp_path / "bin", THIS_PYTHON), ROS="foxy")
+    assert (result.returncode, result.stderr) == (1, "setup: ROS=foxy is unknown: choose one of jazzy kilted\n")
+    assert not list(checkout.glob(".venv*"))
+
+
+PATHS = ("PATH", "LD_LIBRARY_PATH", "AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "PYTHONPATH")
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+
+
+def test_the_environments_of_two_distributions_keep_apart(checkout: Path, tmp_path: Path):
+    for folder in ("seg_ros", "config"):
+        (checkout / folder).symlink_to(ROOT / folder)
+    for venv in (".venv", ".venv-jazzy"):
+        (checkout / venv / "bin").mkdir(parents=True)
+        (checkout / venv / "bin/python").symlink_to(sys.executable)
+        (checkout / venv / "identity").write_text("wheels")
+
+    def sourced(*which: str) -> dict[str, str]:
+        script = " && ".join(f"{ros} . '{checkout}/scripts/env.sh'" for ros in which) + " && env -0"
+        env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LD_LIBRARY_PATH": "/mine"}
+        command = ["bash", "-c", script]
+        said = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout
+        return dict(line.split("=", 1) for line in said.split("\0") if "=" in line)
+
+    for ros, name, profile in (("", ".venv", PROFILES[1]), ("ROS=jazzy", ".venv-jazzy", PROFILES[0])):
+        alone = sourced(ros)
+        after_the_other = sourced("ROS=jazzy" if not ros else "", ros, ros)
+        for variable in (*PATHS, *PROFILES, "VIRTUAL_ENV"):
+            assert after_the_other.get(variable) == alone.get(variable), variable
+        assert alone["VIRTUAL_ENV"] == str(checkout / name)
+        assert alone["LD_LIBRARY_PATH"] == f"{checkout / name}/lib:/mine"
+        assert [each for each in PROFILES if each in alone] == [profile]
+
+
 def test_requirements_are_pinned_and_name_no_index():
     files = sorted((ROOT / "requirements").glob("*.txt"))
-    assert [file.name for file in files] == ["core.txt", "dev.txt", "ros.txt", "tensorrt.txt"]
+    assert [file.name for file in files] == ["core.txt", "dev.txt", "ros-jazzy.txt", "ros-kilted.txt", "tensorrt.txt"]
     for file in files:
         for line in filter(None, (line.split("#")[0].strip() for line in file.read_text().splitlines())):
             assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9A-Za-z.]+", line), f"{file.name}: {line}"

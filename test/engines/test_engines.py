@@ -7,7 +7,6 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -178,20 +177,21 @@ def test_other_threads_run_during_inference(name, graph, weights, cache_dir):
 
     def tick():
         while not done.is_set():
-            ticks.append(time.perf_counter())
+            ticks.append(1)
             time.sleep(1e-4)
 
     thread = threading.Thread(target=tick)
     thread.start()
-    runs = []
-    for _ in range(100):
-        start = time.perf_counter()
+    free = 0
+    for _ in range(5000):  # a busy machine may starve the thread, now and then or often
+        before = len(ticks)
         engine.run(pixels)
-        runs.append((start, time.perf_counter()))
+        free += len(ticks) - before > 1  # an engine that holds the lock lets one tick in, when it takes or gives it
+        if free == 10:
+            break
     done.set()
     thread.join()
-    within = np.diff(np.searchsorted(ticks, runs), axis=1)  # a busy machine may starve it now and then
-    assert np.count_nonzero(within) > 50
+    assert free == 10
 
 
 @pytest.mark.parametrize("name", EVERY_ENGINE)

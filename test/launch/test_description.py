@@ -48,8 +48,20 @@ def test_arguments(segment):
         ({"camera": "True", "rviz": "true"}, {"node", "camera", "rviz2"}),
     ],
 )
-def test_processes(started, given, names):
+def test_processes(started, prefix, given, names):
+    (prefix / "share/ament_index/resource_index/packages/rviz2").touch()
     assert set(started(**given)) == names
+
+
+def test_a_missing_rviz_is_named(started, segment, monkeypatch):
+    def missing(name):
+        raise segment.PackageNotFoundError(name)
+
+    monkeypatch.setattr(segment, "get_package_prefix", missing)
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    with pytest.raises(RuntimeError, match=r"^rviz:=true needs rviz2, .* apt install ros-jazzy-rviz2, "):
+        started(rviz="true")
+    assert set(started()) == {"node"}
 
 
 @pytest.mark.parametrize(
