@@ -1,17 +1,17 @@
-"""PNG streams of broken structure, whose checksums mostly agree: chunks moved, repeated, changed; data too short, long."""
+"""PNG streams of broken structure, whose checksums mostly agree: chunks moved, repeated, changed; data of any size."""
 
 import struct
 import zlib
 
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis", reason="hypothesis is not installed")
+
 from hypothesis import strategies as st
 
-from seg_ros.errors import FrameError
 from seg_ros.ros import streams
-from test.fuzz.budget import CORPUS, fuzz
-
-pytest.importorskip("rclpy", reason="rclpy is not installed")
+from test.fuzz.budget import CORPUS, answer, fuzz
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -72,11 +72,10 @@ def broken(draw):
 
 @fuzz(broken())
 def test_a_broken_png_is_a_picture_or_refused(stream):
-    try:
-        pixels, damage = streams.decode_stream(stream)
-    except FrameError as error:
-        assert error.reason in ("encoding", "size", "corrupt")
+    decoded = answer(("encoding", "size", "corrupt"), streams.decode_stream, stream)
+    if decoded is None:
         return
+    pixels, damage = decoded
     assert pixels.dtype == np.uint8
     assert pixels.shape[2:] == (3,)
     assert pixels.shape[:2] == struct.unpack(">II", stream[16:24])[::-1]
