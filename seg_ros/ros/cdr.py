@@ -150,7 +150,7 @@ class _Reader:
 
     def string(self, name: str) -> str:
         text = self._bytes(self.number())
-        _check_text(name, len(text) - 1)  # without the final zero
+        _check_text(name, len(text) - (text[-1:] == b"\x00"))
         # As rclpy reads it: up to the first zero, and what is not UTF-8 replaced.
         return bytes(text).partition(b"\x00")[0].decode(errors="replace")
 

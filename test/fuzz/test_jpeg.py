@@ -22,9 +22,9 @@ def parts(stream):
 
 
 def sized(height, width):
-    return lambda part: (
-        part[:5] + struct.pack(">HH", height, width) + part[9:] if part[1] in range(0xC0, 0xC3) else part
-    )
+    """Changes the size in a frame header, and no other part."""
+    size = struct.pack(">HH", height, width)
+    return lambda part: part[:5] + size + part[9:] if part[1:2] in (b"\xc0", b"\xc1", b"\xc2") else part
 
 
 @st.composite

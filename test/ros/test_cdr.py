@@ -259,6 +259,12 @@ def test_long_texts_are_refused(field):
                 assert call().frame_id == "x" * size
 
 
+def test_a_long_text_without_its_zero_is_refused():
+    fields = [("i", 1), ("I", 2), ("string", b"a" * 257), ("string", b"jpeg\0"), ("octets", b"abc")]
+    with pytest.raises(FrameError, match="frame_id must have at most 256 bytes, got 257"):
+        read_compressed(by_the_book("<", fields)[0])
+
+
 # As frames
 
 
