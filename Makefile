@@ -28,8 +28,8 @@ demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUT
 test: setup lint ## lint and the tests; ARGS= go to pytest
 	@$(env); python -m pytest -q $(ARGS)
 
-soak: setup ## the tests of faults and long runs in their long forms, and what they measured; ARGS= go to pytest
-	@$(env); SEG_ROS_SOAK=1 python -m pytest test/faults test/ros/test_many_cameras.py test/ros/test_real_time.py -q -s $(ARGS)
+soak: setup ## the tests of faults and long runs in their long forms; the fuzzers for SECONDS=20 each; ARGS= go to pytest
+	@$(env); SEG_ROS_SOAK='$(SECONDS)' python -m pytest test/faults test/fuzz test/ros/test_many_cameras.py test/ros/test_real_time.py -q -s $(ARGS)
 
 lint: setup ## ruff
 	@$(env); ruff check; ruff format --check

@@ -19,12 +19,14 @@ class Frame:
         bgr: channel order of `pixels`: True is blue first (OpenCV's), False is red first.
         stamp: `(sec, nanosec)` of the source's header, untouched.
         frame_id: of the source's header, untouched.
+        damage: what the decoder complained of, where damaged images are accepted; empty for a whole picture.
     """
 
     pixels: np.ndarray
     bgr: bool = False
     stamp: tuple[int, int] = (0, 0)
     frame_id: str = ""
+    damage: str = ""
 
     @property
     def height(self) -> int:

@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -46,21 +47,20 @@ class Statistics:
             self.dropped[reason] += 1
 
     def published(
-        self, timings: dict[str, float], age: float | None = None, oddity: str = "", objects_capped: int = 0
+        self, timings: dict[str, float], age: float | None = None, oddities: Iterable[str] = (), objects_capped: int = 0
     ) -> None:
         """Counts one published frame.
 
         Args:
             timings: seconds by stage.
             age: seconds from its stamp to now; None is not known.
-            oddity: of the frame; "" is none.
+            oddities: of the frame.
             objects_capped: objects that were cut off.
         """
         with self._lock:
             self.frames_out += 1
             self.objects_capped += objects_capped
-            if oddity:
-                self.noted[oddity] += 1
+            self.noted.update(oddities)
             for stage, seconds in timings.items():
                 self._keep(stage, seconds)
             if age is not None:

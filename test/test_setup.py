@@ -138,7 +138,7 @@ def test_package_xml_is_valid(folder: str):
     assert description.version == seg_ros.__version__
 
 
-FROM_PIP = {"torch", "safetensors", "pycocotools", "tqdm", "torch_tensorrt", "tensorrt"}
+FROM_PIP = {"torch", "safetensors", "simplejpeg", "pycocotools", "tqdm", "torch_tensorrt", "tensorrt"}
 """Modules that no ROS distribution has as it should be; requirements/ has them."""
 SYSTEM = {"cv2": "python3-opencv", "matplotlib": "python3-matplotlib", "numpy": "python3-numpy", "yaml": "python3-yaml"}
 """Names of rosdep by module."""

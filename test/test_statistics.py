@@ -16,7 +16,7 @@ def test_counts():
     for reason in ("stale", "stale", "step"):
         statistics.drop(reason)
     for kind in ("zero_stamp", "", "zero_stamp", "future_stamp"):
-        statistics.published({}, oddity=kind)
+        statistics.published({}, oddities=filter(None, [kind]))
     statistics.published({}, objects_capped=3)
     counts = statistics.counts()
     assert counts.pop("period") >= 0

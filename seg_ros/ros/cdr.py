@@ -28,6 +28,10 @@ _BYTE_ORDER = {b"\x00\x00": ">", b"\x00\x01": "<"}
 _LITTLE_ENDIAN = b"\x00\x01\x00\x00"
 
 
+MAX_TEXT = 256
+"""Most bytes of a frame_id, an encoding or a format: what a message says is kept for the next one, and logged."""
+
+
 class RawImage(NamedTuple):
     """The fields of a `sensor_msgs/Image`; `data` is a view into the message, 1 byte an item."""
 
@@ -59,13 +63,13 @@ def read_image(message: bytes) -> RawImage:
 
     Raises:
         OtherLayoutError: it is in another encoding than classic CDR.
-        FrameError: "cdr": the message ends before its fields do.
+        FrameError: "cdr": the message ends before its fields do; "text": one of its strings exceeds `MAX_TEXT`.
     """
     reader = _Reader(message)
     stamp = reader.stamp()
-    frame_id = reader.string()
+    frame_id = reader.string("frame_id")
     height, width = reader.number(), reader.number()
-    encoding = reader.string()
+    encoding = reader.string("encoding")
     is_bigendian = reader.byte() != 0
     step = reader.number()
     return RawImage(stamp, frame_id, height, width, encoding, is_bigendian, step, reader.sequence())
@@ -74,7 +78,17 @@ def read_image(message: bytes) -> RawImage:
 def read_compressed(message: bytes) -> RawCompressed:
     """Reads the fields of a serialised `sensor_msgs/CompressedImage`; raises as `read_image` does."""
     reader = _Reader(message)
-    return RawCompressed(reader.stamp(), reader.string(), reader.string(), reader.sequence())
+    return RawCompressed(reader.stamp(), reader.string("frame_id"), reader.string("format"), reader.sequence())
+
+
+def check_text(name: str, text: str) -> None:
+    """Refuses a string of a message that is longer than `MAX_TEXT`; raises `FrameError` "text"."""
+    _check_text(name, len(text.encode()))
+
+
+def _check_text(name: str, size: int) -> None:
+    if size > MAX_TEXT:
+        raise FrameError("text", f"{name} must have at most {MAX_TEXT} bytes, got {size}: a name, or nothing")
 
 
 def write_image(stamp: Stamp, frame_id: str, pixels: np.ndarray, encoding: str) -> bytes:
@@ -134,9 +148,11 @@ class _Reader:
     def byte(self) -> int:
         return self._bytes(1)[0]
 
-    def string(self) -> str:
+    def string(self, name: str) -> str:
+        text = self._bytes(self.number())
+        _check_text(name, len(text) - (text[-1:] == b"\x00"))
         # As rclpy reads it: up to the first zero, and what is not UTF-8 replaced.
-        return bytes(self._bytes(self.number())).partition(b"\x00")[0].decode(errors="replace")
+        return bytes(text).partition(b"\x00")[0].decode(errors="replace")
 
     def sequence(self) -> memoryview:
         return self._bytes(self.number())

@@ -115,7 +115,7 @@ class Health:
             share = f"{dropped['transport']} of {new_in} frames"
             warnings.append(f"{share} were lost between camera and node: see docs/transport.md")
         if noted:
-            warnings.append("odd stamps: " + _counts(noted))
+            warnings.append("odd frames: " + _counts(noted))
         if warnings:
             return WARN, "; ".join(warnings)
         return OK, "idle: no subscriber" if look.state == "idle" else look.state

@@ -10,10 +10,22 @@ from collections.abc import Callable
 from typing import Any
 
 from seg_ros.errors import EngineError, FrameError
+from seg_ros.results import Frame
 from seg_ros.ros.cameras import Camera
 
 _OUT_OF_MEMORY_LIMIT = 5
 """Frames in a row that may run out of memory before the process is given up."""
+
+
+_LINE = 200
+"""Most characters of a line in the log."""
+
+
+def legible(text: object) -> str:
+    """Returns `text` as it may be logged, whoever wrote it: one line of 200 characters, none of which controls."""
+    line = str(text)
+    line = line if len(line) <= _LINE else line[: _LINE - 1] + "…"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 class LostFrames:
@@ -37,7 +49,7 @@ class LostFrames:
             error = EngineError(f"out of memory: {error}", reason="memory")
         reason = error.reason if isinstance(error, FrameError | EngineError) else "internal"
         camera.statistics.drop(reason)
-        self._log(camera, reason, error)
+        self._log(camera, reason, f"dropped: {error!r}" if reason == "internal" else f"dropped: {error}", error)
         self._out_of_memory += reason == "memory"
         if self._out_of_memory >= _OUT_OF_MEMORY_LIMIT:
             self._end(f"out of memory for {self._out_of_memory} frames in a row")
@@ -48,17 +60,19 @@ class LostFrames:
         """Takes note of a frame that was not lost: there is memory."""
         self._out_of_memory = 0
 
-    def _log(self, camera: Camera, reason: str, error: Exception) -> None:
+    def damaged(self, camera: Camera, frame: Frame) -> None:
+        """Logs a frame that was published although it is damaged."""
+        sec, nanosec = frame.stamp
+        self._log(camera, "damaged", f"with stamp {sec}.{nanosec:09} published, although damaged: {frame.damage}")
+
+    def _log(self, camera: Camera, reason: str, what: str, error: Exception | None = None) -> None:
         now = time.monotonic()
         if now - self._logged.get((camera.name, reason), -1.0) < 1.0:
             return
         self._logged[camera.name, reason] = now
         of = f" of {camera.topic}" if camera.name else ""
-        if reason == "internal":
-            stack = "".join(traceback.format_exception(error))
-            self._node.get_logger().error(f"frame{of} dropped: {error!r}\n{stack}")
-        else:
-            self._node.get_logger().error(f"frame{of} dropped: {error}")
+        stack = "\n" + "".join(traceback.format_tb(error.__traceback__)) if reason == "internal" else ""
+        self._node.get_logger().error(legible(f"frame{of} {what}") + stack)
 
     def _end(self, why: str) -> None:
         self._node.get_logger().fatal(f"{why}: only a new process can go on")

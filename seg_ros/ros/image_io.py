@@ -1,13 +1,12 @@
 """Decodes camera messages to `Frame`s: a view where the encoding allows one, a single conversion where not.
 
 Every check of what a camera sends lives here. A message that fails one raises `FrameError` before its pixels
-are touched, with one of these reasons: "cdr", "size", "encoding", "step", "truncated", "corrupt".
+are touched, with one of these reasons: "cdr", "text", "size", "encoding", "step", "truncated", "corrupt".
 """
 
 from __future__ import annotations
 
 import functools
-import struct
 from typing import Any
 
 import cv2
@@ -17,35 +16,33 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from seg_ros.errors import FrameError
 from seg_ros.results import Frame
-from seg_ros.ros.cdr import OtherLayoutError, RawCompressed, read_compressed, read_image
+from seg_ros.ros.cdr import OtherLayoutError, RawCompressed, check_text, read_compressed, read_image
 from seg_ros.ros.encodings import ENCODINGS, is_measurement
-
-MAX_SIDE = 16384
-"""Largest height and width taken for a real image, in pixels."""
-
-MAX_COMPRESSED_PIXELS = 36 * 2**20
-"""Largest compressed image that is decoded, 8K with some room: a few kilobytes can declare any size."""
+from seg_ros.ros.streams import check_size, decode_stream
 
 
-def decode_serialized(message: bytes, kind: type) -> Frame:
+def decode_serialized(message: bytes, kind: type, damaged: bool = False) -> Frame:
     """Decodes what a raw subscription to a topic of `kind`, `Image` or `CompressedImage`, gives.
 
     The fields are read in place; only a message in another layout than classic CDR, or in an encoding that only
     cv_bridge may know, is read by rclpy.
+
+    Args:
+        damaged: as of `decode_compressed`.
 
     Raises:
         FrameError: as `decode_image` and `decode_compressed`; "cdr" if the message ends before its fields do.
     """
     try:
         if kind is CompressedImage:
-            return _decode_compressed(read_compressed(message))
+            return _decode_compressed(read_compressed(message), damaged)
         fields = read_image(message)
         if fields.encoding in ENCODINGS:
             return Frame(*pixels(*fields[2:]), fields.stamp, fields.frame_id)
     except OtherLayoutError:
         pass  # the middleware may know it
-    decode = decode_compressed if kind is CompressedImage else decode_image
-    return decode(_deserialize(message, kind))
+    msg = _deserialize(message, kind)
+    return decode_compressed(msg, damaged) if kind is CompressedImage else decode_image(msg)
 
 
 def decode_image(msg: Image) -> Frame:
@@ -57,20 +54,27 @@ def decode_image(msg: Image) -> Frame:
         FrameError: the message is malformed or its encoding carries no picture.
     """
     stamp, frame_id = (msg.header.stamp.sec, msg.header.stamp.nanosec), msg.header.frame_id
+    check_text("frame_id", frame_id)
+    check_text("encoding", msg.encoding)
     if msg.encoding not in ENCODINGS:
         return Frame(_by_cv_bridge(msg), True, stamp, frame_id)
     layout = msg.height, msg.width, msg.encoding, bool(msg.is_bigendian), msg.step
     return Frame(*pixels(*layout, msg.data), stamp, frame_id)
 
 
-def decode_compressed(msg: CompressedImage) -> Frame:
+def decode_compressed(msg: CompressedImage, damaged: bool = False) -> Frame:
     """Decodes a JPEG or PNG image, `bgr=True`. The payload decides which: `format` is often wrong.
 
+    Args:
+        damaged: whether a damaged JPEG is decoded as far as that goes; `Frame.damage` then says what is wrong with it.
+
     Raises:
-        FrameError: not JPEG or PNG, a depth image, too large by its own header, or damaged.
+        FrameError: not JPEG or PNG, a depth image, too large or too slow to decode by its own header, or damaged.
     """
     stamp = msg.header.stamp.sec, msg.header.stamp.nanosec
-    return _decode_compressed(RawCompressed(stamp, msg.header.frame_id, msg.format, msg.data))
+    check_text("frame_id", msg.header.frame_id)
+    check_text("format", msg.format)
+    return _decode_compressed(RawCompressed(stamp, msg.header.frame_id, msg.format, msg.data), damaged)
 
 
 def pixels(height: int, width: int, encoding: str, is_bigendian: bool, step: int, data: Any) -> tuple[np.ndarray, bool]:
@@ -90,7 +94,7 @@ def pixels(height: int, width: int, encoding: str, is_bigendian: bool, step: int
     if encoding not in ENCODINGS:
         raise _unsupported(encoding)
     form = ENCODINGS[encoding]
-    _check_size(height, width)
+    check_size(height, width)
     if min(height, width) < form.minimum:
         raise FrameError("size", f"{encoding} needs at least {form.minimum}x{form.minimum}, got {width}x{height}")
     if height % form.multiple[0] or width % form.multiple[1]:
@@ -112,39 +116,12 @@ def pixels(height: int, width: int, encoding: str, is_bigendian: bool, step: int
     return (array if form.convert is None else form.convert(array)), form.bgr
 
 
-def decode_stream(data: Any) -> np.ndarray:
-    """Decodes a JPEG or PNG stream (any contiguous buffer of bytes) to `(H, W, 3) uint8` BGR; needs no message.
-
-    Raises:
-        FrameError: "encoding" for another codec, "size" before anything is decoded, "corrupt" for damage.
-    """
-    view = memoryview(data).cast("B")
-    head = bytes(view[:8])
-    if head.startswith(b"\xff\xd8\xff"):
-        height, width = _jpeg_size(view)
-    elif head == b"\x89PNG\r\n\x1a\n":
-        height, width = _png_size(view)
-    else:
-        raise FrameError("encoding", f"expected a JPEG or PNG stream, got one that starts with {head.hex(' ')!r}")
-    _check_size(height, width)
-    if height * width > MAX_COMPRESSED_PIXELS:
-        raise FrameError("size", f"{width}x{height} exceeds {MAX_COMPRESSED_PIXELS} pixels for a compressed image")
-    try:
-        # The camera's pixels as they are: an orientation tag must not turn them away from the camera's model.
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        array = cv2.imdecode(np.frombuffer(view, np.uint8), flags)
-    except cv2.error as error:
-        raise FrameError("corrupt", f"OpenCV cannot decode the {width}x{height} image: {error}") from error
-    if array is None or array.shape != (height, width, 3):
-        raise FrameError("corrupt", f"OpenCV cannot decode the {width}x{height} image: the stream is damaged")
-    return array
-
-
-def _decode_compressed(fields: RawCompressed) -> Frame:
+def _decode_compressed(fields: RawCompressed, damaged: bool) -> Frame:
     form = fields.format
     if "compressedDepth" in form or is_measurement(form.partition(";")[0].strip()):
         raise FrameError("encoding", f"format '{form}' is a depth image: give the topic of the colour image")
-    return Frame(decode_stream(fields.data), True, fields.stamp, fields.frame_id)
+    stream = decode_stream(fields.data, damaged)
+    return Frame(stream.pixels, True, fields.stamp, fields.frame_id, stream.damage)
 
 
 def _deserialize(message: bytes, kind: type) -> Image | CompressedImage:
@@ -158,11 +135,6 @@ def _view(data: Any, shape: tuple[int, ...], step: int) -> np.ndarray:
     """Rows of bytes `step` apart, without a copy; numpy refuses a view beyond the buffer."""
     strides = (step, 1) if len(shape) == 2 else (step, shape[2], 1)
     return np.ndarray(shape, np.uint8, data, strides=strides)
-
-
-def _check_size(height: int, width: int) -> None:
-    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise FrameError("size", f"height and width must be in 1..{MAX_SIDE}, got {width}x{height} (width x height)")
 
 
 def _check_length(data: Any, need: int, what: str) -> None:
@@ -196,7 +168,7 @@ def _by_cv_bridge(msg: Image) -> np.ndarray:
     bridge = _cv_bridge()
     if bridge is None:
         raise _unsupported(msg.encoding, " here and cv_bridge, which may know it, is not installed")
-    _check_size(msg.height, msg.width)
+    check_size(msg.height, msg.width)
     _check_length(msg.data, msg.step * msg.height, f"{msg.height} rows of step {msg.step}")
     try:
         array = bridge.imgmsg_to_cv2(msg, "bgr8")
@@ -205,34 +177,3 @@ def _by_cv_bridge(msg: Image) -> np.ndarray:
     if array.shape != (msg.height, msg.width, 3) or array.dtype != np.uint8:
         raise _unsupported(msg.encoding, f" (cv_bridge gave {array.shape} {array.dtype})")
     return array
-
-
-def _png_size(view: memoryview) -> tuple[int, int]:
-    """Height and width of a PNG that has its first and its last chunk."""
-    data = bytes(view[8:24])
-    if len(data) < 16 or data[:8] != b"\x00\x00\x00\x0dIHDR":
-        raise FrameError("corrupt", "the PNG stream does not start with its IHDR chunk")
-    if b"IEND\xaeB`\x82" not in bytes(view[24:]):
-        raise FrameError("corrupt", "the PNG stream ends before its IEND chunk: it was cut short")
-    width, height = struct.unpack(">II", data[8:])
-    return height, width
-
-
-def _jpeg_size(view: memoryview) -> tuple[int, int]:
-    """Height and width of a JPEG that is there to its end marker (OpenCV fills what is missing with grey)."""
-    size, at = None, 2
-    while at + 4 <= len(view) and view[at] == 0xFF:
-        marker = view[at + 1]
-        if marker == 0xFF:  # fill byte
-            at += 1
-            continue
-        if marker == 0xDA:  # start of scan: entropy-coded data follows, where FF D9 can only be the end
-            break
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and at + 9 <= len(view):  # start of frame
-            size = struct.unpack(">HH", view[at + 5 : at + 9])
-        at += 2 + struct.unpack(">H", view[at + 2 : at + 4])[0]
-    if size is None:
-        raise FrameError("corrupt", "the JPEG stream has no frame header: it was cut short or damaged")
-    if bytes(view[at:]).rfind(b"\xff\xd9") < 0:
-        raise FrameError("corrupt", "the JPEG stream ends before its end marker: it was cut short")
-    return size

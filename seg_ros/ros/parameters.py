@@ -21,6 +21,8 @@ from seg_ros.results import Selection
 _INSTANCES = "; semantic models ignore it"
 _NAMED = 10
 """Most unknown parameters that are named."""
+DROP, PUBLISH = "drop", "publish"
+"""What may become of damaged images."""
 
 
 def _parameter(default: Any, description: str, **rules: Any) -> Any:
@@ -84,6 +86,11 @@ class Parameters:
     )
     max_frame_age: float = _parameter(
         0.0, "seconds since its stamp after which a frame is dropped; 0 is any age", minimum=0.0, maximum=3600.0
+    )
+    damaged_images: str = _parameter(
+        DROP,
+        "what becomes of JPEG images whose decoder complains: dropped, or published as far as they decode and counted",
+        choices=(DROP, PUBLISH),
     )
     overlay_alpha: float = _parameter(
         0.5, "opacity of the labels in the overlay; 0 shows the camera only", minimum=0.0, maximum=1.0

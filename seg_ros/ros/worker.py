@@ -16,7 +16,7 @@ from seg_ros.ros.cameras import Camera
 from seg_ros.ros.failures import LostFrames
 from seg_ros.ros.image_io import decode_serialized
 from seg_ros.ros.outputs import OUTPUTS, Outcome
-from seg_ros.ros.parameters import Parameters
+from seg_ros.ros.parameters import PUBLISH, Parameters
 from seg_ros.ros.stamps import age, check_age, oddity
 from seg_ros.ros.subscription import Received
 from seg_ros.runner import Runner
@@ -93,7 +93,8 @@ class Worker:
         for camera, received in messages:
             start = time.perf_counter()
             try:
-                frame = decode_serialized(received.message, camera.kind)
+                damaged = parameters.damaged_images == PUBLISH
+                frame = decode_serialized(received.message, camera.kind, damaged)
                 check_age(frame.stamp, self._now(), parameters.max_frame_age)
             except Exception as error:
                 self._failures.lost(camera, error)
@@ -121,7 +122,11 @@ class Worker:
         decoded.camera.publishers.publish(Outcome(result, self._classes, parameters), decoded.topics)
         now, stamp = self._now(), result.frame.stamp
         timings = {"decode": decoded.seconds, **result.timings, "publish": time.perf_counter() - start}
-        decoded.camera.statistics.published(timings, age(stamp, now), oddity(stamp, now), result.output.capped)
+        odd = [kind for kind in [oddity(stamp, now)] if kind]
+        if result.frame.damage:
+            odd.append("damaged")
+            self._failures.damaged(decoded.camera, result.frame)
+        decoded.camera.statistics.published(timings, age(stamp, now), odd, result.output.capped)
         self._failures.recovered()
 
     def _lost(self, batch: Sequence[Message | Decoded], error: Exception) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
+from rclpy.parameter import Parameter
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -40,6 +41,7 @@ BAD = {
     "an unknown encoding": ("encoding", broken(encoding="rgb9")),
     "no encoding": ("encoding", broken(encoding="")),
     "depth as colour": ("encoding", broken(encoding="32FC1")),
+    "an encoding of 8 MB": ("text", broken(encoding="\x1b[2J\n" * 2_000_000)),
     "65535 x 65535 declared": ("size", broken(height=65535, width=65535, step=3 * 65535)),
     "8K declared": ("truncated", broken(height=4320, width=7680, step=3 * 7680)),
     "a step that overflows": ("truncated", broken(step=2**32 - 1)),
@@ -138,6 +140,33 @@ def test_bad_frames_are_logged_once_a_second(serving, capfd):
     wait_for(lambda: dropped(node, "encoding") - before > 30)
     lines = capfd.readouterr().err.count("frame dropped")
     assert 1 <= lines <= 1 + time.monotonic() - start
+
+
+def test_what_a_peer_wrote_is_one_short_line_in_the_log(serving, capfd):
+    node, camera, _labels = serving
+    capfd.readouterr()
+    camera.publish(broken(encoding="\x1b[2J\nERROR all is lost\r\u202e" * 8))
+    wait_for(lambda: dropped(node, "encoding"))
+    time.sleep(0.1)  # the log's line follows the count
+    said = capfd.readouterr().err
+    (line,) = said.splitlines()
+    assert len(line.partition("frame dropped")[2]) < 200
+    assert line.isprintable()
+
+
+def test_damaged_images_are_published_on_demand_and_counted(start, graph, capfd):
+    node = start(input_topic="/eye/image/compressed", damaged_images="publish")
+    active(node)
+    camera = graph.publisher(CompressedImage, "/eye/image/compressed")
+    labels = graph.collect(Image, "/segmentation/label")
+    statistics = node.cameras[0].statistics
+    send(camera, compressed(jpeg()[:-400]), labels)
+    wait_for(lambda: statistics.noted["damaged"])
+    wait_for(lambda: statistics.noted["damaged"] == statistics.frames_out)
+    assert not statistics.dropped["corrupt"]
+    assert "although damaged: " in capfd.readouterr().err
+    node.set_parameters([Parameter("damaged_images", value="drop")])
+    wait_for(lambda: (camera.publish(compressed(jpeg()[:-400])), time.sleep(0.05), dropped(node, "corrupt"))[2])
 
 
 def samples():

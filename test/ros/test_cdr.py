@@ -1,6 +1,7 @@
 """Serialised images, read in place and written in one piece: against rclpy, and against a writer of its own."""
 
 import array
+import functools
 import random
 import struct
 import tracemalloc
@@ -238,6 +239,30 @@ def test_declared_sizes_allocate_nothing(at):
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("field", ["frame_id", "encoding", "format"])
+def test_long_texts_are_refused(field):
+    """However they are serialised, and before they are kept."""
+    for size, refused in ((256, False), (257, True), (8_000_000, True)):
+        msg = CompressedImage(data=b"none") if field == "format" else picture()
+        setattr(msg.header if field == "frame_id" else msg, field, "x" * size)
+        decode = decode_compressed if field == "format" else decode_image
+        serialised = functools.partial(decode_serialized, serialize_message(msg), type(msg))
+        for call in (serialised, functools.partial(decode, msg)):
+            if refused or field != "frame_id":
+                with pytest.raises(FrameError) as caught:
+                    call()
+                assert (caught.value.reason == "text") == refused
+                assert not refused or f"{field} must have at most 256 bytes, got {size}" in str(caught.value)
+            else:
+                assert call().frame_id == "x" * size
+
+
+def test_a_long_text_without_its_zero_is_refused():
+    fields = [("i", 1), ("I", 2), ("string", b"a" * 257), ("string", b"jpeg\0"), ("octets", b"abc")]
+    with pytest.raises(FrameError, match="frame_id must have at most 256 bytes, got 257"):
+        read_compressed(by_the_book("<", fields)[0])
 
 
 # As frames

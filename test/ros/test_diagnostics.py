@@ -132,9 +132,9 @@ def test_a_camera_that_sends_only_bad_frames_is_an_error():
 
 def test_odd_stamps_warn_while_they_come():
     odd = {"zero_stamp": 3}
-    assert judged(look(0.0), look(1.0, 3, 3, noted=odd)) == (WARN, "odd stamps: 3 zero_stamp")
+    assert judged(look(0.0), look(1.0, 3, 3, noted=odd)) == (WARN, "odd frames: 3 zero_stamp")
     assert judged(look(0.0), look(1.0, 3, 3, noted=odd), look(2.0, 6, 6, noted=odd))[0] == OK
-    both = (WARN, "bad frames: 1 step; odd stamps: 3 zero_stamp")
+    both = (WARN, "bad frames: 1 step; odd frames: 3 zero_stamp")
     assert judged(look(0.0), look(1.0, 4, 3, noted=odd, step=1)) == both
 
 
