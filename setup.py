@@ -29,7 +29,11 @@ setup(
     # What runs the models is pinned in requirements/core.txt and installed from there.
     install_requires=["setuptools"],
     # colcon test runs pytest because of "test".
-    extras_require={"test": ["pytest"], "tensorrt": pins("requirements/tensorrt.txt")},
+    extras_require={
+        "test": ["pytest"],
+        "tensorrt": pins("requirements/tensorrt.txt"),
+        "openvino": pins("requirements/openvino.txt"),
+    },
     zip_safe=False,
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/seg_ros"]),

@@ -15,6 +15,7 @@ from __future__ import annotations
 ENGINES = {
     "tensorrt": "seg_ros.engines.tensorrt",
     "inductor": "seg_ros.engines.inductor",
+    "openvino": "seg_ros.engines.openvino",
     "eager": "seg_ros.engines.eager",
 }
 """Module by name, in the order in which `auto` tries them."""
