@@ -122,7 +122,8 @@ def test_the_environments_of_two_distributions_keep_apart(checkout: Path, tmp_pa
 
 def test_requirements_are_pinned_and_name_no_index():
     files = sorted((ROOT / "requirements").glob("*.txt"))
-    assert [file.name for file in files] == ["core.txt", "dev.txt", "ros-jazzy.txt", "ros-kilted.txt", "tensorrt.txt"]
+    names = ["core", "dev", "openvino", "ros-jazzy", "ros-kilted", "tensorrt"]
+    assert [file.name for file in files] == [f"{name}.txt" for name in names]
     for file in files:
         for line in filter(None, (line.split("#")[0].strip() for line in file.read_text().splitlines())):
             assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9A-Za-z.]+", line), f"{file.name}: {line}"
@@ -138,9 +139,12 @@ def test_package_xml_is_valid(folder: str):
     assert description.version == seg_ros.__version__
 
 
-FROM_PIP = {"torch", "safetensors", "simplejpeg", "pycocotools", "tqdm", "torch_tensorrt", "tensorrt"}
+FROM_PIP = {"torch", "safetensors", "simplejpeg", "pycocotools", "tqdm", "torch_tensorrt", "tensorrt", "openvino"}
 """Modules that no ROS distribution has as it should be; requirements/ has them."""
-SYSTEM = {"cv2": "python3-opencv", "matplotlib": "python3-matplotlib", "numpy": "python3-numpy", "yaml": "python3-yaml"}
+SYSTEM = {
+    "cv2": "python3-opencv", "matplotlib": "python3-matplotlib", "numpy": "python3-numpy", "yaml": "python3-yaml",
+    "PIL": "python3-pil",
+}  # fmt: skip
 """Names of rosdep by module."""
 
 

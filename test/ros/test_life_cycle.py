@@ -23,7 +23,7 @@ from test.nodes import active, before_each_frame, fail, picture, send, state
     [
         ({"weights": "/no/such.safetensors"}, ["/no/such.safetensors", "no such file"]),
         ({"overlay_alpha": 7.0}, ["overlay_alpha", "7.0", "0.0 to 1.0"]),
-        ({"engine": "warp"}, ["engine", "warp", "'auto', 'tensorrt', 'inductor', 'eager'"]),
+        ({"engine": "warp"}, ["engine", "warp", "'auto', 'tensorrt', 'inductor', 'openvino', 'eager'"]),
     ],
 )
 def test_a_wrong_parameter_leaves_the_node_alive_and_unconfigured(start, graph, overrides, words):

@@ -61,7 +61,7 @@ WRONG = [
     ("overlay_alpha", 7.0, "float 0.0 to 1.0"),
     ("overlay_alpha", "high", "float 0.0 to 1.0"),
     ("jpeg_quality", 0, "int 1 to 100"),
-    ("engine", "warp", "'auto', 'tensorrt', 'inductor', 'eager'"),
+    ("engine", "warp", "'auto', 'tensorrt', 'inductor', 'openvino', 'eager'"),
     ("threads", -1, "int 0 to 256"),
     ("autostart", "yes", "bool"),
     ("input_topic", "bad topic", "a topic name"),
