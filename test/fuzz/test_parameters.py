@@ -8,6 +8,7 @@ pytest.importorskip("hypothesis", reason="hypothesis is not installed")
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from hypothesis import strategies as st
+from rclpy.exceptions import ParameterNotDeclaredException
 from rclpy.parameter import Parameter
 
 from seg_ros.ros.node import SegmentationNode
@@ -16,9 +17,7 @@ from test.fuzz.budget import fuzz
 
 FIELDS = {field.name: field for field in dataclasses.fields(Parameters)}
 NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats() | st.sampled_from([-1, 0, 1, 8, 0.0, -0.0, 0.5, 1e308])
-TEXTS = st.text(max_size=20) | st.sampled_from(
-    ["", "/", "//", "~", "~/label", "/a b", "{node}", "a" * 300, "\0", "\x1b"]
-)
+TEXTS = st.text(max_size=20) | st.sampled_from(["", "/", "//", "~", "/a b", "{node}", "a" * 300, "\0", "\x1b"])
 LISTS = st.lists(TEXTS, max_size=3) | st.lists(st.booleans(), max_size=2) | st.lists(st.floats(), max_size=2)
 ALLOWED = st.sampled_from([value for f in FIELDS.values() for value in (*f.metadata.get("choices", ()), f.default)])
 VALUES = st.booleans() | NUMBERS | TEXTS | LISTS | st.binary(max_size=4) | ALLOWED
@@ -45,8 +44,7 @@ def check(node, changes, together):
     set_ = node.set_parameters_atomically if together else node.set_parameters
     try:
         results = set_(made)
-    except Exception as error:  # of an undeclared name, as rclpy has it
-        assert type(error).__name__ == "ParameterNotDeclaredException"
+    except ParameterNotDeclaredException:
         results = []
     for result in [results] if together and results else results:
         assert result.successful or result.reason
