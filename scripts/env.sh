@@ -36,8 +36,7 @@ if [ "$_ros" != none ]; then
   # Shared memory that images fit into. Each release of Fast DDS has its own variable; another environment's is in the way.
   if [ "${FASTRTPS_DEFAULT_PROFILES_FILE:-}" = "$_root/config/fastdds.xml" ]; then unset FASTRTPS_DEFAULT_PROFILES_FILE; fi
   if [ "${FASTDDS_DEFAULT_PROFILES_FILE:-}" = "$_root/config/fastdds.xml" ]; then unset FASTDDS_DEFAULT_PROFILES_FILE; fi
-  if [ "$_ros" = wheels ]; then _ros=${ROS:-kilted}; fi
-  eval "$(ROS_DISTRO=$_ros python -m seg_ros.fast_dds)"
+  eval "$(python -m seg_ros.fast_dds)"
   _shm=$(df -Pm /dev/shm 2>/dev/null | awk 'END { print int($2) }') || _shm=0
   if [ "${_shm:-0}" -lt 256 ]; then
     echo "env.sh: /dev/shm has ${_shm:-0} MB; each ROS process needs 70 MB of it, or images are lost" \

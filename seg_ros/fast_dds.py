@@ -12,17 +12,18 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 from seg_ros.share import find
 
 VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Of Fast DDS 2 and of Fast DDS 3, which still takes the old one, too: with a warning, and before its own."""
-_FAST_DDS_2 = ("humble", "jazzy")
 
 
 def variable(environ: Mapping[str, str] = os.environ) -> str:
-    """Returns the name of the variable that the ROS distribution's Fast DDS reads."""
-    return VARIABLES[environ.get("ROS_DISTRO") not in _FAST_DDS_2]
+    """Returns the name of the variable that the installed Fast DDS reads: before release 3 it is package `fastrtps`."""
+    prefixes = environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    return VARIABLES[not any(prefix and Path(prefix, "share/fastrtps").is_dir() for prefix in prefixes)]
 
 
 def chosen(environ: Mapping[str, str] = os.environ) -> tuple[str, str] | None:

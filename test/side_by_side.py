@@ -1,7 +1,7 @@
 """The whole suite runs side by side where pytest-xdist is installed, and what measures time afterwards, alone.
 
 A run that names no paths is a run of the whole suite: `make test`, `colcon test`, and `pytest` in the checkout. The
-processes of pytest-xdist leave the tests that are marked `alone`; when they have ended, the process that started them
+processes of pytest-xdist leave the tests that are marked `alone`; when they are through, the process that started them
 runs those itself, one after the other.
 """
 

@@ -14,11 +14,10 @@ ROOT = Path(__file__).resolve().parents[1]
 OLD, NEW = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
 
 
-@pytest.mark.parametrize(
-    ("distribution", "name"), [("humble", OLD), ("jazzy", OLD), ("kilted", NEW), ("rolling", NEW), ("", NEW)]
-)
-def test_variable_of_the_distribution(distribution, name):
-    ((variable, file),) = fast_dds.settings({"ROS_DISTRO": distribution}).items()
+@pytest.mark.parametrize(("package", "name"), [("fastrtps", OLD), ("fastdds", NEW), ("cyclonedds", NEW)])
+def test_variable_of_the_installed_release(tmp_path, package, name):
+    (tmp_path / "share" / package).mkdir(parents=True)
+    ((variable, file),) = fast_dds.settings({"AMENT_PREFIX_PATH": f"/workspace:{tmp_path}"}).items()
     assert variable == name
     assert Path(file).samefile(ROOT / "config/fastdds.xml")
 
@@ -44,5 +43,5 @@ def test_the_shell_gets_the_same(given):
     env = {name: value for name, value in os.environ.items() if name not in (OLD, NEW)} | given
     script = f'. "{ROOT}/scripts/env.sh" >/dev/null 2>&1; echo "${OLD}|${NEW}"'
     said = subprocess.run([shutil.which("bash"), "-c", script], env=env, capture_output=True, text=True, check=True)
-    expected = given | fast_dds.settings(given | {"ROS_DISTRO": env.get("ROS_DISTRO") or env.get("ROS", "")})
+    expected = given | fast_dds.settings(given | {"AMENT_PREFIX_PATH": env["AMENT_PREFIX_PATH"]})
     assert said.stdout.strip() == f"{expected.get(OLD, '')}|{expected.get(NEW, '')}"

@@ -102,6 +102,7 @@ def test_the_environments_of_two_distributions_keep_apart(checkout: Path, tmp_pa
         (checkout / venv / "bin").mkdir(parents=True)
         (checkout / venv / "bin/python").symlink_to(sys.executable)
         (checkout / venv / "identity").write_text("wheels")
+    (checkout / ".venv-jazzy/share/fastrtps").mkdir(parents=True)
 
     def sourced(*which: str) -> dict[str, str]:
         script = " && ".join(f"{ros} . '{checkout}/scripts/env.sh'" for ros in which) + " && env -0"
