@@ -63,7 +63,7 @@ class Segmenter:
             architecture: if not empty, the only one accepted.
             input_size: `(height, width)` in pixels; None is what the weights were trained for.
             mode: how frames of another size are resized: `stretch`, `letterbox`, or `native`, which builds an engine
-                for each new frame size.
+                for each new frame size when it is called with one.
             cache_dir: for compiled artefacts; None is `$XDG_CACHE_HOME/seg_ros`.
             precision, device: see `seg_ros.engines.opening.open_engine`.
             batch: most frames of one inference, with mode `native` 1.
@@ -102,6 +102,7 @@ class Segmenter:
             EngineError: see `seg_ros.runner.Runner.run`.
         """
         frame = image if isinstance(image, Frame) else _frame(image)
+        self.runner.prepare(frame)
         return self.runner.run([frame], wanted)[0].output
 
 
