@@ -25,7 +25,7 @@ from seg_ros.postprocess import POSTPROCESS
 from seg_ros.results import Frame, Result, Wanted
 
 _KEPT = 4
-"""Number of frame sizes whose engines are kept (mode `native`), and of kinds of frames whose GPU steps are kept."""
+"""Number of native sizes whose engines are kept, and of kinds of frames whose GPU steps are kept."""
 
 Build = Callable[[tuple[int, int, int]], Engine]
 """Makes the engine for an input of `(N, height, width)`."""
@@ -37,7 +37,7 @@ class Runner(abc.ABC):
     Args:
         build: makes the engine for an input shape.
         task: of the network, one of `seg_ros.models.TASKS`.
-        input_size: `(height, width)` of the network input; with mode `native` only of the first engine.
+        input_size: `(height, width)` of the network input; with mode `native` of frames that are not prepared for.
         mode: one of `seg_ros.geometry.MODES`.
         batch: most frames of one inference, with mode `native` 1. For more than one there is a second engine.
 
@@ -57,17 +57,32 @@ class Runner(abc.ABC):
         self.input_size, self.mode = input_size, mode
         self.batch = batch if mode != "native" else 1
         self._build, self._post, self._maps = build, POSTPROCESS[task], GRAPHS[task].maps
-        self._engines: OrderedDict[tuple[int, int, int], Engine] = OrderedDict()
-        for count in sorted({self.batch, 1}, reverse=True):
-            self.engine = self._engine(count, input_size)
+        self._engines = {count: self._make(count, input_size) for count in sorted({self.batch, 1}, reverse=True)}
+        self.engine = self._engines[1]
+        self._native: OrderedDict[tuple[int, int], Engine] = OrderedDict()  # by size, the one used last behind
 
     def ready(self, frame: Frame) -> bool:
-        """Returns whether there is an engine for frames like this one. With mode `native` there may be none yet."""
-        return (1, *self._size_for(frame)) in self._engines
+        """Returns whether frames like this one have the engine that their mode promises.
+
+        With mode `native` there may be none yet for their size; until `prepare` they are letterboxed to `input_size`.
+        """
+        size = (frame.height, frame.width)
+        return self.mode != "native" or size == self.input_size or size in self._native
 
     def prepare(self, frame: Frame) -> None:
-        """Makes an engine for frames like this one. With mode `native` that may take as long as configuring did."""
-        self._engine(1, self._size_for(frame))
+        """Makes the engine for frames like this one, if it is not there; that may take as long as configuring did.
+
+        With mode `native` the engines of the last four sizes are kept.
+
+        Raises:
+            EngineError: what `build` raises.
+        """
+        if self.ready(frame):
+            return
+        if len(self._native) == _KEPT:
+            self._native.popitem(last=False)
+        size = (frame.height, frame.width)
+        self._native[size] = self._make(1, size)
 
     def batches(self, frames: Sequence[Frame]) -> Iterator[slice]:
         """Yields which of the frames go into one inference: full batches, then one by one.
@@ -94,9 +109,8 @@ class Runner(abc.ABC):
         """
         if len(frames) not in (1, self.batch):
             raise ValueError(f"expected 1 or {self.batch} frames, got {len(frames)}")
-        size = self._size_for(frames[0])
-        engine = self._engine(len(frames), size)
-        resizes = [Resize.of((frame.height, frame.width), size, self.mode) for frame in frames]
+        engine, size, mode = self._place(frames)
+        resizes = [Resize.of((frame.height, frame.width), size, mode) for frame in frames]
         start = time.perf_counter()
         try:
             staged = self._stage(engine, frames, resizes)
@@ -123,19 +137,21 @@ class Runner(abc.ABC):
         except Exception as error:
             return error
 
-    def _size_for(self, frame: Frame) -> tuple[int, int]:
-        return (frame.height, frame.width) if self.mode == "native" else self.input_size
+    def _place(self, frames: Sequence[Frame]) -> tuple[Engine, tuple[int, int], str]:
+        """Returns the engine for these frames, the size of its input, and how they are placed in it."""
+        engine = self._engines[len(frames)]
+        if self.mode != "native":
+            return engine, self.input_size, self.mode
+        size = (frames[0].height, frames[0].width)
+        if size in self._native:
+            self._native.move_to_end(size)
+            return self._native[size], size, "native"
+        return engine, self.input_size, "letterbox"
 
-    def _engine(self, count: int, size: tuple[int, int]) -> Engine:
-        """Returns the engine for `count` frames in an input of `size`, made if it is not among those kept."""
-        shape = (count, *size)
-        if shape not in self._engines:
-            if len(self._engines) == _KEPT:
-                self._engines.popitem(last=False)
-            self._free()
-            self._engines[shape] = self._build(shape)
-        self._engines.move_to_end(shape)
-        return self._engines[shape]
+    def _make(self, count: int, size: tuple[int, int]) -> Engine:
+        """Makes the engine for `count` frames in an input of `size`."""
+        self._free()
+        return self._build((count, *size))
 
     def _go_together(self, frames: Sequence[Frame]) -> bool:
         """Returns whether a full batch of frames can be one inference."""

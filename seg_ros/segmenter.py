@@ -63,7 +63,7 @@ class Segmenter:
             architecture: if not empty, the only one accepted.
             input_size: `(height, width)` in pixels; None is what the weights were trained for.
             mode: how frames of another size are resized: `stretch`, `letterbox`, or `native`, which builds an engine
-                for each new frame size.
+                for each new frame size when it is called with one.
             cache_dir: for compiled artefacts; None is `$XDG_CACHE_HOME/seg_ros`.
             precision, device: see `seg_ros.engines.opening.open_engine`.
             batch: most frames of one inference, with mode `native` 1.
@@ -102,6 +102,7 @@ class Segmenter:
             EngineError: if the engine fails, or, with the reason `not_finite`, if NaN or Inf came out of the network.
         """
         frame = image if isinstance(image, Frame) else _frame(image)
+        self.runner.prepare(frame)
         (result,) = self.runner.run([frame], wanted)
         if isinstance(result, Exception):
             raise result

@@ -32,6 +32,7 @@ class Statistics:
         self.dropped: Counter[str] = Counter()
         self.noted: Counter[str] = Counter()
         self.objects_capped = 0
+        self._work = 0.0
 
     def arrived(self, missing: int = 0) -> None:
         """Counts a frame, and those that were sent before it and never arrived, as dropped by `transport`."""
@@ -59,6 +60,7 @@ class Statistics:
         """
         with self._lock:
             self.frames_out += 1
+            self._work = sum(timings.values())
             self.objects_capped += objects_capped
             self.noted.update(oddities)
             for stage, seconds in timings.items():
@@ -70,7 +72,7 @@ class Statistics:
         self._timings.setdefault(stage, deque(maxlen=self._window)).append(1e3 * seconds)
 
     def counts(self) -> dict:
-        """Returns all counts, and `period`: seconds between the last frames."""
+        """Returns all counts; `period`: seconds between the last frames; `work`: seconds that the last result took."""
         with self._lock:
             return {
                 "frames_in": self.frames_in,
@@ -80,6 +82,7 @@ class Statistics:
                 "noted": dict(self.noted),
                 # The shorter of two gaps: one long silence is no period.
                 "period": min((b - a for a, b in itertools.pairwise(self._arrivals)), default=0.0),
+                "work": self._work,
             }
 
     def newest(self) -> dict[str, float]:

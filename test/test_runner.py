@@ -99,20 +99,31 @@ def test_an_engine_for_full_batches_and_one_for_single_frames(built, mode):
     assert sorted(shapes) == [(1, 64, 96), (4, 64, 96)]
 
 
-def test_native_takes_one_frame_at_a_time_and_keeps_four_engines(built):
+def test_native_takes_one_frame_at_a_time_and_keeps_four_sizes(built):
     runner, shapes = built(mode="native", batch=4)
     assert runner.batch == 1
-    sizes = [(64, 96), (10, 10), (20, 20), (30, 30)]
+    sizes = [(10, 10), (20, 20), (30, 30), (40, 40)]
     frames = [noise(size) for size in sizes]
     assert [len(frames[part]) for part in runner.batches(frames)] == [1, 1, 1, 1]
     for frame in frames * 2:
-        segmented(runner, frame)
-    assert shapes == [(1, *size) for size in sizes]
+        runner.prepare(frame)
+    assert shapes == [(1, 64, 96)] + [(1, *size) for size in sizes]
     segmented(runner, frames[0])  # used last: it stays
-    segmented(runner, noise((40, 40)))
-    segmented(runner, frames[0])
-    segmented(runner, frames[1])  # used longest ago: it had to go
-    assert shapes == [(1, *size) for size in [*sizes, (40, 40), (10, 10)]]
+    runner.prepare(noise((50, 50)))
+    assert [runner.ready(frame) for frame in frames] == [True, False, True, True]  # used longest ago: it had to go
+    assert runner.ready(noise((64, 96)))  # always
+
+
+def test_native_letterboxes_what_it_is_not_prepared_for(built):
+    runner, shapes = built(mode="native")
+    frame = noise((48, 60))
+    assert not runner.ready(frame)
+    before = segmented(runner, frame)
+    np.testing.assert_array_equal(before.label, segmented(built(mode="letterbox")[0], frame).label)
+    assert shapes == [(1, 64, 96)]
+    runner.prepare(frame)
+    assert runner.ready(frame)
+    assert (segmented(runner, frame).label == frame.pixels[..., 0] // 25).all()
 
 
 def test_confidence_comes_only_if_it_is_wanted(built):

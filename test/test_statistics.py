@@ -5,7 +5,7 @@ import pytest
 from seg_ros import statistics
 from seg_ros.statistics import Statistics
 
-NOTHING = {"frames_in": 0, "frames_out": 0, "objects_capped": 0, "dropped": {}, "noted": {}, "period": 0.0}
+NOTHING = {"frames_in": 0, "frames_out": 0, "objects_capped": 0, "dropped": {}, "noted": {}, "period": 0.0, "work": 0.0}
 
 
 def test_counts():
@@ -20,6 +20,7 @@ def test_counts():
     statistics.published({}, objects_capped=3)
     counts = statistics.counts()
     assert counts.pop("period") >= 0
+    assert counts.pop("work") == 0.0
     assert counts == {
         "frames_in": 5,
         "frames_out": 5,

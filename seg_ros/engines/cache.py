@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import platform
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,12 +18,16 @@ from typing import IO
 
 import torch
 
+from seg_ros.engines import eviction, trust
+from seg_ros.engines.compiling import private
 from seg_ros.errors import EngineError
 
 log = logging.getLogger(__name__)
 
 _TICK = 10.0
 """Seconds between lines of progress in the log."""
+_BUILD = ".build-"
+"""Before its name, the folder that an artefact is built in."""
 
 
 def default_directory() -> Path:
@@ -73,21 +78,26 @@ class Artefact:
         self.key = json.dumps(key, sort_keys=True)
         self.name = hashlib.sha256(self.key.encode()).hexdigest()[:32]
         self.seconds = 0.0
+        self._limit = eviction.limit()
 
     def get(self, build: Callable[[Path], None], suffix: str) -> Path:
         """Returns the file's path; calls `build(path)` to write it where there is none, or a damaged one.
 
+        The path that is built is in a folder of its own, as are all that the compiler keeps; it goes with the build.
         Two processes that want the same one wait for each other: the second finds it built. A folder that cannot be
         written still serves what is in it.
 
         Raises:
-            EngineError: if the directory cannot be written, or belongs to or is writable by others.
+            EngineError: if the directory cannot be written; if it, or one above it, belongs to or is writable by
+                others; if the file is a symbolic link.
         """
-        path = self.directory / f"{self.name}{suffix}"
-        manifest = path.with_suffix(".json")
         try:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._check_owner()
+            self.directory = self.directory.resolve()
+            trust.check_folder(self.directory)
+            path = self.directory / f"{self.name}{suffix}"
+            manifest = path.with_suffix(".json")
+            self._sweep()
             if self._fault(path, manifest) is None:
                 return path
             with (self.directory / f"{self.name}.lock").open("w") as lock:
@@ -107,15 +117,35 @@ class Artefact:
     def _build(self, build: Callable[[Path], None], path: Path, manifest: Path) -> None:
         log.info("compiling %s; this takes a minute or a few, once: it is kept in %s", path.name, self.directory)
         start = time.monotonic()
-        partial = path.with_name(f".partial-{path.name}")
-        with _ticking(start):
-            build(partial)
-        partial.chmod(0o700)
-        partial.replace(path)
-        # The manifest is written last: without it the file counts as half-written.
-        manifest.write_text(json.dumps({"key": self.key, "sha256": _sha256(path)}))
+        folder = self.directory / f"{_BUILD}{self.name}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        try:
+            built = folder / path.name
+            with _ticking(start), private(folder):
+                build(built)
+            built.chmod(0o700)
+            about = built.with_suffix(".json")
+            about.write_text(json.dumps({"key": self.key, "sha256": _sha256(built)}))
+            # The file comes last: killed in between, this leaves a manifest of nothing, and nothing large.
+            about.replace(manifest)
+            built.replace(path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
         self.seconds = time.monotonic() - start
         log.info("compiled in %.0f s", self.seconds)
+        eviction.evict(self.directory, self._limit, path)
+
+    def _sweep(self) -> None:
+        """Removes what builds left that were killed. A build that lives holds the lock of its name."""
+        for folder in self.directory.glob(_BUILD + "[0-9a-f]" * 32):
+            try:
+                lock = (self.directory / f"{folder.name.removeprefix(_BUILD)}.lock").open("w")
+            except OSError:  # a cache that cannot be written serves all the same
+                return
+            with lock, contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _lock(self, lock: IO) -> None:
         try:
@@ -126,24 +156,24 @@ class Artefact:
 
     def _fault(self, path: Path, manifest: Path) -> str | None:
         """Returns why the file cannot be used: empty if it is not there, None if nothing is wrong with it."""
+        for file in (path, manifest):
+            if file.is_symlink():
+                raise EngineError(
+                    f"{file} is a symbolic link, expected a file: native code is loaded from the checked engine cache "
+                    f"only; delete the link, and it is compiled again"
+                )
         if not path.is_file() or not manifest.is_file():
             return ""
-        if _open_to_others(path):
+        if trust.open_to_others(path):
             return "belongs to or is writable by others"
+        with contextlib.suppress(OSError):  # a cache that cannot be written is not evicted from
+            os.utime(path)
         try:
             stored = json.loads(manifest.read_text())
             stored = (stored["key"], stored["sha256"])
         except (ValueError, KeyError, TypeError):
             return "has an unreadable manifest"
         return None if stored == (self.key, _sha256(path)) else "does not match its manifest"
-
-    def _check_owner(self) -> None:
-        # An artefact is native code: one that others can write is never loaded.
-        if _open_to_others(self.directory):
-            raise EngineError(
-                f"engine cache {self.directory} belongs to or is writable by others; it holds native code: "
-                f"chown it to yourself and chmod 700, or set the parameter 'cache_dir'"
-            )
 
 
 @contextlib.contextmanager
@@ -162,11 +192,6 @@ def _ticking(start: float) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-
-
-def _open_to_others(path: Path) -> bool:
-    info = path.stat()
-    return info.st_uid != os.getuid() or bool(info.st_mode & 0o022)
 
 
 def _sha256(path: Path) -> str:

@@ -43,21 +43,29 @@ def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Library:
 def _compile(graph: nn.Module, example: Tensor, path: Path) -> None:
     # Takes a second to import, so only where something is compiled.
     from torch._inductor import aot_compile
+    from torch._inductor.async_compile import shutdown_compile_workers
+    from torch._inductor.utils import clear_caches
 
     if not shutil.which("g++") and not shutil.which("clang++"):
         raise EngineError("inductor needs a C++ compiler and found neither g++ nor clang++; install g++")
     program = torch.export.export(graph, (example,))
-    folder = path.with_suffix(".build")  # the compiler leaves its sources beside the library
-    shutil.rmtree(folder, ignore_errors=True)  # of a build that was killed
-    folder.mkdir(mode=0o700)
+    folder = path.with_suffix(".sources")  # the compiler leaves them beside the library
+    options = {
+        "freezing": True,
+        "aot_inductor.output_path": str(folder / "graph.so"),
+        # Precompiled headers are kept below /tmp whatever the environment says, and others can plant them there.
+        "aot_inductor.precompile_headers": False,
+        "cpp_cache_precompile_headers": False,
+    }
+    if example.is_cuda:  # one file, as for the CPU: the kernels go into the library
+        options["aot_inductor.embed_kernel_binary"] = True
+    clear_caches()  # it remembers where an earlier build of this process kept things
     try:
-        options = {"freezing": True, "aot_inductor.output_path": str(folder / "graph.so")}
-        if example.is_cuda:  # one file, as for the CPU: the kernels go into the library
-            options["aot_inductor.embed_kernel_binary"] = True
         library = Path(aot_compile(program.module(), (example,), options=options))
-        outside = [p.name for p in folder.glob("*.json") if not p.stem.endswith("metadata")]
-        if outside:  # these would go through PyTorch's dispatcher, which a call through C does not reach
-            raise EngineError("this graph has operators that AOTInductor does not compile into the library")
-        library.replace(path)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        clear_caches()
+        shutdown_compile_workers()
+    outside = [p.name for p in folder.glob("*.json") if not p.stem.endswith("metadata")]
+    if outside:  # these would go through PyTorch's dispatcher, which a call through C does not reach
+        raise EngineError("this graph has operators that AOTInductor does not compile into the library")
+    library.replace(path)

@@ -58,7 +58,7 @@ def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Plan:
         raise EngineError("tensorrt runs on a GPU, and the device is 'cpu'; use the device 'cuda', or another engine")
 
     def compile_to(path: Path) -> None:
-        path.write_bytes(_compile(graph, example, path))
+        path.write_bytes(_compile(graph, example, artefact.directory / f"{_machine()}.timing", path))
 
     return Plan(artefact.get(compile_to, ".plan"), labels=graph.maps)
 
@@ -79,12 +79,9 @@ def exported(graph: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
     return program
 
 
-def _compile(graph: nn.Module, example: Tensor, path: Path) -> bytes:
-    """Returns the serialised engine. Its timings of kernels are kept beside `path`, for the next engine on this GPU."""
-    timings = path.with_suffix(".timing")
-    shared = path.with_name(f"{_machine()}.timing")
-    # A copy for every build: two at a time must not write one file.
-    timings.unlink(missing_ok=True)
+def _compile(graph: nn.Module, example: Tensor, shared: Path, path: Path) -> bytes:
+    """Returns the serialised engine. Its timings of kernels go to `shared`, for the next engine on this GPU."""
+    timings = path.with_suffix(".timing")  # a copy for every build: two at a time must not write one file
     if shared.is_file():
         shutil.copyfile(shared, timings)
     with warnings.catch_warnings(record=True) as said:
@@ -92,7 +89,6 @@ def _compile(graph: nn.Module, example: Tensor, path: Path) -> bytes:
         try:
             plan = _convert(exported(graph, example), tuple(example.shape), timings)
         except Exception as error:  # whatever a compiler may raise: the next engine may still run
-            timings.unlink(missing_ok=True)
             named = [str(w.message) for w in said if "missing operations" in str(w.message)]
             why = " ".join("; ".join([_root(error), *named]).split())
             raise EngineError(f"tensorrt cannot compile this graph here: {why}") from error

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from seg_ros.ros.standstill import Standstill
+
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 _HARMLESS = frozenset({"stale", "rate", "transport"})
@@ -17,6 +19,8 @@ _FAILURES = frozenset({"engine", "memory", "not_finite", "internal"})
 _MANY_LOST = 0.05
 _LONG = 1.0
 """Seconds of work on one frame after which the level is ERROR."""
+_STANDSTILL = ((5.0, ERROR), (2.0, WARN))
+"""Seconds in which frames arrived and none was published, and the level that they make."""
 
 
 def status(name: str, level: bytes, message: str, values: dict) -> DiagnosticStatus:
@@ -53,6 +57,7 @@ class Look(NamedTuple):
         published: whether anybody publishes it.
         counts: of its `Statistics`.
         busy, limit: seconds that the frame in work has taken, and may take.
+        compiling: seconds for which an engine has been compiled; 0.0 when none is.
     """
 
     now: float
@@ -62,6 +67,7 @@ class Look(NamedTuple):
     counts: dict
     busy: float = 0.0
     limit: float = 0.0
+    compiling: float = 0.0
 
 
 class Health:
@@ -78,14 +84,20 @@ class Health:
         self._seen = -1
         self._alive = 0.0
         self.silent = False
+        self._standstill = Standstill()
 
     def watch(self, look: Look) -> bool:
-        """Returns whether silence has begun or ended since the last call. Called often, it reports soon."""
+        """Returns whether silence or a standstill has begun or ended since the last call.
+
+        Called often, it reports soon. What was a warning and becomes an error has begun, too.
+        """
+        before = self.silent, self._standstill_level()
         counted = look.counts["frames_in"]
         if counted != self._seen or (look.state != "segmenting" and (look.state != "idle" or look.published)):
             self._seen, self._alive = counted, look.now
-        before, self.silent = self.silent, look.now - self._alive > max(self._patience, 3 * look.counts["period"])
-        return self.silent != before
+        self.silent = look.now - self._alive > max(self._patience, 3 * look.counts["period"])
+        self._standstill.watch(look.now, look.counts, look.state == "segmenting" and not self.silent)
+        return before != (self.silent, self._standstill_level())
 
     def judge(self, look: Look) -> tuple[bytes, str, dict]:
         """Returns level, message and `{"rate_in": Hz, "rate_out": Hz}` since the last call."""
@@ -96,6 +108,9 @@ class Health:
         rates = {"rate_in": new_in / seconds, "rate_out": new_out / seconds}
         level, message = self._verdict(look, new_in, new_out, *(_new(look, last, key) for key in ("dropped", "noted")))
         return level, message, rates
+
+    def _standstill_level(self) -> bytes:
+        return next((level for seconds, level in _STANDSTILL if self._standstill.seconds >= seconds), OK)
 
     def _verdict(
         self, look: Look, new_in: int, new_out: int, dropped: dict[str, int], noted: dict[str, int]
@@ -110,6 +125,9 @@ class Health:
             return ERROR, "segmentation failed: " + _counts(bad)
         if bad and not new_out:
             return ERROR, "only bad frames: " + _counts(bad)
+        if (level := self._standstill_level()) != OK:
+            why = self._standstill.why(look.counts, look.compiling)
+            return level, f"nothing published for {self._standstill.seconds:.0f} s: {why}"
         warnings = ["bad frames: " + _counts(bad)] if bad else []
         if dropped.get("transport", 0) > _MANY_LOST * new_in:
             share = f"{dropped['transport']} of {new_in} frames"

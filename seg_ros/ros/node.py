@@ -221,9 +221,10 @@ class SegmentationNode(LifecycleNode):
         idle = "idle" if self._settings.enabled else "disabled"
         states = {None: "inactive", True: "segmenting", False: idle}
         busy, limit = (self._watchdog.busy, self._watchdog.seconds) if self._watchdog else (0.0, 0.0)
+        compiling = self._worker.compiling if self._worker else 0.0
         return [
             (c, Look(time.monotonic(), states[received.get(c)], c.topic, self.count_publishers(c.topic) > 0,
-                     c.statistics.counts(), busy, limit))
+                     c.statistics.counts(), busy, limit, compiling))
             for c in self.cameras
         ]  # fmt: skip
 

@@ -52,10 +52,14 @@ class Parameters:
     )
     resize_mode: str = _parameter(
         "stretch",
-        "how a frame is resized to the network input: stretched, letterboxed, or an engine for each native size",
+        "how a frame is resized to the network input: stretched, letterboxed, or an engine for its native size",
         choices=MODES,
         fixed=True,
     )
+    max_native_sizes: int = _parameter(
+        8, "most frame sizes for which resize_mode native builds an engine in 24 h; the others are letterboxed",
+        minimum=0, maximum=1000, fixed=True,
+    )  # fmt: skip
     cache_dir: str = _parameter("", "folder of compiled engines; empty is $XDG_CACHE_HOME/seg_ros", fixed=True)
     threads: int = _parameter(
         0, "threads of the engine on the CPU; 0 is one per core", minimum=0, maximum=256, fixed=True

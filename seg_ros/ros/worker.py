@@ -11,6 +11,7 @@ from rclpy.clock import Clock
 from seg_ros.classes import ClassMap
 from seg_ros.engines.threads import set_threads
 from seg_ros.mailbox import NewestFirst
+from seg_ros.native_sizes import NativeSizes
 from seg_ros.results import Frame, Result, Selection, Wanted
 from seg_ros.ros.cameras import Camera
 from seg_ros.ros.failures import LostFrames
@@ -68,6 +69,8 @@ class Worker:
     ) -> None:
         self._runner, self._classes, self._parameters, self._select = runner, classes, parameters, select
         self._clock, self._failures, self._watchdog = clock, failures, watchdog
+        self._native_sizes = NativeSizes(parameters().max_native_sizes)
+        self._compiles_since: float | None = None
         threads = parameters().threads
         self.mailbox = NewestFirst(
             self._work,
@@ -77,6 +80,12 @@ class Worker:
             begin=lambda: set_threads(threads),
             batch=runner.batch,
         )
+
+    @property
+    def compiling(self) -> float:
+        """Returns the seconds for which an engine has been made for a new frame size; 0.0 when none is."""
+        since = self._compiles_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def _work(self, messages: Sequence[Message]) -> None:
         parameters = self._parameters()
@@ -106,9 +115,7 @@ class Worker:
         frames = [decoded.frame for decoded in batch]
         confidence = any(OUTPUTS[topic].confidence for decoded in batch for topic in decoded.topics)
         wanted = Wanted(confidence, self._select(parameters))
-        if not self._runner.ready(frames[0]):
-            with self._watchdog.paused():  # it may compile, which takes its time
-                self._runner.prepare(frames[0])
+        self._prepare(frames[0])
         for decoded, result in zip(batch, self._runner.run(frames, wanted), strict=True):
             try:
                 if isinstance(result, Exception):
@@ -128,6 +135,17 @@ class Worker:
             self._failures.damaged(decoded.camera, result.frame)
         decoded.camera.statistics.published(timings, age(stamp, now), odd, result.output.capped)
         self._failures.recovered()
+
+    def _prepare(self, frame: Frame) -> None:
+        """Has an engine made for the frame's own size, once it is worth it; until then frames are letterboxed."""
+        if self._runner.ready(frame) or not self._native_sizes.choose((frame.height, frame.width)):
+            return
+        self._compiles_since = time.monotonic()
+        try:
+            with self._watchdog.paused():  # compiling takes its time
+                self._runner.prepare(frame)
+        finally:
+            self._compiles_since = None
 
     def _lost(self, batch: Sequence[Message | Decoded], error: Exception) -> None:
         for camera, *_ in batch:

@@ -1,7 +1,8 @@
-"""The cache of compiled artefacts: hit, miss, damage, others' folders, two builders at once."""
+"""The cache of compiled artefacts: hit, miss, damage, others' folders, two builders at once, killed ones, its size."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from seg_ros.engines import eviction
 from seg_ros.engines.cache import Artefact, default_directory, machine
 from seg_ros.errors import EngineError
 
@@ -130,14 +132,111 @@ def test_a_long_build_says_that_it_goes_on(tmp_path, monkeypatch, caplog):
     assert said[-1].startswith("compiled in ")
 
 
-def test_interrupted_build_leaves_nothing_to_load(tmp_path):
+def test_interrupted_build_leaves_nothing(tmp_path):
     def dies(path):
         path.write_bytes(b"half")
-        raise RuntimeError("killed")
+        raise RuntimeError("interrupted")
 
     with pytest.raises(RuntimeError):
         Artefact(tmp_path, {"a": 1}).get(dies, ".so")
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
     assert Artefact(tmp_path, {"a": 1}).get(Builder(), ".so").read_bytes() == b"native code"
+
+
+def test_what_a_killed_build_left_goes_at_the_next_start(tmp_path):
+    found = Artefact(tmp_path, {"a": 1}).get(Builder(), ".so")
+
+    def killed(path):
+        (path.parent / "half").write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if not (child := os.fork()):
+        Artefact(tmp_path, {"a": 2}).get(killed, ".so")
+    os.waitpid(child, 0)
+    [left] = tmp_path.glob(".build-*")
+    assert [path.name for path in left.iterdir()] == ["half"]
+    assert left.stat().st_mode & 0o777 == 0o700
+
+    def alive(path):
+        path.write_bytes(b"code")
+        assert Artefact(tmp_path, {"a": 1}).get(Builder(), ".so") == found  # another start, which sweeps
+        assert path.exists()  # of a build that lives nothing goes
+        assert not left.exists()
+
+    Artefact(tmp_path, {"a": 3}).get(alive, ".so")
+    assert not list(tmp_path.glob(".build-*"))
+
+
+def test_compilers_and_their_children_have_a_folder_of_their_own(tmp_path, monkeypatch):
+    names = ["TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "TORCH_EXTENSIONS_DIR"]
+    monkeypatch.setenv(names[0], "/tmp/anybody's")
+    monkeypatch.delenv(names[1], raising=False)
+    before = [os.environ.get(name) for name in names]
+
+    def build(path):
+        said = subprocess.run(["printenv", *names], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+        assert len(said) == 3
+        assert all(Path(folder).parent == path.parent for folder in said)
+        path.write_bytes(b"code")
+
+    Artefact(tmp_path, {"a": 1}).get(build, ".so")
+    assert [os.environ.get(name) for name in names] == before
+
+
+def test_what_was_used_longest_ago_goes(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEG_ROS_CACHE_GB", "3e-6")  # 3,000 bytes
+    (tmp_path / "mine.so").write_bytes(bytes(5000))  # the user's own: it neither counts nor goes
+    paths = []
+    for i in range(3):
+        paths.append(Artefact(tmp_path, {"a": i}).get(Builder(bytes(1000)), ".so"))
+        os.utime(paths[i], (i, i))
+    Artefact(tmp_path, {"a": 0}).get(Builder(), ".so")  # found, so it is the one used last
+    paths.append(Artefact(tmp_path, {"a": 3}).get(Builder(bytes(1000)), ".so"))
+    assert [path.exists() for path in paths] == [True, False, True, True]
+    assert not paths[1].with_suffix(".json").exists()
+    large = Artefact(tmp_path, {"a": 4}).get(Builder(bytes(4000)), ".so")
+    assert large.exists()  # although it is too large alone
+    assert not any(path.exists() for path in paths)
+    assert (tmp_path / "mine.so").exists()
+
+
+@pytest.mark.parametrize("wrong", ["much", "0", "-1", "nan", "inf"])
+def test_a_wrong_limit_is_named(wrong, monkeypatch):
+    monkeypatch.setenv("SEG_ROS_CACHE_GB", wrong)
+    with pytest.raises(EngineError, match=f"SEG_ROS_CACHE_GB: expected gigabytes above 0, such as 4, got '{wrong}'"):
+        eviction.limit()
+
+
+@pytest.mark.parametrize("suffix", [".so", ".json"])
+def test_a_symbolic_link_is_refused(suffix, tmp_path):
+    path = Artefact(tmp_path, {"a": 1}).get(Builder(), ".so").with_suffix(suffix)
+    path.symlink_to(path.rename(tmp_path / "elsewhere"))
+    with pytest.raises(EngineError, match=f"{path} is a symbolic link, expected a file: .* delete the link"):
+        Artefact(tmp_path, {"a": 1}).get(Builder(), ".so")
+
+
+def test_a_cache_behind_a_link_is_checked_where_it_is(tmp_path):
+    (tmp_path / "open").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "open" / "cache")
+    (tmp_path / "open" / "cache").mkdir(mode=0o700)
+    path = Artefact(tmp_path / "link", {"a": 1}).get(Builder(), ".so")
+    assert path.parent == tmp_path / "open" / "cache"
+    (tmp_path / "open").chmod(0o777)
+    for _ in range(2):
+        with pytest.raises(EngineError, match=f"{tmp_path / 'open'} above it belongs to or is writable by others"):
+            Artefact(tmp_path / "link", {"a": 1}).get(Builder(), ".so")
+    (tmp_path / "open").chmod(0o1777)  # as /tmp: there others cannot rename what is ours
+    assert Artefact(tmp_path / "link", {"a": 1}).get(Builder(), ".so") == path
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("what", ["", "above"])
+def test_a_folder_of_another_user_is_refused(what, tmp_path):
+    cache = tmp_path / "above" / "cache"
+    Artefact(cache, {"a": 1}).get(Builder(), ".so")
+    os.chown(tmp_path / what if what else cache, 65534, 65534)
+    with pytest.raises(EngineError, match="belongs to or is writable by others"):
+        Artefact(cache, {"a": 1}).get(Builder(), ".so")
 
 
 def test_folder_that_others_can_write_is_refused(tmp_path):

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from importlib.util import find_spec
@@ -71,8 +73,36 @@ def test_engine_computes_what_the_graph_says(name, precision, agreement, error, 
         assert (ours[1].int() - confidence.int()).abs().max() <= error
 
 
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """The folder below /tmp where PyTorch keeps native code, filled by somebody else; the file that this code makes."""
+    from torch._inductor import codecache, cpp_builder, cpu_vec_isa
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder, ran = Path(default_cache_dir()), tmp_path / "ran"
+    monkeypatch.setattr(codecache, "_HEADER_DIR", str(folder / "precompiled_headers"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    code = f'#include <stdio.h>\n__attribute__((constructor)) static void run() {{ fclose(fopen("{ran}", "w")); }}'
+    library = tmp_path / "planted.so"
+    subprocess.run(["g++", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=code, text=True, check=True)
+    probed = cpu_vec_isa.VecISA._VecISA__bool__impl  # a process asks once what vectors its processor has
+    probed.cache_clear()
+    with monkeypatch.context() as others:
+        others.setattr(
+            cpp_builder.CppBuilder, "build", lambda builder: shutil.copy(library, builder.get_target_file_path())
+        )
+        assert all([bool(isa) for isa in cpu_vec_isa.valid_vec_isa_list()])
+    assert ran.exists()  # what is planted is loaded, if nothing is done about it
+    ran.unlink()
+    probed.cache_clear()
+    return folder, ran
+
+
 @pytest.mark.parametrize("name", ["inductor", pytest.param("openvino", marks=NEEDS_OPENVINO)])
-def test_instances_are_compiled_whole(name, cache_dir):
+def test_instances_are_compiled_whole_and_without_what_others_planted(name, cache_dir, planted):
+    folder, ran = planted
+    before = sorted(folder.rglob("*"))
     torch.manual_seed(0)
     model = create("mask_rcnn", **SMALL_INSTANCE | {"proposals": 16, "detections": 6})
     with torch.no_grad():  # as if trained: some places and classes stand out
@@ -91,6 +121,9 @@ def test_instances_are_compiled_whole(name, cache_dir):
         assert (ours[0] - theirs[0])[found].abs().max() <= 0.05
         assert (ours[1] - theirs[1]).abs().max() <= 1e-4
         assert (ours[3] - theirs[3])[found].abs().max() <= 1e-3
+    assert engine.seconds > 0
+    assert not ran.exists()
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_auto_takes_the_first_that_works(graph, cache_dir, weights):

@@ -11,16 +11,18 @@ from seg_ros.statistics import Statistics
 
 
 def look(
-    now, frames_in=0, frames_out=0, state="segmenting", *, published=True, noted=(), period=0.0, busy=0.0, **dropped
-):
+    now, frames_in=0, frames_out=0, state="segmenting", *, published=True, noted=(), period=0.0, busy=0.0, work=0.0,
+    compiling=0.0, **dropped,
+):  # fmt: skip
     counts = Statistics().counts() | {
         "frames_in": frames_in,
         "frames_out": frames_out,
         "dropped": dropped,
         "noted": dict(noted),
         "period": period,
+        "work": work,
     }
-    return Look(now, state, "/image", published, counts, busy, 5.0)
+    return Look(now, state, "/image", published, counts, busy, 5.0, compiling)
 
 
 def judged(*looks):
@@ -143,3 +145,49 @@ def test_an_inference_that_takes_long_is_an_error_while_it_does():
     level, message = judged(look(0.0, 1, 0, busy=3.2))
     assert (level, message) == (ERROR, "the frame in work has taken 3 s; at 5 s the process ends")
     assert judged(look(0.0, 1, 0, busy=3.2), look(1.0, 1, 1))[0] == OK
+
+
+# Standstill
+
+
+def stood(seconds, **last):
+    """Level and message when frames have arrived for so long, at 10 Hz, and none after the first was published."""
+    looks = [look(0.1 * i, 1 + i, 1) for i in range(int(10 * seconds) + 1)]
+    return judged(*looks, look(0.1 + seconds, 2 + int(10 * seconds), 1, **last))
+
+
+@pytest.mark.parametrize(
+    ("last", "why"),
+    [
+        ({"compiling": 33.2, "stale": 19}, "compiling for 33 s"),
+        ({"stale": 19, "work": 1.43}, "too slow: a frame takes 1.4 s; dropped: 19 stale"),
+        ({"stale": 19, "work": 0.4}, "too slow: a frame takes 0.4 s, and cameras take turns; dropped: 19 stale"),
+        ({"stale": 19}, "too slow: the first frame is not done; dropped: 19 stale"),
+        ({}, "too slow: the first frame is not done"),
+    ],
+)
+def test_a_standstill_warns_and_then_is_an_error_with_its_reason(last, why):
+    assert stood(1.8, **last) == (OK, "segmenting")
+    assert stood(2.0, **last) == (WARN, f"nothing published for 2 s: {why}")
+    assert stood(4.8, **last) == (WARN, f"nothing published for 5 s: {why}")
+    assert stood(5.0, **last) == (ERROR, f"nothing published for 5 s: {why}")
+
+
+def test_bad_frames_between_long_gaps_stand_still_too():
+    looks = [look(0.0, 1, 1), look(1.0, 2, 1, period=9.0, corrupt=1), look(2.0, 2, 1, period=9.0, corrupt=1)]
+    assert judged(*looks, look(6.0, 2, 1, period=9.0, corrupt=1))[1] == "nothing published for 5 s: dropped: 1 corrupt"
+
+
+def test_a_standstill_ends_with_the_next_frame_and_counts_anew():
+    health = Health()
+    frames = [(1, 1), *((n, 1) for n in range(2, 60)), (60, 2), *((n, 2) for n in range(61, 70))]
+    changes = [i for i, n in enumerate(frames) if health.watch(look(0.1 * i, *n))]
+    assert changes == [21, 51, 59]
+    assert health.judge(look(7.0, 70, 3))[:2] == (OK, "segmenting")
+
+
+def test_frames_that_nobody_wants_are_no_standstill():
+    slow = [look(0.1 * i, 1 + i, 1, rate=i) for i in range(60)]
+    assert judged(*slow) == (OK, "segmenting")
+    disabled = [look(0.1 * i, 1 + i, 1, state="disabled") for i in range(60)]
+    assert judged(*disabled) == (OK, "disabled")

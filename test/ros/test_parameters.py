@@ -112,8 +112,8 @@ def test_wrong_live_value_is_refused_and_the_old_one_stays(start, name, value, a
 
 
 FIXED = {
-    "autostart", "weights", "model", "engine", "precision", "resize_mode", "cache_dir", "threads", "batch", "watchdog",
-    "input_topic", "input_topics", "input_reliability",
+    "autostart", "weights", "model", "engine", "precision", "resize_mode", "max_native_sizes", "cache_dir", "threads",
+    "batch", "watchdog", "input_topic", "input_topics", "input_reliability",
 }  # fmt: skip
 
 
