@@ -6,9 +6,9 @@ import logging
 import threading
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 
 from seg_ros import runtime
+from seg_ros.ros.executor import GuardedExecutor
 from seg_ros.ros.failures import RosLogs
 from seg_ros.ros.interrupt import session
 
@@ -31,7 +31,7 @@ def run(args: list[str] | None = None) -> tuple[int, bool]:
         node = SegmentationNode(deadline=runtime.deadline, fatal=end)
         logging.getLogger("seg_ros").setLevel(logging.INFO)
         logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
-        executor = SingleThreadedExecutor()
+        executor = GuardedExecutor(node.callback_errors.raised)
         executor.add_node(node)
         try:
             executor.spin()
