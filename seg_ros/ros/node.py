@@ -194,8 +194,10 @@ class SegmentationNode(LifecycleNode):
     def _stop(self, timeout: float | None = None) -> bool:
         for subscription in self._inputs:
             subscription.close()
-        worker, self._worker, self._inputs, self._watchdog = self._worker, None, (), None
-        return worker is None or worker.mailbox.stop(timeout)
+        ended = self._worker is None or self._worker.mailbox.stop(timeout)
+        # Forgotten only now: a signal may have interrupted the wait, and the end of the process waits again.
+        self._worker, self._inputs, self._watchdog = None, (), None
+        return ended
 
     # Cameras
 

@@ -26,7 +26,7 @@ def run(args: list[str] | None = None) -> tuple[int, bool]:
         fatal.set()
         rclpy.try_shutdown()
 
-    ended = True
+    ended = False
     with session(args):
         node = SegmentationNode(deadline=runtime.deadline, fatal=end)
         logging.getLogger("seg_ros").setLevel(logging.INFO)
