@@ -1,8 +1,12 @@
 """The watchdog ends a process that hangs, and no other. In processes of their own: it ends them."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from signal import SIGALRM
 
 import pytest
 
@@ -10,8 +14,9 @@ from seg_ros.watchdog import Watchdog
 
 HEAD = """
 import ctypes, sys, time
-from seg_ros.runtime import deadline, release_deadlines
+from seg_ros.runtime import attend, deadline, release_deadlines
 from seg_ros.watchdog import Watchdog
+attend()
 libc = ctypes.PyDLL(None)  # its calls keep Python's lock, as a native library may
 def inference(seconds):
     libc.usleep(int(1e6 * seconds)) if LOCKED else time.sleep(seconds)
@@ -26,9 +31,14 @@ print("alive", flush=True)
 """
 
 
+def program(body, locked=False, **values):
+    return (
+        "".join(f"{name.upper()} = {value!r}\n" for name, value in {"locked": locked, **values}.items()) + HEAD + body
+    )
+
+
 def run(body, locked=False, **values):
-    head = "".join(f"{name.upper()} = {value!r}\n" for name, value in {"locked": locked, **values}.items())
-    command = [sys.executable, "-c", head + HEAD + body]
+    command = [sys.executable, "-c", program(body, locked, **values)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
@@ -37,7 +47,7 @@ def test_what_hangs_ends_the_process_with_all_stacks(locked):
     start = time.monotonic()
     result = run(BODY, locked, within=0.5, takes=40.0)
     assert time.monotonic() - start < 30
-    assert (result.returncode, result.stdout) == (1, "")
+    assert (result.returncode, result.stdout) == (-SIGALRM, "")
     assert "Timeout" in result.stderr
     assert "in inference" in result.stderr
 
@@ -46,6 +56,46 @@ def test_what_hangs_ends_the_process_with_all_stacks(locked):
 def test_what_is_in_time_does_not(locked):
     result = run(BODY, locked, within=10.0, takes=0.01)
     assert (result.returncode, result.stdout, result.stderr) == (0, "alive\n", "")
+
+
+@pytest.mark.parametrize("locked", [False, True])
+@pytest.mark.parametrize("frozen", [False, True], ids=["stopped", "frozen"])
+def test_time_in_which_the_process_was_stopped_does_not_count(locked, frozen):
+    """Frozen: the attendant as well, as in a container that is paused."""
+    body = """
+with deadline(0.6):
+    print("begins", flush=True)
+    inference(0.3)
+print("ends", flush=True)
+with deadline(0.2):
+    inference(40.0)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program(body, locked)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begins\n"
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split() if frozen else []
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for pid in (process.pid, *map(int, children)):
+            os.kill(pid, number)
+        time.sleep(0.8 * (number == signal.SIGSTOP))
+    assert process.communicate(timeout=30)[0] == "ends\n"
+    assert process.returncode == -SIGALRM
+
+
+def test_frames_of_one_node_do_not_hide_the_hang_of_another():
+    body = """
+import threading
+def node():
+    watchdog = Watchdog(0.3, deadline)
+    while True:
+        with watchdog.guard():
+            inference(0.01)
+threading.Thread(target=node, daemon=True).start()
+with Watchdog(0.5, deadline).guard():
+    inference(40.0)
+"""
+    result = run(body)
+    assert result.returncode == -SIGALRM
+    assert "has taken 0.5 s" in result.stderr
 
 
 def test_the_end_of_the_guard_ends_the_watch():
@@ -103,7 +153,7 @@ with deadline(0.5):
     inference(40.0)
 """
     result = run(body)
-    assert (result.returncode, result.stdout) == (1, "in time\n")
+    assert (result.returncode, result.stdout) == (-SIGALRM, "in time\n")
     assert "in inference" in result.stderr
 
 
@@ -126,5 +176,5 @@ with watchdog.guard():
     inference(40.0)
 """
     result = run(body)
-    assert (result.returncode, result.stdout) == (1, "0.0\n")
+    assert (result.returncode, result.stdout) == (-SIGALRM, "0.0\n")
     assert "in inference" in result.stderr

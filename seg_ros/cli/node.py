@@ -4,7 +4,7 @@
     ros2 run seg_ros node --ros-args --params-file mine.yaml
 
 Parameters are described in config/segment.yaml, and by `ros2 param describe /segmentation NAME` while it runs. Exits 0
-on SIGINT and SIGTERM, 1 when only a new process can go on.
+on SIGINT and SIGTERM, 1 when only a new process can go on; SIGALRM ends it when an inference hangs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from seg_ros.cli.arguments import parse
 def main(args: list[str] | None = None) -> None:
     """Runs the node until it is shut down; refuses arguments that are not ROS's, which would have no effect."""
     runtime.prepare()  # before PyTorch is imported
-    runtime.interrupt_once()
+    runtime.interrupt_once(limit=2.8)
     parser = argparse.ArgumentParser(
         prog="node",
         usage="node [-h] [--ros-args -p NAME:=VALUE ...]",
@@ -28,12 +28,16 @@ def main(args: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parse(parser, args)
-    from rclpy.logging import get_logger
+    runtime.attend()
+    try:
+        from rclpy.logging import get_logger
 
-    get_logger("segmentation").info("starting")  # what follows loads PyTorch: seconds of silence on a slow machine
-    from seg_ros.ros.process import run
+        get_logger("segmentation").info("starting")  # what follows loads PyTorch: seconds of silence on a slow machine
+        from seg_ros.ros.process import run
 
-    status, ended = run(args)
+        status, ended = run(args)
+    except KeyboardInterrupt:
+        status, ended = 0, False
     if not ended:
         # Taking the interpreter down under a thread that is inside a native library may crash.
         sys.stdout.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import time
 import traceback
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from seg_ros.ros.cameras import Camera
 
 _OUT_OF_MEMORY_LIMIT = 5
 """Frames in a row that may run out of memory before the process is given up."""
+_RECENT = 5.0
+"""Seconds that diagnostics show what a callback raised."""
 
 
 _LINE = 200
@@ -97,6 +100,34 @@ class Problem:
         """Forgets what failed at `at`; None forgets whatever it was."""
         if at in (None, self._at):
             self._at, self._text = "", ""
+
+
+class CallbackErrors:
+    """Counts what callbacks raised and nobody took, also those of rclpy, and logs it, once a second.
+
+    `str()` is the last one for `_RECENT` s, then empty.
+
+    Attributes:
+        count: of all since the node was made.
+    """
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+        self.count = 0
+        self._text, self._at, self._logged = "", -math.inf, -math.inf
+
+    def __str__(self) -> str:
+        return self._text if time.monotonic() - self._at < _RECENT else ""
+
+    def raised(self, where: str, error: Exception) -> None:
+        """Takes what `where` raised; never raises."""
+        self.count += 1
+        self._at = time.monotonic()
+        self._text = f"{where} raised {error!r:.200}"
+        if self._at - self._logged >= 1.0:
+            self._logged = self._at
+            stack = "".join(traceback.format_tb(error.__traceback__))
+            self._node.get_logger().error(f"{self._text}; {self.count} such errors since the start\n{stack}")
 
 
 def reported(callback: Callable) -> Callable:

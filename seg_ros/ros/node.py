@@ -22,7 +22,8 @@ from seg_ros.errors import EngineError, WeightsError
 from seg_ros.results import Selection
 from seg_ros.ros.cameras import Camera, camera_names, check_outputs
 from seg_ros.ros.diagnostics import ERROR, OK, WARN, Look, array, status
-from seg_ros.ros.failures import LostFrames, Problem, reported, survived
+from seg_ros.ros.executor import answer_always
+from seg_ros.ros.failures import CallbackErrors, LostFrames, Problem, reported, survived
 from seg_ros.ros.outputs import LabelInfo, Publishers
 from seg_ros.ros.parameters import SELECTIONS, Parameters, ParameterServer
 from seg_ros.ros.subscription import Subscription
@@ -49,6 +50,7 @@ class SegmentationNode(LifecycleNode):
 
     Attributes:
         problem: what the last transition or callback failed with.
+        callback_errors: what services, and callbacks outside seg_ros, raised.
         cameras: while configured.
     """
 
@@ -61,6 +63,7 @@ class SegmentationNode(LifecycleNode):
     ) -> None:
         super().__init__(name, **options)
         self.problem = Problem()
+        self.callback_errors = CallbackErrors(self)
         self.cameras: tuple[Camera, ...] = ()
         self._deadline, self._fatal = deadline, fatal
         self._parameter_server = ParameterServer(self)
@@ -75,6 +78,8 @@ class SegmentationNode(LifecycleNode):
         self._carried = 0
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self.create_service(SetBool, "~/enable", self._enable)
+        for service in self.services:
+            answer_always(service, self.callback_errors.raised)
         # Steady, so that a simulated clock that stands still stops neither diagnostics nor start.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._diagnose, clock=steady)
@@ -199,8 +204,10 @@ class SegmentationNode(LifecycleNode):
     def _stop(self, timeout: float | None = None) -> bool:
         for subscription in self._inputs:
             subscription.close()
-        worker, self._worker, self._inputs, self._watchdog = self._worker, None, (), None
-        return worker is None or worker.mailbox.stop(timeout)
+        ended = self._worker is None or self._worker.mailbox.stop(timeout)
+        # Forgotten only now: a signal may have interrupted the wait, and the end of the process waits again.
+        self._worker, self._inputs, self._watchdog = None, (), None
+        return ended
 
     # Cameras
 
@@ -260,20 +267,22 @@ class SegmentationNode(LifecycleNode):
             "device": engine.device if engine else "",
             "precision": engine.precision if engine else "",
             "refused": engine.refused if engine else {},
+            "callback_errors": self.callback_errors.count,
         }
         name, problem = self.get_fully_qualified_name(), str(self.problem)
         waiting = self.cameras if self._worker and self._settings.enabled else ()
         twin = self._surroundings.look(waiting, self._settings.input_reliability, time.monotonic())
+        warning = str(self.callback_errors) or twin
         statuses = []
         for camera, look in self._looks():
             level, message, rates = camera.health.judge(look)
+            level, message = (WARN, warning) if warning and level == OK else (level, message)
             values = {**look.counts, **rates, **camera.statistics.timings(), "topic": camera.topic, **about}
             if traffic := camera.traffic.line(camera.statistics):
                 self.get_logger().debug(f"{camera.topic}: {traffic}")
-            level, message = (WARN, twin) if twin and level == OK else (level, message)
             shown = (ERROR, problem) if problem else (level, message)
             statuses.append(status(f"{name}: {camera.name or 'segmentation'}", *shown, values))
         if not statuses:
-            shown = (ERROR, problem) if problem else (WARN, twin) if twin else (OK, "unconfigured")
+            shown = (ERROR, problem) if problem else (WARN, warning) if warning else (OK, "unconfigured")
             statuses.append(status(f"{name}: segmentation", *shown, about))
         self._diagnostics.publish(array(self.get_clock().now().to_msg(), statuses))

@@ -6,9 +6,9 @@ import logging
 import threading
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 
 from seg_ros import runtime
+from seg_ros.ros.executor import GuardedExecutor
 from seg_ros.ros.failures import RosLogs
 from seg_ros.ros.interrupt import session
 
@@ -26,12 +26,12 @@ def run(args: list[str] | None = None) -> tuple[int, bool]:
         fatal.set()
         rclpy.try_shutdown()
 
-    ended = True
+    ended = False
     with session(args):
         node = SegmentationNode(deadline=runtime.deadline, fatal=end)
         logging.getLogger("seg_ros").setLevel(logging.DEBUG)  # the node's logger has the level
         logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
-        executor = SingleThreadedExecutor()
+        executor = GuardedExecutor(node.callback_errors.raised)
         executor.add_node(node)
         try:
             executor.spin()
