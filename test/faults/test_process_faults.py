@@ -1,16 +1,19 @@
 """Faults that a process dies of, or must not die of: hangs, missing memory, a lost device, signals."""
 
+import contextlib
 import signal
 import statistics
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from lifecycle_msgs.srv import GetState
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import GetParameters, SetParameters
 from std_srvs.srv import SetBool
@@ -101,6 +104,56 @@ def test_a_signal_ends_it_quietly_in_mid_inference(faulty, eye, number, seconds)
     assert took < (3.0 if SOAK else 6.0) * node.load  # it must not wait for ten
     assert "Traceback" not in node.log
     assert "Fatal" not in node.log
+
+
+@pytest.mark.parametrize("transition", [Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVE_SHUTDOWN])
+def test_a_signal_ends_it_while_a_transition_waits_for_a_frame(faulty, eye, transition):
+    node = faulty("sleep", 60.0, watchdog=120.0)
+    eye.opens(node)
+    change = eye.client.create_client(ChangeState, "/segmentation/change_state")
+    assert change.wait_for_service(20.0)
+    eye.troubles(node)
+    change.call_async(ChangeState.Request(transition=Transition(id=transition)))
+    time.sleep(0.5)
+    node.kill(signal.SIGINT)
+    assert node.wait(30.0) == 0
+    assert "Traceback" not in node.log
+    assert "Fatal" not in node.log
+
+
+def test_a_signal_ends_it_while_it_compiles_and_leaves_no_half_artefact(faulty, tmp_path):
+    node = faulty("none", engine="inductor", cache_dir=tmp_path / "cache")
+    wait_for(lambda: "compiling" in node.log, 60)
+    wait_for(lambda: _running("cc1plus", tmp_path / "cache"), 60)
+    sent = time.monotonic()
+    node.kill(signal.SIGTERM)
+    assert node.wait() == 0
+    took = time.monotonic() - sent
+    print(f"\nSIGTERM while it compiles: ended after {took:.2f} s")
+    assert took < (3.0 if SOAK else 6.0)  # it compiles for ten times as long
+    assert "Traceback" not in node.log
+    assert not list((tmp_path / "cache").glob("*.so"))
+    wait_for(lambda: not _running("", tmp_path / "cache"))
+
+
+def _running(program: str, folder: Path) -> list[str]:
+    """The command lines of processes that work in `folder` and have `program` in theirs, the node's own left out."""
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has just ended
+            lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in lines if str(folder) in line and program in line and "faulty_node" not in line]
+
+
+def test_a_process_that_was_stopped_is_not_a_hung_one(faulty, eye):
+    node = faulty("sleep", 1.0, watchdog=2.0)
+    eye.opens(node)
+    eye.troubles(node)
+    node.kill(signal.SIGSTOP)
+    time.sleep(4.0)
+    node.kill(signal.SIGCONT)
+    eye.answered()
+    assert node.lives
 
 
 def test_it_comes_back_after_every_kill_and_leaves_little_behind(faulty, eye):
