@@ -57,6 +57,7 @@ def test_a_step_serves_until_the_camera_changes(on_gpu, mode):
     runner = on_gpu(mode)
     frames = [Frame(np.zeros((*size, 3), np.uint8), bgr) for size, bgr in [((48, 60), 0), ((48, 60), 1), ((64, 96), 1)]]
     for frame in frames:
+        runner.prepare(frame)
         for _ in range(3):
             assert segmented(runner, frame).label.shape == (frame.height, frame.width)
     assert Step.made == tuple((Resize.of((f.height, f.width), (64, 96), mode), f.bgr, True) for f in frames)

@@ -138,13 +138,14 @@ def _settled(overlap: Tensor, alive: Tensor) -> Tensor:
 
     alive = alive.clone(memory_format=torch.contiguous_format)  # a loop in a graph keeps strides, and it is a slice
 
-    def another(keep: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
-        return alive * _unsuppressed(overlap, keep), keep.clone()
+    # What does not change is carried as well: OpenVINO takes no loop that reads anything else.
+    def another(keep: Tensor, _: Tensor, overlap: Tensor, alive: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return alive * _unsuppressed(overlap, keep), keep.clone(), overlap.clone(), alive.clone()
 
-    def unsettled(keep: Tensor, before: Tensor) -> Tensor:
+    def unsettled(keep: Tensor, before: Tensor, *_: Tensor) -> Tensor:
         return (keep != before).any()
 
-    state = another(alive, alive)
+    state = another(alive, alive, overlap, alive)
     if not _can_loop(alive):
         for _ in range(min(_ROUNDS, alive.shape[1]) - 1):
             state = another(*state)

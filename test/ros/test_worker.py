@@ -37,15 +37,14 @@ def counts(messages):
 
 
 def not_finite(runner, messages, monkeypatch):
-    shape = (4, *runner.input_size)
-    engine = runner._engines[shape]
+    engine = runner._engines[4]
 
     def run(pixels):
         label, confidence = (output.clone() for output in engine.run(pixels))
         label[pixels.flatten(1).amax(1) == 0, 5, 7] = 255  # as the graph marks NaN
         return label, confidence
 
-    runner._engines[shape] = dataclasses.replace(engine, run=run)
+    runner._engines[4] = dataclasses.replace(engine, run=run)
     return "not_finite", "NaN or Inf at 1 of"
 
 
