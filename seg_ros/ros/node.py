@@ -25,7 +25,8 @@ from seg_ros.ros.diagnostics import ERROR, OK, WARN, Look, array, status
 from seg_ros.ros.executor import answer_always
 from seg_ros.ros.failures import CallbackErrors, LostFrames, Problem, reported, survived
 from seg_ros.ros.outputs import LabelInfo, Publishers
-from seg_ros.ros.parameters import SELECTIONS, Parameters, ParameterServer
+from seg_ros.ros.parameter_server import ParameterServer
+from seg_ros.ros.parameters import SELECTIONS, Parameters
 from seg_ros.ros.subscription import Subscription
 from seg_ros.ros.surroundings import Surroundings
 from seg_ros.ros.transport import shortfall

@@ -11,7 +11,8 @@ from rclpy.parameter import Parameter  # noqa: E402
 
 from seg_ros.classes import CAMVID  # noqa: E402
 from seg_ros.results import Selection  # noqa: E402
-from seg_ros.ros.parameters import Parameters, ParameterServer  # noqa: E402
+from seg_ros.ros.parameter_server import ParameterServer  # noqa: E402
+from seg_ros.ros.parameters import Parameters  # noqa: E402
 
 
 @pytest.fixture
