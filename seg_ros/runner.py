@@ -119,23 +119,20 @@ class Runner(abc.ABC):
         except RuntimeError as error:
             raise engine_error(f"{engine.name} at {size}", error) from error
         end = time.perf_counter()
-        outcomes = [
-            self._outcome([output[i] for output in outputs], engine, resize, wanted) for i, resize in enumerate(resizes)
-        ]
+        outcomes = []
+        for i, resize in enumerate(resizes):
+            own = [output[i] for output in outputs]
+            try:
+                if where := self._post.not_finite(own):
+                    raise _not_finite(engine, size, where)
+                outcomes.append(self._restore(own, resize, wanted))
+            except Exception as error:  # in a batch the others are none the worse for it
+                outcomes.append(error)
         timings = {"resize": begin - start, "infer": end - begin, "restore": time.perf_counter() - end}
         return [
             outcome if isinstance(outcome, Exception) else Result(frame, outcome, timings)
             for frame, outcome in zip(frames, outcomes, strict=True)
         ]
-
-    def _outcome(self, outputs: list[np.ndarray], engine: Engine, resize: Resize, wanted: Wanted) -> Any:
-        """Returns the result of one frame, or its error: in a batch the others are none the worse for it."""
-        if where := self._post.not_finite(outputs):
-            return _not_finite(engine, resize.input, where)
-        try:
-            return self._restore(outputs, resize, wanted)
-        except Exception as error:
-            return error
 
     def _place(self, frames: Sequence[Frame]) -> tuple[Engine, tuple[int, int], str]:
         """Returns the engine for these frames, the size of its input, and how they are placed in it."""

@@ -12,7 +12,7 @@ from seg_ros.classes import ClassMap
 from seg_ros.engines.threads import set_threads
 from seg_ros.mailbox import NewestFirst
 from seg_ros.native_sizes import NativeSizes
-from seg_ros.results import Frame, Result, Selection, Wanted
+from seg_ros.results import Frame, Selection, Wanted
 from seg_ros.ros.cameras import Camera
 from seg_ros.ros.failures import LostFrames
 from seg_ros.ros.image_io import decode_serialized
@@ -102,8 +102,7 @@ class Worker:
         for camera, received in messages:
             start = time.perf_counter()
             try:
-                damaged = parameters.damaged_images == PUBLISH
-                frame = decode_serialized(received.message, camera.kind, damaged)
+                frame = decode_serialized(received.message, camera.kind, parameters.damaged_images == PUBLISH)
                 check_age(frame.stamp, self._now(), parameters.max_frame_age)
             except Exception as error:
                 self._failures.lost(camera, error)
@@ -120,21 +119,17 @@ class Worker:
             try:
                 if isinstance(result, Exception):
                     raise result
-                self._publish(decoded, result, parameters)
+                start = time.perf_counter()
+                decoded.camera.publishers.publish(Outcome(result, self._classes, parameters), decoded.topics)
+                now, stamp = self._now(), result.frame.stamp
+                timings = {"decode": decoded.seconds, **result.timings, "publish": time.perf_counter() - start}
+                notes = {oddity(stamp, now), "damaged" if result.frame.damage else ""} - {""}
+                if result.frame.damage:
+                    self._failures.damaged(decoded.camera, result.frame)
+                decoded.camera.statistics.published(timings, age(stamp, now), notes, result.output.capped)
+                self._failures.recovered()
             except Exception as error:
                 self._failures.lost(decoded.camera, error)
-
-    def _publish(self, decoded: Decoded, result: Result, parameters: Parameters) -> None:
-        start = time.perf_counter()
-        decoded.camera.publishers.publish(Outcome(result, self._classes, parameters), decoded.topics)
-        now, stamp = self._now(), result.frame.stamp
-        timings = {"decode": decoded.seconds, **result.timings, "publish": time.perf_counter() - start}
-        odd = [kind for kind in [oddity(stamp, now)] if kind]
-        if result.frame.damage:
-            odd.append("damaged")
-            self._failures.damaged(decoded.camera, result.frame)
-        decoded.camera.statistics.published(timings, age(stamp, now), odd, result.output.capped)
-        self._failures.recovered()
 
     def _prepare(self, frame: Frame) -> None:
         """Has an engine made for the frame's own size, once it is worth it; until then frames are letterboxed."""
