@@ -18,16 +18,16 @@ _OUT_OF_MEMORY_LIMIT = 5
 """Frames in a row that may run out of memory before the process is given up."""
 _RECENT = 5.0
 """Seconds that diagnostics show what a callback raised."""
-
-
 _LINE = 200
-"""Most characters of a line in the log."""
+"""Most characters of a line about a frame in the log: cameras send many."""
+_PROBLEM = 2000
+"""Most characters of what failed in the node: paths and lists of what is allowed are long, and it is said once."""
 
 
-def legible(text: object) -> str:
-    """Returns `text` as it may be logged, whoever wrote it: one line of 200 characters, none of which controls."""
+def legible(text: object, most: int = _LINE) -> str:
+    """Returns `text` as it may be logged, whoever wrote it: one line of `most` characters, none of which controls."""
     line = str(text)
-    line = line if len(line) <= _LINE else line[: _LINE - 1] + "…"
+    line = line if len(line) <= most else line[: most - 1] + "…"
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
@@ -93,7 +93,8 @@ class Problem:
 
     def failed(self, at: str, why: object) -> str:
         """Takes what failed and why; returns both as a sentence."""
-        self._at, self._text = at, f"{at} failed: {why}"
+        lines = str(why)[: 2 * _PROBLEM].split()  # compilers write several
+        self._at, self._text = at, legible(f"{at} failed: {' '.join(lines)}", _PROBLEM)
         return self._text
 
     def solved(self, at: str | None = None) -> None:
