@@ -203,22 +203,24 @@ class SegmentationNode(LifecycleNode):
         self._fatal()
 
     def _stop(self, timeout: float | None = None) -> bool:
-        for subscription in self._inputs:
+        inputs, self._inputs = self._inputs, ()  # so that none is opened again during the wait
+        for subscription in inputs:
             subscription.close()
         ended = self._worker is None or self._worker.mailbox.stop(timeout)
         # Forgotten only now: a signal may have interrupted the wait, and the end of the process waits again.
-        self._worker, self._inputs, self._watchdog = None, (), None
+        self._worker, self._watchdog = None, None
         return ended
 
     # Cameras
 
     @survived
     def _follow(self) -> None:
-        if self._worker is None:
+        inputs = self._inputs
+        if not inputs:
             return
-        for subscription in self._inputs:
+        for subscription in inputs:
             subscription.follow(self._settings)
-        self._check_transport(max(subscription.largest for subscription in self._inputs))
+        self._check_transport(max(subscription.largest for subscription in inputs))
         changed = [camera.health.watch(look) for camera, look in self._looks()]
         if any(changed):
             self._diagnose()  # at once
