@@ -146,7 +146,7 @@ def deadline(seconds: float) -> Iterator[None]:
     """Ends the process if the block takes longer than `seconds`, by SIGALRM, with the stacks of all threads on stderr.
 
     Time in which the process was stopped does not count. The attendant measures, so it works too where a native call
-    holds Python's lock; it looks ten times a second. Blocks may overlap, in several threads. Costs 3 us.
+    holds Python's lock; it looks ten times a second. Blocks may overlap, in several threads.
 
     Raises:
         RuntimeError: if nobody attends.
