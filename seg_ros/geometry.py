@@ -186,10 +186,11 @@ def _resize_band(source: np.ndarray, out: np.ndarray, band: Band) -> None:
     resize = torch.ops.aten._upsample_bilinear2d_aa.out
     target, width = out[band.start : band.stop], source.shape[1]
     rows = len(target) + band.above + band.below
-    low = np.empty((rows, width, 3), np.uint8)
-    # The scale is the whole picture's, as the part's own may differ in the last digit.
-    scale = len(out) / len(source)
-    resize(_planes(source[band.top : band.bottom]), [rows, width], False, scale, None, out=_planes(low))
+    low = part = source[band.top : band.bottom]
+    if len(part) != rows:
+        low = np.empty((rows, width, 3), np.uint8)
+        # The scale is the whole picture's, as the part's own may differ in the last digit.
+        resize(_planes(part), [rows, width], False, len(out) / len(source), None, out=_planes(low))
     size = [len(target), out.shape[1]]
     resize(_planes(low[band.above : rows - band.below]), size, False, None, None, out=_planes(target))
 

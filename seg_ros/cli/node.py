@@ -16,11 +16,14 @@ import sys
 from seg_ros import runtime
 from seg_ros.cli.arguments import parse
 
+_CLEANING_UP = 2.8
+"""Seconds after a signal until the process ends, whatever holds it: longer than the wait for the frame in work."""
+
 
 def main(args: list[str] | None = None) -> None:
     """Runs the node until it is shut down; refuses arguments that are not ROS's, which would have no effect."""
     runtime.prepare()  # before PyTorch is imported
-    runtime.interrupt_once(limit=2.8)
+    runtime.interrupt_once(_CLEANING_UP)
     parser = argparse.ArgumentParser(
         prog="node",
         usage="node [-h] [--ros-args -p NAME:=VALUE ...]",

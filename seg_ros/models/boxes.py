@@ -135,8 +135,21 @@ def _settled(overlap: Tensor, alive: Tensor) -> Tensor:
     Each round turns more than those that stay into fewer, and fewer into more. It begins with more, all that are
     alive, so after an odd number of rounds none is too many.
     """
+    if torch.compiler.is_compiling() and _can_loop(alive):
+        return _settled_by_loop(overlap, alive)
+    keep, before = alive * _unsuppressed(overlap, alive), alive
+    if _can_loop(alive):  # outside a graph `torch.while_loop` would compile one
+        while (keep != before).any():
+            keep, before = alive * _unsuppressed(overlap, keep), keep
+    else:
+        for _ in range(min(_ROUNDS, alive.shape[1]) - 1):
+            keep = alive * _unsuppressed(overlap, keep)
+    return keep
 
-    alive = alive.clone(memory_format=torch.contiguous_format)  # a loop in a graph keeps strides, and it is a slice
+
+def _settled_by_loop(overlap: Tensor, alive: Tensor) -> Tensor:
+    """Does what `_settled` does, as an operator of a graph."""
+    alive = alive.clone(memory_format=torch.contiguous_format)  # the loop keeps strides, and it is a slice
 
     # What does not change is carried as well: OpenVINO takes no loop that reads anything else.
     def another(keep: Tensor, _: Tensor, overlap: Tensor, alive: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -145,16 +158,7 @@ def _settled(overlap: Tensor, alive: Tensor) -> Tensor:
     def unsettled(keep: Tensor, before: Tensor, *_: Tensor) -> Tensor:
         return (keep != before).any()
 
-    state = another(alive, alive, overlap, alive)
-    if not _can_loop(alive):
-        for _ in range(min(_ROUNDS, alive.shape[1]) - 1):
-            state = another(*state)
-    elif torch.compiler.is_compiling():
-        state = torch.while_loop(unsettled, another, state)
-    else:  # outside a graph `torch.while_loop` would compile one
-        while unsettled(*state):
-            state = another(*state)
-    return state[0]
+    return torch.while_loop(unsettled, another, another(alive, alive, overlap, alive))[0]
 
 
 def _can_loop(boxes: Tensor) -> bool:

@@ -124,7 +124,7 @@ class CallbackErrors:
         """Takes what `where` raised; never raises."""
         self.count += 1
         self._at = time.monotonic()
-        self._text = f"{where} raised {error!r:.200}"
+        self._text = legible(f"{where} raised {error!r}")
         if self._at - self._logged >= 1.0:
             self._logged = self._at
             stack = "".join(traceback.format_tb(error.__traceback__))

@@ -155,9 +155,8 @@ def _decode_png(view: memoryview) -> np.ndarray:
     row = (width * depth * _PNG_SAMPLES[colour] + 7) // 8
     work = height * width * 5e-9 + height * row * 6e-9  # measured
     _check_work(work, f"a PNG of {width}x{height}")
-    rows = _inflated(
-        b"".join(data), height * (row + 4) + 16
-    )  # of interlaced rows, too, whose number is less than twice
+    # Interlaced rows are less than twice as many.
+    rows = _inflated(b"".join(data), height * (row + 4) + 16)
     whole = [_PNG, *critical, _png_chunk(b"IDAT", zlib.compress(rows, 0)), _png_chunk(b"IEND", b"")]
     try:
         array = cv2.imdecode(np.frombuffer(b"".join(whole), np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)

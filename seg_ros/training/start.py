@@ -9,8 +9,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from seg_ros import weights
-from seg_ros.convert import IMAGENET_MEAN, IMAGENET_STD, read_pth
+from seg_ros.convert import IMAGENET_MEAN, IMAGENET_STD
 from seg_ros.errors import WeightsError
+from seg_ros.pth import read_pth
 
 _RESNET = "layer1.0.conv1.weight"
 """Every ResNet of seg_ros and torchvision has this parameter; the prefix is where the ResNet is."""
