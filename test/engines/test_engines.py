@@ -246,10 +246,13 @@ def test_memory_stays_constant(name, graph, cache_dir, weights):
 
     for _ in range(200):
         engine.run(pixels)
-    before = resident()
-    for _ in range(2000):
-        engine.run(pixels)
-    assert resident() - before < 2e6  # outputs alone are 24 MB
+    growth = []
+    for _ in range(4):
+        before = resident()
+        for _ in range(500):
+            engine.run(pixels)
+        growth.append(resident() - before)
+    assert min(growth) < 5e5  # a leak grows in every round, an allocator now and then; outputs alone are 6 MB a round
 
 
 @NEEDS_OPENVINO
