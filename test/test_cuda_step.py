@@ -180,7 +180,7 @@ import os
 import numpy, torch
 from seg_ros.errors import EngineError
 from seg_ros.results import Frame
-from test.engines.test_cuda import halves, segmenter_of
+from test.test_cuda_step import halves, segmenter_of
 
 def run(images):
     halves(images)[0].flatten()[torch.full((1,), 10**9, device="cuda")]
