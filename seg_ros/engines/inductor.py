@@ -6,6 +6,7 @@ arranges the weights for this processor.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from seg_ros.engines.cache import Artefact
+from seg_ros.engines.cuda_toolkit import cuda_toolkit
 from seg_ros.engines.library import Library
 from seg_ros.errors import EngineError
 
@@ -26,7 +28,7 @@ def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Library:
     """Takes the library from the cache, or compiles it there.
 
     Raises:
-        EngineError: if there is no C++ compiler, or compiling fails.
+        EngineError: if there is no C++ compiler, for a GPU no headers of CUDA, or if compiling fails.
     """
 
     def compile_to(path: Path) -> None:
@@ -57,11 +59,14 @@ def _compile(graph: nn.Module, example: Tensor, path: Path) -> None:
         "aot_inductor.precompile_headers": False,
         "cpp_cache_precompile_headers": False,
     }
+    toolkit = contextlib.nullcontext()
     if example.is_cuda:  # one file, as for the CPU: the kernels go into the library
         options["aot_inductor.embed_kernel_binary"] = True
+        toolkit = cuda_toolkit(path.with_suffix(".driver"))
     clear_caches()  # it remembers where an earlier build of this process kept things
     try:
-        library = Path(aot_compile(program.module(), (example,), options=options))
+        with toolkit:
+            library = Path(aot_compile(program.module(), (example,), options=options))
     finally:
         clear_caches()
         shutdown_compile_workers()
