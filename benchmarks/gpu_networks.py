@@ -52,7 +52,7 @@ def as_trained(model: MaskRCNN, images: torch.Tensor) -> None:
     heads = model.roi_heads
     box, mask = heads.box_predictor, heads.mask_predictor
     _spread(model, images, {model.rpn.head.cls_logits: 2.0, model.rpn.head.bbox_pred: 0.3})
-    _spread(model, images, {box.cls_score: 2.0, box.bbox_pred: 1.0, mask.mask_fcn_logits: 2.0})
+    _spread(model, images, {box.cls_score: 4.0, box.bbox_pred: 1.0, mask.mask_fcn_logits: 2.0})
 
 
 def _spread(model: MaskRCNN, images: torch.Tensor, deviations: dict[nn.Module, float]) -> None:

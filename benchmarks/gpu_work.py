@@ -1,6 +1,6 @@
 """Does one piece of the GPU check, in a process of its own: a lost device costs that piece.
 
-    python -m benchmarks.gpu_work '{"do": "compare", "network": "unet_street", "engine": "eager", "device": "cuda"}'
+    python -m benchmarks.gpu_work '{"do": "compare", "name": "unet_street", "engine": "eager", "device": "cuda"}'
 
 The last line is JSON: what was found, or `{"error": why not}`.
 """

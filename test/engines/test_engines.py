@@ -56,7 +56,8 @@ def cache_dir(engine_cache):
 # Compilers reorder sums, so a pixel whose two best classes tie may go either way, and bfloat16 ties sooner.
 @pytest.mark.parametrize(("precision", "agreement", "error"), [("fp32", 0.999, 1), ("bf16", 0.98, 8)])
 @pytest.mark.parametrize("name", EVERY_ENGINE)
-def test_engine_computes_what_the_graph_says(name, precision, agreement, error, graph, cache_dir, weights):
+def test_engine_computes_what_the_graph_says(name, precision, agreement, error, graph, cache_dir, weights, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)  # on a GPU float32 as on the CPU
     try:
         engine = open_engine(name, graph, SHAPE, weights, cache_dir, precision)
     except EngineError as error:
