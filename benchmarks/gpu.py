@@ -146,19 +146,16 @@ def page(found: dict[str, Any]) -> str:
         parts.append(f"Tests that need a GPU: {tests['said']}")
     agree = [row for row in found["agreement"] if "error" not in row]
     parts += ["## Each engine beside plain float32 PyTorch on the CPU", _table(agree, _AGREEMENT)]
-    parts += [
-        f"- no `{row['engine']}` for {row['model']}: {row['error']}" for row in found["agreement"] if "error" in row
-    ]
+    parts += [f"- `{name}` is not there: {why}" for name, why in found["missing"].items()]
     parts += ["## Speed, copies from and to the host's memory included", _table(found["speed"], _SPEED)]
     for row in found["speed"]:
         if row.get("slowest"):
             named = ", ".join(f"{ms} ms {kernel}" for kernel, ms in row["slowest"].items())
             parts.append(f"- {row['model']} on {row['engine']} {row['precision']}: {named}")
     words = {True: "met", False: "missed", None: "not measured"}
-    parts += [
-        "## Goals",
-        *(f"- {g['model']}: {g['what']} {g['value']}, aimed at {g['aim']}: {words[g['met']]}" for g in found["goals"]),
-    ]
+    parts.append("## Goals, for the fastest engine")
+    for goal in found["goals"]:
+        parts.append(f"- {goal['model']}: {goal['what']} {goal['value']}, goal {goal['aim']}: {words[goal['met']]}")
     parts += ["## Faults", *(f"- {fault}" for fault in found["faults"] or ["none"])]
     return "\n\n".join(parts).replace("\n\n- ", "\n- ")
 

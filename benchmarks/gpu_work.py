@@ -107,7 +107,7 @@ def measure(name: str, engines: list[str], device: str, seconds: float, roofs: d
     for case in cases:
         try:
             runs[case] = case.open()
-        except EngineError as error:
+        except (EngineError, RuntimeError) as error:
             print(f"{name}: no row for {case.engine}: {error}", file=sys.stderr, flush=True)
     rows = latency.rows(runs, roofs and Roofs(**roofs), seconds, memory=False)
     if device == "cuda":

@@ -19,12 +19,15 @@ def process(monkeypatch, tmp_path):
 
 
 def test_the_whole_way_on_the_cpu(tmp_path, capsys):
-    gpu.main(["--device", "cpu", "--output", str(tmp_path / "found"), "--seconds", "0.01"])
+    options = ["--engine", "eager", "tensorrt"]  # the latter is not there
+    gpu.main(["--device", "cpu", *options, "--output", str(tmp_path / "found"), "--seconds", "0.01"])
     lines = capsys.readouterr().out.splitlines()
     found = json.loads(lines[-1])
     assert json.loads((tmp_path / "found/gpu.json").read_text()) == found
     assert (tmp_path / "found/gpu.md").read_text().splitlines() == lines[:-1]
     assert found["faults"] == []
+    assert "tensorrt" in found["missing"]
+    assert any(line.startswith("- `tensorrt` is not there: tensorrt needs") for line in lines)
     assert [row["model"] for row in found["agreement"]] == list(NAMES["cpu"])
     assert [(row["model"], row["engine"]) for row in found["speed"]] == [
         (name, engine) for name in NAMES["cpu"] for engine in ("pytorch", "eager")
