@@ -270,6 +270,7 @@ class SegmentationNode(LifecycleNode):
             "device": engine.device if engine else "",
             "precision": engine.precision if engine else "",
             "refused": engine.refused if engine else {},
+            "measured_ms": engine.measured if engine else {},
             "callback_errors": self.callback_errors.count,
         }
         name, problem = self.get_fully_qualified_name(), str(self.problem)
