@@ -73,7 +73,7 @@ class Segmenter:
             EngineError: see `seg_ros.engines.opening.open_engine`.
         """
         model, manifest = weights.load_model(path, architecture)
-        graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things))
+        graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things), manifest.ranges)
         digest = weights.digest(model.state_dict(), manifest)
         device = best_device() if device == "auto" else device
         build = functools.partial(_build, engine, graph, digest, cache_dir, precision, device)

@@ -36,7 +36,7 @@ class Subject:
     def shipped(cls, path: str) -> Subject:
         """Loads a weights file, or shipped weights by their bare name."""
         model, manifest = weights.load_model(path)
-        graph = make_graph(model, manifest.mean, manifest.std, manifest.classes.things)
+        graph = make_graph(model, manifest.mean, manifest.std, manifest.classes.things, manifest.ranges)
         return cls(Path(path).stem, graph, weights.digest(model.state_dict(), manifest), manifest.input_size)
 
     @classmethod

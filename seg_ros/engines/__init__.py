@@ -19,6 +19,8 @@ ENGINES = {
     "eager": "seg_ros.engines.eager",
 }
 """Module by name, in the order in which `auto` tries them."""
-PRECISIONS = ("fp32", "fp16", "bf16")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 """Number types of weights and features."""
+QUANTISED = ("openvino",)
+"""Engines that compute in int8."""
 DEVICES = ("cuda", "cpu")

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from seg_ros.engines import DEVICES, ENGINES, PRECISIONS, cache
+from seg_ros.engines import DEVICES, ENGINES, PRECISIONS, QUANTISED, cache
 from seg_ros.errors import EngineError
 from seg_ros.models.precision import at_precision, narrow_strides
 
@@ -88,6 +88,10 @@ def open_engine(
     refused: dict[str, str] = {}
     for candidate in ENGINES if name == "auto" else [name]:
         try:
+            if precision == "int8" and candidate not in QUANTISED:
+                raise EngineError(
+                    f"{candidate} does not compute in int8; use another precision, or the engine {', '.join(QUANTISED)}"
+                )
             module = importlib.import_module(ENGINES[candidate])
             artefact = cache.Artefact(
                 directory or cache.default_directory(), {"engine": candidate, **shared, **module.versions()}
