@@ -31,8 +31,9 @@ def compile_one(subject: Subject, args: argparse.Namespace) -> dict:
     shape = (args.batch, *(args.size or subject.size))
     where = expanded(args.cache_dir, "--cache-dir") if args.cache_dir else None
     engine = open_engine(
-        args.engine, subject.graph, shape, subject.digest, where, args.precision, args.device, compile_all=True
-    )
+        args.engine, subject.graph, shape, subject.digest, where, args.precision, args.device,
+        int8_loss=subject.int8_loss, compile_all=True,
+    )  # fmt: skip
     agrees = agreement(engine, subject.graph, street_pictures(shape))
     took = f"compiled in {engine.seconds:.0f} s" if engine.seconds else "nothing had to be compiled"
     what = f"{engine.name} {engine.precision} on {engine.device}, {'x'.join(str(n) for n in shape)}"

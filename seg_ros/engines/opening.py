@@ -20,12 +20,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from seg_ros.engines import DEVICES, ENGINES, PRECISIONS, QUICK, cache
+from seg_ros.engines import DEVICES, ENGINES, PRECISIONS, QUANTISED, QUICK, cache
 from seg_ros.engines.choosing import Memory, choose, refuse
 from seg_ros.errors import EngineError
 from seg_ros.models.precision import at_precision, narrow_strides
 
 log = logging.getLogger(__name__)
+
+_INT8_LOSS = 0.5
+"""Points of the score that int8 may cost for `auto` to take it."""
 
 Shape = tuple[int, int, int]
 """Of an input: `(N, H, W)`."""
@@ -74,6 +77,7 @@ def open_engine(
     precision: str = "auto",
     device: str = "auto",
     usual_size: tuple[int, int] | None = None,
+    int8_loss: float | None = None,
     compile_all: bool = False,
 ) -> Engine:
     """Builds or loads an engine and warms it up.
@@ -87,6 +91,8 @@ def open_engine(
         precision: in `PRECISIONS`, or `"auto"`: on a GPU float16, on a CPU the fastest that it multiplies natively.
         device: in `DEVICES`, or `"auto"`: the first of these that is there.
         usual_size: `(H, W)` of the one image that `auto` measures with, for all shapes; None is that of `shape`.
+        int8_loss: points of the score that int8 costs, with which `auto` takes it if they are few; None where there is
+            no int8 for these weights (`Manifest.int8_loss`).
         compile_all: whether `auto` compiles, and measures, also what takes minutes.
 
     Raises:
@@ -105,11 +111,13 @@ def open_engine(
         )
     source = _Source(graph, weights, device, directory or cache.default_directory())
     names = tuple(ENGINES) if name == "auto" else (name,)
-    precisions = native_precisions(graph) if precision == "auto" else (precision,)
-    if device == "cpu" and (name == "auto" or (name in QUICK and len(precisions) > 1)):
-        candidates = [Candidate(name, number) for number in precisions for name in names]
+    if device == "cpu" and "auto" in (name, precision) and not set(names).isdisjoint(QUICK):
+        numbers = native_precisions(graph) if precision == "auto" else (precision,)
+        candidates = [Candidate(name, number) for number in numbers for name in names]
+        if precision == "auto" and int8_loss is not None and int8_loss <= _INT8_LOSS:
+            candidates += [Candidate(name, "int8") for name in names if name in QUANTISED]
         usual = (1, *(usual_size or shape[1:]))
-        if engine := _fastest(source, candidates, shape, usual, compile_all):
+        if len(candidates) > 1 and (engine := _fastest(source, candidates, shape, usual, compile_all)):
             return engine
     best = best_precision(device, graph) if precision == "auto" else precision
     return _first(source, [Candidate(name, best) for name in names], shape)
@@ -126,6 +134,11 @@ class _Source:
 
     def artefact(self, candidate: Candidate, shape: Shape) -> cache.Artefact:
         """Returns the candidate's place in the cache; raises EngineError if its engine is of no use here."""
+        if candidate.precision == "int8" and candidate.engine not in QUANTISED:
+            raise EngineError(
+                f"{candidate.engine} does not compute in int8; use another precision, or the engine "
+                f"{', '.join(QUANTISED)}"
+            )
         key = {
             "engine": candidate.engine,
             "precision": candidate.precision,
