@@ -76,7 +76,7 @@ def open_engine(
             "precision 'bf16': the network has 1x1 convolutions with a stride and fewer than 16 channels, for which "
             "PyTorch's bfloat16 on the CPU is faulty; use 'fp32'"
         )
-    graph = at_precision(graph, precision).to(device)
+    graph = at_precision(graph, precision, portable=device == "cuda").to(device)
     example = torch.zeros(*shape, 3, dtype=torch.uint8, device=device)
     shared = {
         "weights": weights,

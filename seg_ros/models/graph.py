@@ -47,6 +47,8 @@ class SemanticGraph(nn.Module):
     task = SEMANTIC
     maps = True
     """Whether all outputs are uint8 maps of the size of the pixels."""
+    portable = False
+    """See `seg_ros.models.precision.at_precision`."""
 
     def __init__(
         self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int] = ()
@@ -63,7 +65,7 @@ class SemanticGraph(nn.Module):
         """
         logits, size = self.model.logits(self.normalise(pixels))
         height, width = pixels.shape[1:3]
-        label, confidence = label_and_confidence(logits, size)
+        label, confidence = label_and_confidence(logits, size, self.portable)
         return label[:, :height, :width], confidence[:, :height, :width]
 
 
