@@ -155,7 +155,7 @@ class _Source:
         """Builds or loads the candidate and warms it up; raises EngineError if that fails."""
         artefact = self.artefact(candidate, shape)
         log.debug("engine %s is tried: %s on %s, key %s", candidate, shape, self.device, artefact.name)
-        graph = at_precision(self.graph, candidate.precision).to(self.device)
+        graph = at_precision(self.graph, candidate.precision, portable=self.device == "cuda").to(self.device)
         example = torch.zeros(*shape, 3, dtype=torch.uint8, device=self.device)
         run = torch.inference_mode()(_module(candidate).build(graph, example, artefact))
         _warm_up(candidate.engine, run, example)
