@@ -102,20 +102,12 @@ class Segmenter:
             ValueError: if the pixels have another shape or type.
             EngineError: if the engine fails, or, with the reason `not_finite`, if NaN or Inf came out of the network.
         """
-        frame = image if isinstance(image, Frame) else _frame(image)
+        frame = image if isinstance(image, Frame) else Frame(image, bgr=True)
         self.runner.prepare(frame)
         (result,) = self.runner.run([frame], wanted)
         if isinstance(result, Exception):
             raise result
         return result.output
-
-
-def _frame(pixels: np.ndarray) -> Frame:
-    """Returns OpenCV's pixels as a frame."""
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        got = f"{pixels.shape} {pixels.dtype}" if isinstance(pixels, np.ndarray) else repr(pixels)
-        raise ValueError(f"expected (H, W, 3) uint8 pixels as cv2.imread gives them, got {got}")
-    return Frame(pixels, bgr=True)
 
 
 def _build(

@@ -15,7 +15,7 @@ from seg_ros import overlay
 from seg_ros.classes import ClassMap
 from seg_ros.metrics.confusion import Confusion
 from seg_ros.training.augment import Augment
-from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
+from seg_ros.training.contact_sheet import best_median_worst, distinct_palette, legend_row, stack, titled_row
 from seg_ros.training.datasets import LabelImages, load_classes, pairs, read_label, read_sample
 from seg_ros.training.instances import refuse_objects
 from seg_ros.training.losses import class_weights, segmentation_loss
@@ -94,15 +94,15 @@ class SemanticEvaluation(Evaluation):
 
     def draw(self, folder: Path) -> list[str]:
         matrix, sheet = folder / "confusion.png", folder / "contact_sheet.png"
-        confusion_matrix(self.confusion, self.classes).savefig(matrix)
+        confusion_matrix(self.confusion, self.classes, matrix)
         cv2.imwrite(str(sheet), self.contact_sheet())
         return [f"confusion matrix: {matrix}", f"best, median and worst pictures: {sheet}"]
 
     @torch.no_grad()
     def contact_sheet(self) -> np.ndarray:
         """Draws camera image, truth and labels of the best, median and worst pictures, `(H, W, 3) uint8` BGR."""
-        palette = self.classes.palette()[:, ::-1]
-        rows = []
+        palette = distinct_palette(self.classes)[:, ::-1]
+        rows = [legend_row(self.classes.names, palette)]
         for title, member in best_median_worst(self.scored, lambda s: s.miou):
             pixels, truth = read_sample(member.image, member.truth, len(self.classes))
             label = _label(self._graph, pixels, self._device)
