@@ -57,7 +57,7 @@ class InstanceTask(Task):
             )
         return lines(root, "objects", counts, names)
 
-    def training_data(self, root: Path, augment: Augment) -> TrainingData:
+    def training_data(self, root: Path, augment: Augment | None) -> TrainingData:
         def loss(model: nn.Module, images: Tensor, objects: list[dict[str, Tensor]]) -> Tensor:
             objects = [{name: t.to(images.device) for name, t in one.items()} for one in objects]
             return sum(model(images, Targets(objects)).values())

@@ -90,19 +90,19 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def training_data(self, root: Path, augment: Augment) -> TrainingData:
-        """Returns what to learn from the data set in `root`.
+    def training_data(self, root: Path, augment: Augment | None) -> TrainingData:
+        """Returns what to learn from the data set in `root`; without `augment` its pictures as they are.
 
         Raises:
             FileNotFoundError, ValueError: if `root` is no such data set.
         """
 
     @abc.abstractmethod
-    def evaluate(self, graph: nn.Module, root: Path, device: torch.device) -> Evaluation:
+    def evaluate(self, graph: Callable[[Tensor], tuple[Tensor, ...]], root: Path, device: torch.device) -> Evaluation:
         """Runs the graph of a network over the pictures in `root`, at full size, single scale.
 
         Args:
-            graph: from `make_graph`, on `device`.
+            graph: from `make_graph`, on `device`, or what runs it there.
             root: of a data set.
 
         Raises:
