@@ -26,8 +26,8 @@ OBSERVED, LEAST = 100, 8
 """Most training pictures whose features are observed, evenly spaced, and the fewest."""
 JUDGED = 4
 """Pictures on which layers are rounded one by one."""
-HARM = 0.002
-"""Share of the labels that a layer may change when it alone is rounded; a layer that changes more stays float."""
+_HARMFUL = 5.0
+"""A layer stays float that changes so many times the labels that the median layer does, when it alone is rounded."""
 
 
 def network_inputs(pictures: Dataset, size: tuple[int, int], most: int = OBSERVED) -> Iterator[Tensor]:
@@ -93,6 +93,18 @@ def harms(graph: nn.Module, ranges: Mapping[str, Range], pixels: Tensor) -> Iter
         rounded = at_precision(one, "int8")
         rounded.model.get_submodule(name).register_forward_pre_hook(functools.partial(_round, steps(*found)))
         yield name, 1.0 - compared(rounded(pixels), theirs, graph.task, tuple(pixels.shape[1:3])).labels
+
+
+def bearable(harms: Mapping[str, float]) -> list[str]:
+    """Returns the layers that bear rounding: all but those that do far more harm than most.
+
+    Boxes that a layer predicts in pixels do, and what comes first, from which every error goes on.
+
+    Args:
+        harms: from the function of that name.
+    """
+    most = _HARMFUL * float(np.median(list(harms.values())))
+    return [name for name, harm in harms.items() if harm <= most]
 
 
 def _round(step: tuple[float, int], layer: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:

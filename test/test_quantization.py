@@ -53,6 +53,12 @@ def test_harm_is_the_share_of_labels_that_a_layer_changes_alone():
     assert dict(quantization.harms(graph, narrow, pixels))["coarse"] > 0.3
 
 
+def test_layers_that_do_far_more_harm_than_most_stay_float():
+    harms = {"stem": 0.006, "middle": 0.001, "deep": 0.0008, "deeper": 0.0, "classes": 0.001, "boxes": 0.0052}
+    assert quantization.bearable(harms) == ["middle", "deep", "deeper", "classes"]
+    assert quantization.bearable({"only": 0.0}) == ["only"]
+
+
 def test_pictures_come_evenly_spaced_and_at_the_size_of_the_network():
     class Greys(torch.utils.data.Dataset):
         def __len__(self):

@@ -61,10 +61,9 @@ def quantize(weights_path: Path, data: Path, output: Path) -> Manifest:
     ranges = quantization.observed(graph, observing)
     judged = torch.cat(list(quantization.network_inputs(pictures, size, quantization.JUDGED)))
     harms = dict(tqdm(quantization.harms(graph, ranges, judged), desc="layers", leave=False, mininterval=2.0))
+    ranges = {name: ranges[name] for name in quantization.bearable(harms)}
     for name, harm in harms.items():
-        kind = "int8" if harm <= quantization.HARM else "float"
-        print(f"  {name:40s} {100 * harm:6.3f} % of the labels change: {kind}")
-    ranges = {name: found for name, found in ranges.items() if harms[name] <= quantization.HARM}
+        print(f"  {name:40s} {100 * harm:6.3f} % of the labels change: {'int8' if name in ranges else 'float'}")
     manifest = dataclasses.replace(manifest, ranges=ranges)
     before = task.evaluate(graph, data / "val", torch.device("cpu")).score
     with tempfile.TemporaryDirectory() as cache:
