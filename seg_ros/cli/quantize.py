@@ -47,9 +47,9 @@ def quantize(weights_path: Path, data: Path, output: Path) -> Manifest:
     model, manifest = weights.load_model(weights_path)
     _check_classes(data / "classes.json", manifest.classes.names)
     task = TASKS[manifest.task](manifest)
-    for part in ("train", "val"):
-        print("\n".join(task.survey(data / part, learn=False)), flush=True)
-    pictures = task.training_data(data / "train", None).pictures
+    surveys = {part: task.survey(data / part, learn=False) for part in ("train", "val")}
+    print("\n".join(line for survey in surveys.values() for line in survey.lines), flush=True)
+    pictures = task.training_data(data / "train", None, surveys["train"].counts).pictures
     if len(pictures) < quantization.LEAST:
         raise ValueError(
             f"{data / 'train'}: expected at least {quantization.LEAST} pictures to observe ranges on, got "

@@ -50,6 +50,8 @@ class SemanticGraph(nn.Module):
     """Whether all outputs are uint8 maps of the size of the pixels."""
     ranges: Mapping[str, Range] = {}
     """What goes into the layers that can be quantised, or, at its precision, that are; see `make_graph`."""
+    portable = False
+    """See `seg_ros.models.precision.at_precision`."""
 
     def __init__(
         self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int] = ()
@@ -65,9 +67,7 @@ class SemanticGraph(nn.Module):
         confidence is 0 and the label is 255 (`label_and_confidence` defines what counts as finite).
         """
         logits, size = self.model.logits(self.normalise(pixels))
-        height, width = pixels.shape[1:3]
-        label, confidence = label_and_confidence(logits, size)
-        return label[:, :height, :width], confidence[:, :height, :width]
+        return label_and_confidence(logits, size, self.portable, cut=tuple(pixels.shape[1:3]))
 
 
 class InstanceGraph(nn.Module):

@@ -16,11 +16,15 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, 
 float32 in every one."""
 
 
-def at_precision(graph: nn.Module, precision: str) -> nn.Module:
+def at_precision(graph: nn.Module, precision: str, portable: bool = False) -> nn.Module:
     """Returns a copy of `graph` that computes the same in `precision`, one of `DTYPES`; `graph` is in eval mode.
 
     At `int8` the weights of the layers in `graph.ranges` are rounded here, and the features by `round_features` once
     the graph is exported. In the other precisions the copy has no `ranges`.
+
+    Args:
+        portable: for GPUs and ONNX: labels by few operators that every runtime has (`label_and_confidence`), and
+            suppression without a loop (`greedy_nms`). What is not portable is made for the compilers of CPUs.
 
     Raises:
         EngineError: at `int8`, if the graph has no ranges; with the reason `not_finite`, if there are NaN or Inf among
@@ -36,6 +40,9 @@ def at_precision(graph: nn.Module, precision: str) -> nn.Module:
     graph.ranges = graph.ranges if precision == "int8" else {}
     fold_batch_norm(graph.model)
     graph.model.to(DTYPES[precision])  # not the normalisation before it
+    for module in graph.modules():
+        if hasattr(module, "portable"):
+            module.portable = portable
     for name, weight in graph.model.state_dict().items():
         if not weight.isfinite().all():
             raise EngineError(
