@@ -53,6 +53,7 @@ setup(
             "compile = seg_ros.cli.compile:main",
             "convert = seg_ros.cli.convert:main",
             "evaluate = seg_ros.cli.evaluate:main",
+            "quantize = seg_ros.cli.quantize:main",
         ]
     },
 )

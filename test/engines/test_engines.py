@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from seg_ros.engines import ENGINES, cache, inductor, openvino
+from seg_ros.agreement import agreement, street_pictures
+from seg_ros.engines import ENGINES, QUANTISED, cache, inductor, openvino
 from seg_ros.engines.library import Library
 from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
 from seg_ros.models import create
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
+from seg_ros.quantization import observed, with_ranges
 from seg_ros.weights import digest, load_model
 from test.conftest import SMALL_INSTANCE
 
@@ -262,6 +264,35 @@ def test_memory_stays_constant(name, graph, cache_dir, weights):
             engine.run(pixels)
         growth.append(resident() - before)
     assert min(growth) < 5e5  # a leak grows in every round, an allocator now and then; outputs alone are 6 MB a round
+
+
+@pytest.fixture(scope="module")
+def quantised(network):
+    """The small network's graph, with ranges for INT8."""
+    return with_ranges(network[0], observed(network[0], street_pictures(SHAPE).split(1)))
+
+
+@NEEDS_OPENVINO
+def test_int8_agrees_with_float_and_is_compiled_anew_where_its_file_was_changed(
+    quantised, cache_dir, weights, monkeypatch
+):
+    engine = open_engine("openvino", quantised, SHAPE, weights, cache_dir, "int8")
+    assert (engine.name, engine.precision) == ("openvino", "int8")
+    assert agreement(engine, quantised, street_pictures(SHAPE)).labels > 0.97
+    monkeypatch.setattr(openvino, "_compile", lambda *_: 1 / 0)
+    open_engine("openvino", quantised, SHAPE, weights, cache_dir, "int8")  # it is in the cache
+    newest = max(cache_dir.glob("*.blob"), key=lambda path: path.stat().st_ctime)
+    blob = newest.read_bytes()
+    newest.write_bytes(blob[:-1] + bytes([blob[-1] ^ 1]))
+    with pytest.raises(EngineError, match="ZeroDivisionError"):
+        open_engine("openvino", quantised, SHAPE, weights, cache_dir, "int8")
+    newest.write_bytes(blob)
+
+
+@pytest.mark.parametrize("name", [name for name in ENGINES if name not in QUANTISED])
+def test_engines_without_int8_name_the_one_that_has_it(name, quantised, cache_dir, weights):
+    with pytest.raises(EngineError, match=f"{name} does not compute in int8; use another .*, or the engine openvino"):
+        open_engine(name, quantised, SHAPE, weights, cache_dir, "int8", "cpu")
 
 
 @NEEDS_OPENVINO
