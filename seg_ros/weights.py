@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seg_ros.errors import WeightsError
+from seg_ros.files import aside
 from seg_ros.manifest import KEY, Manifest, find, parse
 from seg_ros.models import MODELS
 
@@ -27,13 +28,18 @@ def save(path: str | Path, tensors: Mapping[str, Tensor], manifest: Manifest, ha
 
     Args:
         half: store floating point tensors as float16, but those with values beyond its range.
+
+    Raises:
+        OSError: if it cannot be written.
     """
     tensors = {name: (_halved(t) if half else t).detach().cpu().contiguous() for name, t in tensors.items()}
     text = manifest.to_json()
-    partial = Path(path).with_name(f".{Path(path).name}.partial")
-    safetensors.torch.save_file(tensors, partial, {KEY: text, "sha256": _digest(text, tensors)})
-    partial.chmod(0o644)  # safetensors makes it private; shipped weights are for everyone
-    partial.replace(path)
+    with aside(Path(path)) as partial:
+        try:
+            safetensors.torch.save_file(tensors, partial, {KEY: text, "sha256": _digest(text, tensors)})
+        except safetensors.SafetensorError as error:  # a full disk, say
+            raise OSError(f"{path}: could not be written: {error}; make room, or give another place") from error
+        partial.chmod(0o644)  # safetensors makes it private; shipped weights are for everyone
 
 
 def _halved(tensor: Tensor) -> Tensor:
