@@ -80,8 +80,10 @@ def main(arguments: list[str] | None = None) -> None:
         if shape[name] != count:
             raise ValueError(f"expected {name}={count} as in the class map, got {name}={shape[name]}; leave it out")
     manifest = Manifest(args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence)
+    surveys = {}
     for part in ("train", "val"):
-        print("\n".join(TASKS[network.task](manifest).survey(data / part, learn=part == "train")), flush=True)
+        surveys[part] = TASKS[network.task](manifest).survey(data / part, learn=part == "train")
+        print("\n".join(surveys[part].lines), flush=True)
     model = network.build(**shape)
     size = sum(p.numel() for p in model.parameters()) / 1e6
     print(f"network: {args.model} --arguments {_written(chosen)} ({size:.2f} million weights){whence}")
@@ -91,7 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
         manifest = dataclasses.replace(manifest, mean=start.mean, std=start.std)
     recipe = Recipe(epochs=args.epochs, batch=args.batch, lr=args.lr, evaluate_every=args.evaluate_every)
     augment = Augment(tuple(args.crop), fit=args.fit)
-    trainer = Trainer(model, manifest, data, args.run, augment, recipe, args.workers)
+    trainer = Trainer(model, manifest, data, args.run, augment, recipe, args.workers, surveys["train"].counts)
     if args.resume:
         trainer.resume()
         print(f"goes on after epoch {trainer.epoch} of {args.epochs}")

@@ -132,15 +132,20 @@ class CallbackErrors:
 
 
 def reported(callback: Callable) -> Callable:
-    """Wraps a life-cycle callback: what it raises is logged, and the node's problem; rclpy drops it silently."""
+    """Wraps a life-cycle callback: what it raises is logged, and the node's problem; rclpy drops it silently.
+
+    While it runs, the node's progress is the state that the node is in.
+    """
 
     @functools.wraps(callback)
     def wrapper(node: Any, *args: Any) -> Any:
         try:
-            return callback(node, *args)
+            with node.progress.of(node.state):
+                return callback(node, *args)
         except Exception as error:
-            node.problem.failed(callback.__name__, repr(error))
-            node.get_logger().error(f"{callback.__name__} failed: {traceback.format_exc()}")
+            if node.context.ok():  # else the graph went away under it
+                node.problem.failed(callback.__name__, repr(error))
+                node.get_logger().error(f"{callback.__name__} failed: {traceback.format_exc()}")
             raise
 
     return wrapper

@@ -21,7 +21,7 @@ from seg_ros.training.instances import refuse_objects
 from seg_ros.training.losses import class_weights, segmentation_loss
 from seg_ros.training.plots import confusion_matrix
 from seg_ros.training.shares import check_label_images, count, lines
-from seg_ros.training.task import Evaluation, Task, TrainingData, class_table
+from seg_ros.training.task import Evaluation, Survey, Task, TrainingData, class_table
 
 
 class SemanticTask(Task):
@@ -32,19 +32,19 @@ class SemanticTask(Task):
         refuse_objects(root / "train")
         return load_label_classes(root, given)
 
-    def survey(self, root: Path, learn: bool) -> list[str]:
+    def survey(self, root: Path, learn: bool) -> Survey:
         classes, counts = self.manifest.classes, self._count(root)
         check_label_images(root, counts, classes, every=learn)
-        return lines(root, "pixels", counts, dict(enumerate(classes.names)))
+        return Survey(counts, lines(root, "pixels", counts, dict(enumerate(classes.names))))
 
     def _count(self, root: Path) -> np.ndarray:
         files, classes = pairs(root), len(self.manifest.classes)
         check_sizes(files)
         return count(len(files), lambda i: read_label(files[i][1]), lambda counts: counts[:classes].all())
 
-    def training_data(self, root: Path, augment: Augment) -> TrainingData:
+    def training_data(self, root: Path, augment: Augment, counts: np.ndarray | None = None) -> TrainingData:
         pictures = LabelImages(root, len(self.manifest.classes), augment)
-        pixels = self._count(root)[: len(self.manifest.classes)]
+        pixels = (self._count(root) if counts is None else counts)[: len(self.manifest.classes)]
         weight = class_weights(pixels / max(pixels.sum(), 1))
 
         def loss(model: nn.Module, images: Tensor, label: Tensor) -> Tensor:

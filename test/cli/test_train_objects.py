@@ -78,7 +78,7 @@ def test_annotations_name_the_classes_without_a_file(write, tmp_path):
 
 def test_a_classes_file_that_is_given_comes_first(write, tmp_path):
     other = tmp_path / "other.json"
-    other.write_text(json.dumps({"names": ["x", "dent", "y"], "colors": [[1, 1, 1]] * 3, "things": [0, 1]}))
+    other.write_text(json.dumps({"names": ["x", "dent", "y"], "colors": [[1, 1, 1]] * 3, "things": [1]}))
     train.main([*options(write(write_coco), tmp_path / "run"), "--classes", str(other)])
     assert weights.load(tmp_path / "run/best.safetensors")[0].classes.names == ("x", "dent", "y")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seg_ros.engines import ENGINES, cache, inductor
+from seg_ros.engines import ENGINES, cache, inductor, openvino
 from seg_ros.engines.library import Library
 from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
@@ -126,17 +126,25 @@ def test_instances_are_compiled_whole_and_without_what_others_planted(name, cach
     assert sorted(folder.rglob("*")) == before
 
 
-def test_auto_takes_the_first_that_works(graph, cache_dir, weights):
-    engine = open_engine("auto", graph, SHAPE, weights, cache_dir)
-    assert engine.name == ("tensorrt" if find_spec("tensorrt") and torch.cuda.is_available() else "inductor")
-    assert list(engine.refused) == list(ENGINES)[: list(ENGINES).index(engine.name)]
+@NEEDS_OPENVINO
+def test_auto_on_a_cpu_takes_the_fastest_that_is_at_hand(graph, tmp_path, weights):
+    engine = open_engine("auto", graph, SHAPE, weights, tmp_path, "fp32", "cpu")
+    assert set(engine.measured) == {"openvino fp32", "eager fp32"}
+    assert engine.measured[f"{engine.name} fp32"] <= 1.05 * min(engine.measured.values())
+    assert set(engine.refused) == {"tensorrt", "inductor fp32"}
+    again = open_engine("auto", graph, SHAPE, weights, tmp_path, "fp32", "cpu")
+    assert (again.name, again.measured, again.seconds) == (engine.name, engine.measured, 0.0)
 
 
 def test_auto_falls_through_and_says_why(graph, tmp_path, monkeypatch, weights):
+    def missing():
+        raise EngineError("openvino is not installed")
+
     which = shutil.which
     monkeypatch.setattr(inductor.shutil, "which", lambda name: None if "++" in name else which(name))
-    engine = open_engine("auto", graph, SHAPE, weights, tmp_path)
-    assert engine.name == ("openvino" if find_spec("openvino") else "eager")
+    monkeypatch.setattr(openvino, "versions", missing)
+    engine = open_engine("auto", graph, SHAPE, weights, tmp_path, device="cpu")
+    assert engine.name == "eager"
     assert "install g++" in engine.refused["inductor"]
 
 
