@@ -6,10 +6,8 @@ A digest over the manifest and every tensor is checked before a network sees the
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import reprlib
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seg_ros.errors import WeightsError
+from seg_ros.files import aside
 from seg_ros.manifest import KEY, Manifest, find, parse
 from seg_ros.models import MODELS
 from seg_ros.models.quantised import LAYERS
@@ -32,34 +31,16 @@ def save(path: str | Path, tensors: Mapping[str, Tensor], manifest: Manifest, ha
         half: store floating point tensors as float16, but those with values beyond its range.
 
     Raises:
-        WeightsError: if it cannot be written; nothing is left behind then.
+        OSError: if it cannot be written.
     """
     tensors = {name: (_halved(t) if half else t).detach().cpu().contiguous() for name, t in tensors.items()}
     text = manifest.to_json()
-    partial = Path(path).with_name(f".{Path(path).name}.partial")
-    try:
-        safetensors.torch.save_file(tensors, partial, {KEY: text, "sha256": _digest(text, tensors)})
+    with aside(Path(path)) as partial:
+        try:
+            safetensors.torch.save_file(tensors, partial, {KEY: text, "sha256": _digest(text, tensors)})
+        except safetensors.SafetensorError as error:  # a full disk, say
+            raise OSError(f"{path}: could not be written: {error}; make room, or give another place") from error
         partial.chmod(0o644)  # safetensors makes it private; shipped weights are for everyone
-        partial.replace(path)
-    except (safetensors.SafetensorError, OSError) as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise WeightsError(f"{path}: expected a file that can be written: {error}; choose another place") from error
-
-
-def check_writable(path: Path) -> None:
-    """Checks that a weights file can be written, before the work for it is done.
-
-    Raises:
-        WeightsError: if the folder is not there or cannot be written, or `path` is a folder.
-    """
-    try:
-        if path.is_dir():
-            raise IsADirectoryError("it is a folder")
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise WeightsError(f"{path}: expected a file that can be written: {error}; choose another place") from error
 
 
 def _halved(tensor: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from seg_ros.cli.command import command
 from seg_ros.engines import PRECISIONS
-from seg_ros.manifest import find
+from seg_ros.files import check_folder
+from seg_ros.manifest import read_manifest
 
 STREET_TEST = range(20000, 20040)
 """Seeds that neither training nor the choice of the best epoch has seen."""
@@ -61,15 +62,20 @@ def main(arguments: list[str] | None = None) -> None:
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder for the pictures")
     add("--precision", choices=PRECISIONS, default="fp32", help="of weights and features, as the engines take them")
     args = parser.parse_args(arguments)
-    find(args.weights)  # before anything is rendered
-    if args.data != "street":
-        report(args.weights, Path(args.data), args.output, args.precision)
-        return
-    from seg_ros.training.datasets import render_street
+    manifest = read_manifest(args.weights)  # before anything is rendered
+    check_folder(args.output)
+
+    from seg_ros.training.datasets import check_same_classes, render_street
+    from seg_ros.training.folders import check_part
 
     with tempfile.TemporaryDirectory() as folder:
-        render_street(Path(folder), STREET_TEST, 3, progress=lambda s: tqdm(s, desc="render", leave=False))
-        report(args.weights, Path(folder), args.output, args.precision)
+        data = Path(args.data)
+        if args.data == "street":
+            data = Path(folder)
+            render_street(data, STREET_TEST, 3, progress=lambda s: tqdm(s, desc="render", leave=False))
+        check_part(data)
+        check_same_classes(data, manifest.classes)
+        report(args.weights, data, args.output, args.precision)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from seg_ros.classes import ClassMap
 from seg_ros.cli.command import command
 from seg_ros.cli.evaluate import STREET_TEST
+from seg_ros.files import check_file
 from seg_ros.manifest import INT8, MOST_LOSS, Manifest, find
 
 STREET_OBSERVED = range(0, 100)
@@ -32,7 +33,8 @@ def quantize(weights_path: Path, data: Path, output: Path) -> Manifest:
 
     Raises:
         FileNotFoundError, ValueError: if the data is not what these weights need, or INT8 costs too much.
-        WeightsError: if the weights do not load, or `output` cannot be written.
+        WeightsError: if the weights do not load.
+        OSError: if `output` cannot be written.
         EngineError: if OpenVINO is not there.
     """
     import torch
@@ -43,7 +45,7 @@ def quantize(weights_path: Path, data: Path, output: Path) -> Manifest:
     from seg_ros.training.tasks import TASKS
 
     openvino.versions()
-    weights.check_writable(output)
+    check_file(output)
     model, manifest = weights.load_model(weights_path)
     _check_classes(data / "classes.json", manifest.classes.names)
     task = TASKS[manifest.task](manifest)

@@ -16,7 +16,7 @@ from seg_ros.classes import ClassMap
 from seg_ros.metrics.confusion import Confusion
 from seg_ros.training.augment import Augment
 from seg_ros.training.contact_sheet import best_median_worst, distinct_palette, legend_row, stack, titled_row
-from seg_ros.training.datasets import LabelImages, load_classes, pairs, read_label, read_sample
+from seg_ros.training.datasets import LabelImages, check_sizes, load_label_classes, pairs, read_label, read_sample
 from seg_ros.training.instances import refuse_objects
 from seg_ros.training.losses import class_weights, segmentation_loss
 from seg_ros.training.plots import confusion_matrix
@@ -30,7 +30,7 @@ class SemanticTask(Task):
     @staticmethod
     def classes(root: Path, given: str) -> ClassMap:
         refuse_objects(root / "train")
-        return load_classes(root, given)
+        return load_label_classes(root, given)
 
     def survey(self, root: Path, learn: bool) -> Survey:
         classes, counts = self.manifest.classes, self._count(root)
@@ -39,6 +39,7 @@ class SemanticTask(Task):
 
     def _count(self, root: Path) -> np.ndarray:
         files, classes = pairs(root), len(self.manifest.classes)
+        check_sizes(files)
         return count(len(files), lambda i: read_label(files[i][1]), lambda counts: counts[:classes].all())
 
     def training_data(self, root: Path, augment: Augment | None, counts: np.ndarray | None = None) -> TrainingData:
