@@ -23,8 +23,6 @@ from test.conftest import wait_for
 from test.faults.processes import SOAK, Eye
 from test.nodes import Sender
 
-pytestmark = pytest.mark.alone
-
 HANG = 5.0 if SOAK else 3.0
 KILLS = 20 if SOAK else 3
 FOR_EVER = 3600.0
@@ -37,6 +35,7 @@ def statuses(graph):
     return graph.collect(DiagnosticArray, "/diagnostics")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("fault", "limit"),
     # Where Python's lock is held the node can say nothing before its end, so that need not take long.
@@ -88,6 +87,7 @@ def test_a_lost_device_ends_the_process(faulty, eye):
     assert "the device is lost" in node.log
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("number", "seconds"),
     [(signal.SIGINT, 10.0), (signal.SIGTERM, 1.5), *([(signal.SIGINT, 1.5), (signal.SIGTERM, 10.0)] if SOAK else [])],
@@ -121,6 +121,7 @@ def test_a_signal_ends_it_while_a_transition_waits_for_a_frame(faulty, eye, tran
     assert "Fatal" not in node.log
 
 
+@pytest.mark.alone
 def test_a_signal_ends_it_while_it_compiles_and_leaves_no_half_artefact(faulty, tmp_path):
     node = faulty("none", engine="inductor", cache_dir=tmp_path / "cache")
     wait_for(lambda: "compiling" in node.log, 60)
@@ -196,6 +197,7 @@ QUESTIONS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("fault", "seconds", "parameters"),
     [
