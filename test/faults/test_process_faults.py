@@ -24,8 +24,6 @@ from test.conftest import wait_for
 from test.faults.processes import SOAK, Eye
 from test.nodes import Sender
 
-pytestmark = pytest.mark.alone
-
 HANG = 5.0 if SOAK else 3.0
 KILLS = 20 if SOAK else 3
 FOR_EVER = 3600.0
@@ -38,6 +36,7 @@ def statuses(graph):
     return graph.collect(DiagnosticArray, "/diagnostics")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("fault", "limit"),
     # Where Python's lock is held the node can say nothing before its end, so that need not take long.
@@ -89,6 +88,7 @@ def test_a_lost_device_ends_the_process(faulty, eye):
     assert "the device is lost" in node.log
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("number", "seconds"),
     [(signal.SIGINT, 10.0), (signal.SIGTERM, 1.5), *([(signal.SIGINT, 1.5), (signal.SIGTERM, 10.0)] if SOAK else [])],
@@ -128,6 +128,7 @@ while :; do sleep 1; done
 """
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGTERM, *([signal.SIGINT, signal.SIGKILL] if SOAK else [])])
 def test_a_node_that_compiles_answers_and_ends_at_a_signal_without_a_trace(faulty, eye, tmp_path, number):
     cache, temporary, compiler = (tmp_path / name for name in ("cache", "temporary", "g++"))
@@ -214,6 +215,7 @@ QUESTIONS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("fault", "seconds", "parameters"),
     [
