@@ -1,15 +1,18 @@
 """Quantising as a user does, and what is wrong with weights, data or place."""
 
 import json
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
 from seg_ros import weights
 from seg_ros.classes import CAMVID
 from seg_ros.cli import quantize
+from seg_ros.segmenter import Segmenter
 from seg_ros.training.datasets import render_street
 
 needs_openvino = pytest.mark.skipif(not find_spec("openvino"), reason="needs openvino")
@@ -50,9 +53,15 @@ def test_what_costs_too_much_is_not_written(small_weights, data, tmp_path, monke
 
     monkeypatch.setattr("seg_ros.engines.openvino.versions", dict)
     monkeypatch.setattr("seg_ros.quantization.on_engine", lambda *_: all_sky)
-    with pytest.raises(SystemExit, match=r"^quantize: .*expected INT8 to cost at most 0\.5 points, and it costs .*"):
-        run(small_weights, data, tmp_path / "int8.safetensors")
-    assert list(tmp_path.iterdir()) == []
+    shutil.copytree(data, tmp_path / "data")
+    float32 = Segmenter.open(small_weights, "eager")
+    for label in (tmp_path / "data/val/labels").iterdir():  # what the network says is the truth: float32 has 100 %
+        cv2.imwrite(str(label), float32(cv2.imread(str(tmp_path / "data/val/images" / f"{label.stem}.jpg"))).label)
+    with pytest.raises(
+        SystemExit, match=r"^quantize: .*expected INT8 to cost at most 0\.5 points, and it costs [1-9]\d"
+    ):
+        run(small_weights, tmp_path / "data", tmp_path / "int8.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def few(root, output):
