@@ -19,6 +19,7 @@ import sys
 import time
 
 from seg_ros import fast_dds
+from seg_ros.engines import ENGINES
 from seg_ros.models import INSTANCES, MODELS, SEMANTIC
 
 _SCORE_THRESHOLD = 0.05
@@ -160,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         "--weights",
         help="file, or the bare name of shipped weights (default: MODEL_street on the street, else MODEL_camvid)",
     )
-    add("--engine", default="auto")
+    add("--engine", default="auto", choices=("auto", *ENGINES))
     add("--seconds", type=int, default=20)
     add("--rate", type=float, default=30.0, help="of the camera, Hz")
     add("--min-miou", type=float, help="below it the demo fails (default: 0.75 on the street, 0.5 on other pictures)")
