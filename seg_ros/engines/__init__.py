@@ -18,7 +18,11 @@ ENGINES = {
     "openvino": "seg_ros.engines.openvino",
     "eager": "seg_ros.engines.eager",
 }
-"""Module by name, in the order in which `auto` tries them."""
-PRECISIONS = ("fp32", "fp16", "bf16")
+"""Module by name, in the order in which `auto` tries them, and prefers those that are equally fast."""
+QUICK = ("openvino", "eager")
+"""Those that are ready within seconds; of the others `auto` measures what is compiled already."""
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 """Number types of weights and features."""
+QUANTISED = ("openvino",)
+"""Engines that compute in int8."""
 DEVICES = ("cuda", "cpu")

@@ -50,6 +50,7 @@ def machine(device: str = "cpu") -> dict[str, str | int]:
         "processor": ", ".join(processor) or platform.processor() or platform.machine(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),  # instructions that PyTorch and OpenVINO do without
     }
 
 
@@ -79,6 +80,11 @@ class Artefact:
         self.name = hashlib.sha256(self.key.encode()).hexdigest()[:32]
         self.seconds = 0.0
         self._limit = eviction.limit()
+
+    def found(self) -> bool:
+        """Returns whether there is a file of this name; `get` sees whether it can be used."""
+        files = self.directory.glob(f"{self.name}.*")
+        return any(file.suffix not in (".json", ".lock") for file in files)
 
     def get(self, build: Callable[[Path], None], suffix: str) -> Path:
         """Returns the file's path; calls `build(path)` to write it where there is none, or a damaged one.

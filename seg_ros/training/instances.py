@@ -14,6 +14,7 @@ from seg_ros.metrics.truth import Truth
 from seg_ros.training import coco, via
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes, pairs, read_sample
+from seg_ros.training.folders import check_exists
 from seg_ros.training.pictures import decoded
 
 
@@ -136,7 +137,7 @@ def default_classes(root: Path) -> ClassMap:
         FileNotFoundError: if there is neither, or no such folder.
         ValueError: if the annotations do not read.
     """
-    _check_folder(root)
+    check_exists(root)
     if (root / "classes.json").is_file() or not any((root / name).is_file() for name in (coco.FILE, via.FILE)):
         return load_classes(root)
     names = coco.categories(root) if (root / coco.FILE).is_file() else ["object"]
@@ -158,7 +159,7 @@ def refuse_objects(root: Path) -> None:
 
 
 def _reader(root: Path) -> type:
-    _check_folder(root)
+    check_exists(root)
     for name, reader in _LAYOUTS.items():
         if (root / name).exists():
             return reader
@@ -166,8 +167,3 @@ def _reader(root: Path) -> type:
         f"{root}: no objects found; expected {coco.FILE} (COCO), {via.FILE} (VIA), or the folders images, labels "
         "(8-bit class ids) and instances (16-bit object ids)"
     )
-
-
-def _check_folder(root: Path) -> None:
-    if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from seg_ros import weights
+from seg_ros.classes import CAMVID
 from seg_ros.cli import benchmark, evaluate, train
 from test.conftest import SMALL_INSTANCE
 
@@ -83,7 +84,7 @@ def test_a_classes_file_that_is_given_comes_first(write, tmp_path):
 
 
 def test_data_without_an_object_gives_figures_and_no_sheet(write, small_instance_weights, tmp_path, capsys):
-    root = write(lambda folder, size, start, end: write_images(folder, size, start, start))
+    root = write(lambda folder, size, start, end: write_images(folder, size, start, start), CAMVID.names)
     arguments = ["--weights", str(small_instance_weights), "--data", str(root / "val"), "--output", str(tmp_path)]
     evaluate.main(arguments)
     out = capsys.readouterr().out.splitlines()
@@ -118,7 +119,7 @@ def test_what_a_reading_process_finds_wrong_is_one_line(write, tmp_path):
 
 
 def test_label_networks_on_objects(write, small_weights, tmp_path):
-    data = write(write_coco)
+    data = write(write_coco, names=())
     with pytest.raises(
         SystemExit, match=r"^evaluate: .*val: expected images and labels .*, got objects in annotations"
     ):

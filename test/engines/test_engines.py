@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from seg_ros.engines import ENGINES, cache, inductor
+from seg_ros.agreement import agreement, street_pictures
+from seg_ros.engines import ENGINES, QUANTISED, cache, inductor, openvino
 from seg_ros.engines.library import Library
 from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
 from seg_ros.models import create
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
+from seg_ros.quantization import observed, with_ranges
 from seg_ros.weights import digest, load_model
 from test.conftest import SMALL_INSTANCE
 from test.objects import assert_same_objects
@@ -61,6 +63,7 @@ def planted(tmp_path, monkeypatch):
     from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     folder, ran = Path(default_cache_dir()), tmp_path / "ran"
     monkeypatch.setattr(codecache, "_HEADER_DIR", str(folder / "precompiled_headers"))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder))
@@ -125,17 +128,25 @@ def test_openvino_takes_instances_whole(cache_dir):  # inductor: test/models/tes
     assert engine.seconds > 0
 
 
-def test_auto_takes_the_first_that_works(graph, cache_dir, weights):
-    engine = open_engine("auto", graph, SHAPE, weights, cache_dir)
-    assert engine.name == ("tensorrt" if find_spec("tensorrt") and torch.cuda.is_available() else "inductor")
-    assert list(engine.refused) == list(ENGINES)[: list(ENGINES).index(engine.name)]
+@NEEDS_OPENVINO
+def test_auto_on_a_cpu_takes_the_fastest_that_is_at_hand(graph, tmp_path, weights):
+    engine = open_engine("auto", graph, SHAPE, weights, tmp_path, "fp32", "cpu")
+    assert set(engine.measured) == {"openvino fp32", "eager fp32"}
+    assert engine.measured[f"{engine.name} fp32"] <= 1.05 * min(engine.measured.values())
+    assert set(engine.refused) == {"tensorrt", "inductor fp32"}
+    again = open_engine("auto", graph, SHAPE, weights, tmp_path, "fp32", "cpu")
+    assert (again.name, again.measured, again.seconds) == (engine.name, engine.measured, 0.0)
 
 
 def test_auto_falls_through_and_says_why(graph, tmp_path, monkeypatch, weights):
+    def missing():
+        raise EngineError("openvino is not installed")
+
     which = shutil.which
     monkeypatch.setattr(inductor.shutil, "which", lambda name: None if "++" in name else which(name))
-    engine = open_engine("auto", graph, SHAPE, weights, tmp_path)
-    assert engine.name == ("openvino" if find_spec("openvino") else "eager")
+    monkeypatch.setattr(openvino, "versions", missing)
+    engine = open_engine("auto", graph, SHAPE, weights, tmp_path, device="cpu")
+    assert engine.name == "eager"
     assert "install g++" in engine.refused["inductor"]
 
 
@@ -157,7 +168,7 @@ def test_second_open_loads_instead_of_compiling(graph, cache_dir, monkeypatch, w
     def fail(*_, **__):
         raise AssertionError("compiled again")
 
-    monkeypatch.setattr(torch.export, "export", fail)
+    monkeypatch.setattr(inductor, "run_apart", fail)
     assert open_engine("inductor", graph, SHAPE, weights, cache_dir).name == "inductor"
 
 
@@ -252,6 +263,35 @@ def test_memory_stays_constant(name, graph, cache_dir, weights):
             engine.run(pixels)
         growth.append(resident() - before)
     assert min(growth) < 1e5  # a leak grows in every round, an allocator now and then; outputs alone are 1.2 MB a round
+
+
+@pytest.fixture(scope="module")
+def quantised(network):
+    """The small network's graph, with ranges for INT8."""
+    return with_ranges(network[0], observed(network[0], street_pictures(SHAPE).split(1)))
+
+
+@NEEDS_OPENVINO
+def test_int8_agrees_with_float_and_is_compiled_anew_where_its_file_was_changed(
+    quantised, cache_dir, weights, monkeypatch
+):
+    engine = open_engine("openvino", quantised, SHAPE, weights, cache_dir, "int8")
+    assert (engine.name, engine.precision) == ("openvino", "int8")
+    assert agreement(engine, quantised, street_pictures(SHAPE)).labels > 0.97
+    monkeypatch.setattr(openvino, "_compile", lambda *_: 1 / 0)
+    open_engine("openvino", quantised, SHAPE, weights, cache_dir, "int8")  # it is in the cache
+    newest = max(cache_dir.glob("*.blob"), key=lambda path: path.stat().st_ctime)
+    blob = newest.read_bytes()
+    newest.write_bytes(blob[:-1] + bytes([blob[-1] ^ 1]))
+    with pytest.raises(EngineError, match="ZeroDivisionError"):
+        open_engine("openvino", quantised, SHAPE, weights, cache_dir, "int8")
+    newest.write_bytes(blob)
+
+
+@pytest.mark.parametrize("name", [name for name in ENGINES if name not in QUANTISED])
+def test_engines_without_int8_name_the_one_that_has_it(name, quantised, cache_dir, weights):
+    with pytest.raises(EngineError, match=f"{name} does not compute in int8; use another .*, or the engine openvino"):
+        open_engine(name, quantised, SHAPE, weights, cache_dir, "int8", "cpu")
 
 
 @NEEDS_OPENVINO

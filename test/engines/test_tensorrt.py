@@ -44,12 +44,11 @@ def wheel() -> Wheel:
 @torch.no_grad()
 def refusals(wheel: Wheel, graph: nn.Module, precision: str, shape: tuple[int, int, int]) -> list[str]:
     example = torch.zeros(*shape, 3, dtype=torch.uint8)
-    return wheel.refusals(tensorrt.exported(at_precision(graph, precision), example))
+    return wheel.refusals(tensorrt.exported(at_precision(graph, precision, portable=True), example))
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_operator_of_the_shipped_networks_has_a_converter(name, wheel, monkeypatch):
-    monkeypatch.setattr(boxes, "_can_loop", lambda _: False)  # as on a GPU
     monkeypatch.setattr(boxes, "_ROUNDS", 2)  # each round of the suppression has the operators of the first
     graph, size = shipped(name)
     assert refusals(wheel, graph, "fp16", (1, *size)) == []
@@ -65,7 +64,6 @@ def test_every_operator_of_the_shipped_networks_has_a_converter(name, wheel, mon
     ],
 )
 def test_every_converter_takes_a_dynamic_batch(name, arguments, precision, wheel, monkeypatch):
-    monkeypatch.setattr(boxes, "_can_loop", lambda _: False)
     monkeypatch.setattr(boxes, "_ROUNDS", 2)
     graph = untrained(name, **arguments)
     assert refusals(wheel, graph, precision, (3, 128, 160)) == []
