@@ -2,7 +2,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak lint clean
+.PHONY: help setup demo test soak lint gpu clean
 
 # On one machine, other people's robots stay out of it; a TOPIC may come from another machine.
 ifeq ($(TOPIC),)
@@ -33,6 +33,9 @@ soak: setup ## the tests of faults and long runs in their long forms; the fuzzer
 
 lint: setup ## ruff
 	@$(env); ruff check; ruff format --check
+
+gpu: ## check an NVIDIA GPU in at most 8 minutes, without ROS and setup (PYTHON= with torch, else .venv's); ARGS=
+	@$(or $(PYTHON),$(wildcard .venv/bin/python),python3) scripts/gpu_check.py $(ARGS)
 
 clean: ## remove what setup, colcon and the tests made
 	rm -rf .venv .venv-* build install log .pytest_cache .ruff_cache

@@ -7,7 +7,8 @@ import sys
 from types import ModuleType
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from seg_ros.cli.plain import Plain
 from seg_ros.models import create
@@ -21,7 +22,7 @@ _stand_ins: list[torch.library.Library] = []
 
 
 def torchvision_twin(graph: SemanticGraph | InstanceGraph, size: tuple[int, int]) -> Plain | None:
-    """Builds torchvision's network with the layers of `graph` and random weights; None where there is none.
+    """Builds torchvision's network with the layers and weights of `graph`; None where there is none.
 
     That is so for networks that torchvision does not have, where it is not installed, and for Mask R-CNN where its
     C++ operators do not load (benchmarks.compare_torchvision measures that case).
@@ -37,7 +38,31 @@ def torchvision_twin(graph: SemanticGraph | InstanceGraph, size: tuple[int, int]
     if torchvision is None or (names[0] == "detection" and not torchvision.extension._has_ops()):
         return None
     twin = getattr(getattr(torchvision.models, names[0]), names[1])(weights=None, weights_backbone=None, **options)
-    return Plain(graph, twin.eval())
+    twin.load_state_dict(graph.model.state_dict(), strict=False)  # it may have another head, for training
+    return Plain(graph, twin.eval() if graph.maps else Detector(twin.eval()))
+
+
+class Detector(nn.Module):
+    """torchvision's detector from normalised images to the objects of each, with masks over the boxes as ours.
+
+    Its own beginning and end are left out: resizing, which changes nothing at this size, and masks pasted into whole
+    images, which we do outside the graph for the objects that are kept.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Maps `(N, 3, H, W)` to boxes, labels, scores and masks `(K, 1, 28, 28)` of K objects, image after image."""
+        sizes = [tuple(images.shape[-2:])] * len(images)
+        height, width = sizes[0]
+        images = F.pad(images, (0, -width % 32, 0, -height % 32))
+        levels = self.network.backbone(images)
+        batch = importlib.import_module("torchvision.models.detection.image_list").ImageList(images, sizes)
+        proposals, _ = self.network.rpn(batch, levels)
+        found, _ = self.network.roi_heads(levels, proposals, sizes)
+        return [tensor for objects in found for tensor in objects.values()]
 
 
 def _state(model: nn.Module) -> dict[str, tuple[int, ...]]:

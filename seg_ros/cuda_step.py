@@ -10,8 +10,9 @@ Rules of capture: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-grap
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ class Step:
         self._slots = [torch.cuda.Stream() for _ in range(count)]
         self._stream.wait_stream(torch.cuda.current_stream())  # for the tensors made so far
         # PyTorch may leave a capture that fails on the capture's stream: this puts the caller's back.
-        with torch.cuda.stream(self._stream):
+        with torch.cuda.stream(self._stream), _measured_convolutions():
             self._outputs = [self._like(output) for output in run(self._input)]
             for _ in range(_WARM_UP):
                 self._enqueue()
@@ -132,14 +133,36 @@ class Step:
 
     def _capture(self) -> torch.cuda.CUDAGraph | None:
         """The step as a graph; None if something in it cannot be captured."""
-        graph = torch.cuda.CUDAGraph()
+        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
         try:
             # Another thread's work on the GPU is no part of this and does not spoil it.
-            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, pool, self._stream, capture_error_mode="thread_local"):
                 self._enqueue()
             return graph
         except (RuntimeError, EngineError) as error:
             torch.cuda.synchronize()  # raises if the device is lost: then it was not the capture
+            _abandon(pool)
             # The end of a spoiled capture raises as well, over the reason.
             log.warning("the step runs without a CUDA graph, and slower: %s", error.__context__ or error)
             return None
+
+
+@contextlib.contextmanager
+def _measured_convolutions() -> Iterator[None]:
+    """Lets cuDNN time its kernels at the first call with a shape, instead of guessing: shapes here stay as they are."""
+    before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
+def _abandon(pool: tuple[int, int]) -> None:
+    """Takes PyTorch's allocator out of the capture into `pool` that failed.
+
+    `CUDAGraph` leaves it there, and then no other capture can begin, nor can memory be given back when it is short.
+    """
+    device = torch.cuda.current_device()
+    with contextlib.suppress(RuntimeError):  # it is out already: the capture had ended, or had not begun
+        torch._C._cuda_endAllocateToPool(device, pool)
+        torch._C._cuda_releasePool(device, pool)

@@ -121,8 +121,11 @@ def _precisions(device: str, subject: Subject) -> list[str]:
     return list(dict.fromkeys(["fp32", best_precision(device, subject.graph), *quantised]))
 
 
-def rows(runs: dict[Case, Callable], roofs: Any, seconds: float) -> list[dict]:
-    """Times the cases of one network and shape, the plain one first; a row each."""
+def rows(runs: dict[Case, Callable], roofs: Any, seconds: float, memory: bool = True) -> list[dict]:
+    """Times the cases of one network and shape, the plain one first; a row each.
+
+    Without `memory` peak_mb is None: each takes a process of its own.
+    """
     times = measure(runs, seconds)
     p50 = {case: float(np.percentile(values, 50)) for case, values in times.items()}
     baseline = {case.engine: p50[case] for case in runs if case.engine in (PLAIN, TORCHVISION)}
@@ -134,7 +137,7 @@ def rows(runs: dict[Case, Callable], roofs: Any, seconds: float) -> list[dict]:
             "model": case.subject.name, "engine": case.engine, "device": case.device, "precision": case.precision,
             "batch": batch, "height": height, "width": width,
             "p50_ms": round(p50[case], 2), "p99_ms": round(float(np.percentile(times[case], 99)), 2),
-            "fps": round(1e3 * batch / p50[case], 1), "peak_mb": round(case_megabytes(case)),
+            "fps": round(1e3 * batch / p50[case], 1), "peak_mb": round(case_megabytes(case)) if memory else None,
             "gflop": round(work, 2), "roof_share": roofs and _roof_share(roofs, case, work, p50[case]),
             "vs_eager": round(baseline[PLAIN] / p50[case], 2),
             "vs_torchvision": round(baseline[TORCHVISION] / p50[case], 2) if TORCHVISION in baseline else None,

@@ -24,11 +24,11 @@ class Plain(nn.Module):
     def forward(self, pixels: Tensor) -> object:
         """`pixels`: `(N, H, W, 3)` uint8, on the device of the network."""
         if not self.graph.maps:
-            return self.graph(pixels) if self.model is self.graph.model else self.model(list(_floats(pixels)))
-        images = _floats(pixels) * (255.0 * self.graph.normalise.scale) + self.graph.normalise.shift
+            return self.graph(pixels) if self.model is self.graph.model else self.model(self._images(pixels))
+        images = self._images(pixels)
         confidence, label = F.softmax(self.model(images)["out"], dim=1).max(dim=1)
         return label.to(torch.uint8), (confidence * 255.0 + 0.5).to(torch.uint8)
 
-
-def _floats(pixels: Tensor) -> Tensor:
-    return pixels.permute(0, 3, 1, 2).contiguous().float() / 255.0
+    def _images(self, pixels: Tensor) -> Tensor:
+        floats = pixels.permute(0, 3, 1, 2).contiguous().float() / 255.0
+        return floats * (255.0 * self.graph.normalise.scale) + self.graph.normalise.shift

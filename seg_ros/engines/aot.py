@@ -7,11 +7,14 @@ It ends, with the compilers that it has started, when whoever started it is gone
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
+
+from seg_ros.engines.cuda_toolkit import cuda_toolkit
 
 
 def end_with_parent() -> None:
@@ -25,6 +28,7 @@ def compile_graph(source: Path, target: Path) -> None:
 
     Raises:
         RuntimeError: if there are operators that AOTInductor leaves to PyTorch.
+        EngineError: for a GPU, if there are no headers of CUDA.
     """
     import torch
     from torch._inductor import aot_compile
@@ -39,9 +43,11 @@ def compile_graph(source: Path, target: Path) -> None:
         "aot_inductor.precompile_headers": False,
         "cpp_cache_precompile_headers": False,
     }
+    toolkit = contextlib.nullcontext()
     if example.is_cuda:  # one file, as for the CPU: the kernels go into the library
         options["aot_inductor.embed_kernel_binary"] = True
-    with torch.no_grad():
+        toolkit = cuda_toolkit(target.with_suffix(".driver"))
+    with torch.no_grad(), toolkit:
         program = torch.export.export(graph, (example,))
         library = Path(aot_compile(program.module(), (example,), options=options))
     if any(not file.stem.endswith("metadata") for file in folder.glob("*.json")):

@@ -27,7 +27,7 @@ def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Library:
     """Takes the library from the cache, or compiles it there, in a process of its own.
 
     Raises:
-        EngineError: if there is no C++ compiler, or compiling fails.
+        EngineError: if there is no C++ compiler, for a GPU no headers of CUDA, or if compiling fails.
     """
 
     def compile_to(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +16,14 @@ ENDLESS = 1e30
 _BLOCK = 128
 _ROUNDS = 25
 """Of suppression inside a block where it has no loop; an odd number, see `_settled`."""
+
+
+def constants(values: Sequence[float], device: torch.device) -> Tensor:
+    """Makes a row of numbers, `(K,)`, of the type that `torch.tensor` gives them, on the device itself.
+
+    `torch.tensor` makes them on the host and copies them, which no CUDA graph captures.
+    """
+    return torch.cat([torch.full((1,), value, device=device) for value in values])
 
 
 def area(boxes: Tensor) -> Tensor:

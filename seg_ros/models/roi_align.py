@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seg_ros.models.boxes import area, bounded
+from seg_ros.models.boxes import area, bounded, constants
 
 _SAMPLES = 2
 """Sampling points of a bin in each direction, as in torchvision's detectors."""
@@ -36,12 +36,12 @@ def roi_align(
     # no number but the image's own depends on how many images there are.
     table = torch.cat([f.permute(0, 2, 3, 1).flatten(1, 2) for f in features], dim=1).flatten(0, 1)
     pixels = [h * w for h, w in sizes]
-    starts = torch.tensor([sum(pixels[:i]) for i in range(len(pixels))], device=device)
-    heights = torch.tensor([h for h, _ in sizes], device=device)
-    widths = torch.tensor([w for _, w in sizes], device=device)
+    starts = constants([sum(pixels[:i]) for i in range(len(pixels))], device)
+    heights = constants([h for h, _ in sizes], device)
+    widths = constants([w for _, w in sizes], device)
     # Levels are powers of two apart; a rounded ratio stays right where a side is no multiple of the stride.
     stride = round(image_size[0] / sizes[0][0])
-    scales = torch.tensor([1.0 / (stride * 2**i) for i in range(len(sizes))], device=device)
+    scales = constants([1.0 / (stride * 2**i) for i in range(len(sizes))], device)
 
     level = torch.floor(2 + torch.log2(area(boxes).sqrt() / canonical) + 1e-6)
     level = bounded(level, len(features) - 1).long()  # (N, R); an empty box (log of 0) goes to the first

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from seg_ros.models.boxes import ENDLESS, clip, decode, finite, greedy_nms, take
+from seg_ros.models.boxes import ENDLESS, clip, constants, decode, finite, greedy_nms, take
 from seg_ros.models.fpn import conv
 
 _RATIOS = (0.5, 1.0, 2.0)
@@ -116,7 +116,7 @@ def large(boxes: Tensor, smallest: float) -> Tensor:
 
 
 def _grid(cells: tuple[int, int], size: tuple[int, int], side: float, device: torch.device) -> Tensor:
-    ratios = torch.tensor(_RATIOS, device=device).sqrt()  # height / width
+    ratios = constants(_RATIOS, device).sqrt()  # height / width
     widths, heights = side / ratios, side * ratios
     shapes = (torch.stack((-widths, -heights, widths, heights), dim=1) / 2).round()
     y = torch.arange(cells[0], device=device) * (size[0] // cells[0])

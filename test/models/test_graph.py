@@ -171,3 +171,17 @@ def test_graph_by_network(tiny):
     graph = make_graph(unet(classes=3, width=4, depth=2), MEAN, STD, [])
     assert graph.task == "semantic"
     assert not graph.training
+
+
+@pytest.mark.parametrize("model", [unet(3, width=4, depth=2), mask_rcnn(**SMALL_INSTANCE)], ids=["unet", "mask_rcnn"])
+def test_no_number_is_made_on_the_host(model, monkeypatch):
+    """On a GPU that would be a copy from the host for every frame, which no CUDA graph captures."""
+    graph = make_graph(model, MEAN, STD, THINGS)
+
+    def fail(*_, **__):
+        raise AssertionError("a tensor of numbers of the host")
+
+    for name in ("tensor", "as_tensor", "from_numpy"):
+        monkeypatch.setattr(torch, name, fail)
+    with torch.no_grad():
+        graph(pictures(1))

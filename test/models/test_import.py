@@ -22,10 +22,26 @@ after = dict(os.environ), torch.get_num_threads(), torch.get_rng_state(), torch.
 assert before[:2] + before[3:] == after[:2] + after[3:] and torch.equal(before[2], after[2])
 assert "matplotlib.pyplot" not in sys.modules
 """
+CORE = """
+import importlib, pkgutil, sys
+for name in ("PIL", "hypothesis", "matplotlib", "onnx", "onnxruntime", "openvino", "pycocotools", "rclpy", "simplejpeg",
+             "tensorrt", "torch_tensorrt", "torchvision", "tqdm", "xdist", "yaml"):
+    sys.modules[name] = None  # whoever imports it fails
+import seg_ros.engines, seg_ros.models, seg_ros.scenes
+for package in (seg_ros, seg_ros.engines, seg_ros.models, seg_ros.scenes):
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+import seg_ros.cli.benchmark, seg_ros.cli.compile, seg_ros.cli.latency, benchmarks.gpu, test.conftest
+assert {"cv2", "numpy", "safetensors", "torch"} <= sys.modules.keys()
+"""
 
 
 def test_manifests_and_metrics_need_no_torch():
     assert run(TORCHLESS) == "instances\n"
+
+
+def test_the_core_needs_torch_numpy_opencv_and_safetensors_alone():
+    assert run(CORE) == ""
 
 
 def test_imports_change_nothing():
