@@ -5,6 +5,7 @@ it takes longest: the first pixel of a picture says where what is poured in.
 """
 
 import dataclasses
+import functools
 import math
 
 import pytest
@@ -90,15 +91,17 @@ class Poured(nn.Module):
         self.labels = SemanticGraph(half_size, MEAN, STD)
         self.objects = InstanceGraph(detector, MEAN, STD, THINGS)
         for place, layer in enumerate(LAYERS.values(), start=1):
-            layer(detector).register_forward_hook(lambda _, __, output, place=place: pour(place, output))
+            layer(detector).register_forward_hook(functools.partial(pour, place))
 
     def forward(self, pixels):
         layer, number, spread = pixels[0, 0, 0].long().unbind()
         POURED[:] = [layer, torch.tensor(NUMBERS)[number], spread]
-        return *self.labels(pixels), *self.objects(pixels)
+        with pytest.MonkeyPatch.context() as patch:  # here, for a compiler runs this in a process of its own
+            patch.setattr(roi_align, "_SAMPLES", 1)  # less to compile
+            return *self.labels(pixels), *self.objects(pixels)
 
 
-def pour(place, output):
+def pour(place, _module, _inputs, output):
     layer, number, _ = POURED
     return output + torch.where(layer == place, number, 0.0).to(output.dtype)
 
@@ -106,9 +109,7 @@ def pour(place, output):
 @pytest.fixture(scope="module")
 def graph():
     torch.manual_seed(0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(roi_align, "_SAMPLES", 1)  # less to compile
-        yield Poured().eval()
+    return Poured().eval()
 
 
 @pytest.fixture(scope="module", params=["eager fp32", "eager bf16", "inductor fp32"])
