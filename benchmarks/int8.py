@@ -4,8 +4,8 @@
     python -m benchmarks.int8 --rounds 10 --write    # the table of docs/benchmarks.md
 
 One frame of the synthetic street at a time, at the size of the manifest. p50 and best are over all rounds. `faster` is
-the ratio of the least processor time of a frame, which other processes disturb the least. The score is the first by name
-that `quantize` recorded. The last line is JSON, a list of rows.
+the ratio of the least processor time of a frame, which other processes disturb the least. The first score by name
+that `quantize` recorded is shown. The last line is JSON, a list of rows.
 """
 
 from __future__ import annotations
