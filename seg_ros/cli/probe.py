@@ -35,7 +35,14 @@ def main(args: list[str] | None = None) -> None:
     runtime.interrupt_once()
     parser = _parser()
     options = parse(parser, args)
+    try:
+        sys.exit(_run(parser, options, args))
+    except KeyboardInterrupt:  # while it still starts
+        sys.exit(INTERRUPTED)
 
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: list[str] | None) -> int:
+    """Checks the node; returns the exit status."""
     from seg_ros.errors import WeightsError
     from seg_ros.manifest import read_manifest
 
@@ -48,7 +55,6 @@ def main(args: list[str] | None = None) -> None:
     from seg_ros.ros.judges import JUDGES
     from seg_ros.ros.probe import Probe
 
-    status = INTERRUPTED
     with session(args):
         judge = JUDGES[manifest.task](manifest.classes)
         probe = Probe(options.node, options.topic, judge, _truth_topics(options))
@@ -60,8 +66,8 @@ def main(args: list[str] | None = None) -> None:
         for failure in failures:
             print(f"FAILED: {failure}")
         print(figures.to_json(), flush=True)
-        status = 1 if failures else 0
-    sys.exit(status)
+        return 1 if failures else 0
+    return INTERRUPTED
 
 
 def _watch(probe: Probe, judge: Judge, options: argparse.Namespace) -> None:

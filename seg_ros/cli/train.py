@@ -1,6 +1,6 @@
 """Trains a network and writes a weights file.
 
-    python -m seg_ros.cli.train --data street --run runs/street --arguments width=16 stem=true
+    python -m seg_ros.cli.train --data street --run runs/street
     python -m seg_ros.cli.train --data ../shared/data/camvid --classes camvid --run runs/camvid
 
 A data set is a folder with `train/` and `val/`. For networks that give every pixel a class each has `images/` and

@@ -68,5 +68,7 @@ def test_it_ends_with_its_source(run, tmp_path):
 
 def test_what_does_not_open_is_named(run, tmp_path):
     camera = run("camera", "--source", tmp_path / "none", stderr=subprocess.PIPE)
-    assert "expected 'street', a folder of pictures" in camera.communicate(timeout=30)[1]
+    message = camera.communicate(timeout=30)[1]
+    assert message.startswith(f"camera: {tmp_path}/none: expected 'street', a folder of pictures")
+    assert "usage" not in message
     assert camera.returncode == 2
