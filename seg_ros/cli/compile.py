@@ -3,9 +3,9 @@
     python -m seg_ros.cli.compile --weights unet_street
     python -m seg_ros.cli.compile --weights unet_street --engine tensorrt --precision fp16 --batch 4
 
-The node does the same when it is configured and finds nothing in the cache; but with engine auto on a CPU it measures
-only what is ready within seconds or compiled already, and this compiles and measures all. The last line is JSON, a list
-of rows.
+The node does the same when it is configured and finds nothing in the cache; but with engine auto on a CPU it builds
+only what is ready within seconds, and this compiles and measures all, for the node to take the fastest. The last line
+is JSON, a list of rows.
 """
 
 from __future__ import annotations

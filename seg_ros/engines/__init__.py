@@ -20,7 +20,7 @@ ENGINES = {
 }
 """Module by name, in the order in which `auto` tries them, and prefers those that are equally fast."""
 QUICK = ("openvino", "eager")
-"""Those that are ready within seconds; of the others `auto` measures what is compiled already."""
+"""Those that are ready within seconds, so that `auto` may build them when it is first asked."""
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 """Number types of weights and features."""
 QUANTISED = ("openvino",)

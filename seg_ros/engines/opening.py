@@ -1,8 +1,8 @@
 """Opens an engine, the one that is named or the one that `auto` takes, and warms it up.
 
 On a GPU `auto` takes the first engine of the table that works. On a CPU it measures (`seg_ros.engines.choosing`) each
-engine that is ready within seconds or compiled already, in each precision that the processor multiplies natively. Where
-no engine that compiles is among them, the first that works is compiled and taken.
+engine that is compiled already, and of those that are ready within seconds the most promising; each in every precision
+that the processor multiplies natively. Where no engine that compiles is among them, the first that works is compiled.
 """
 
 from __future__ import annotations
@@ -187,14 +187,16 @@ def _fastest(
 
     Returns None if no engine that compiles is at hand and works.
     """
-    hand, refused = {}, {}
+    artefacts, refused = {}, {}
     for candidate in candidates:
         try:
-            artefact = source.artefact(candidate, usual)
+            artefacts[candidate] = source.artefact(candidate, usual)
         except EngineError as error:
             refused[candidate.engine] = str(error)
-            continue
-        if compile_all or candidate.engine in QUICK or artefact.found():
+    hand = {}
+    promising = min((c for c in artefacts if c.engine in QUICK), key=_promise, default=None)
+    for candidate, artefact in artefacts.items():
+        if compile_all or candidate == promising or candidate.engine == "eager" or artefact.found():
             hand[candidate] = artefact.name
         else:
             refused[str(candidate)] = "is not compiled yet; 'ros2 run seg_ros compile' does it, and measures all"
@@ -228,6 +230,13 @@ def _fastest(
         else:
             return dataclasses.replace(engine, refused=refused, measured=choice.measured)
     return None
+
+
+def _promise(candidate: Candidate) -> tuple[bool, int]:
+    """Sorts candidates by how fast they should be, from the instructions of the processor."""
+    order = ["bf16", "fp32", "fp16"]  # bfloat16 is a candidate only where there are instructions for it
+    order.insert(0 if torch.cpu._is_vnni_supported() else len(order), "int8")
+    return candidate.engine == "eager", order.index(candidate.precision)
 
 
 def _warm_up(name: str, run: Callable, example: Tensor) -> None:

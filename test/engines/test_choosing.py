@@ -5,7 +5,7 @@ import json
 import pytest
 from torch import nn
 
-from seg_ros.engines import cache, choosing, opening
+from seg_ros.engines import ENGINES, cache, choosing, opening
 from seg_ros.engines.choosing import Choice, Memory, choose
 from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
@@ -202,7 +202,8 @@ def engines(monkeypatch, tmp_path):
     monkeypatch.setattr(opening, "native_precisions", lambda graph: fakes.native)
     monkeypatch.setattr(opening, "best_precision", lambda device, graph: fakes.native[-1])
     monkeypatch.setattr(choosing, "Clock", lambda: fakes.clock)
-    fakes.seconds["tensorrt"] = None
+    names = {name: module for name, module in ENGINES.items() if name != "tensorrt"}  # of no use on a CPU
+    monkeypatch.setattr(opening, "ENGINES", names)
     return fakes
 
 
@@ -219,7 +220,7 @@ def test_what_takes_minutes_is_measured_once_it_is_compiled(engines):
     assert "'ros2 run seg_ros compile'" in engine.refused["inductor fp32"]
     engine = engines.open(compile_all=True)
     assert (taken(engine), list(engine.measured)) == ("inductor fp32", ["inductor fp32", "openvino fp32", "eager fp32"])
-    assert engine.refused == {"tensorrt fp32": "tensorrt fp32 does not work"}
+    assert engine.refused == {}
     assert taken(engines.open()) == "inductor fp32"
 
 
@@ -276,11 +277,12 @@ def test_every_native_precision_is_a_candidate(engines):
     engines.seconds |= {"openvino fp32": 0.3}
     assert taken(engines.open()) == taken(engines.open("openvino")) == "openvino bf16"
     assert taken(engines.open(precision="fp32")) == taken(engines.open("openvino", "fp32")) == "openvino fp32"
+    assert set(engines.open().measured) == {"openvino fp32", "openvino bf16", "eager fp32", "eager bf16"}
     assert taken(engines.open("inductor")) == "inductor bf16"  # not measured: it would compile for minutes
 
 
 @pytest.mark.parametrize(
-    ("loss", "precision", "taken_then"),
+    ("loss", "precision", "takes"),
     [
         (None, "auto", "fp32"),
         (0.2, "auto", "int8"),
@@ -289,11 +291,21 @@ def test_every_native_precision_is_a_candidate(engines):
         (9.0, "int8", "int8"),
     ],
 )
-def test_int8_is_taken_where_it_costs_little_and_nobody_forbids_it(loss, precision, taken_then, engines):
-    engines.seconds |= {"openvino int8": 0.05}
-    engine = engines.open(precision=precision, int8_loss=loss)
-    assert taken(engine) == f"openvino {taken_then}"
-    assert ("openvino int8" in engine.measured) == (taken_then == "int8")
+def test_int8_is_taken_where_it_costs_little_and_nobody_forbids_it(loss, precision, takes, engines):
+    engines.seconds |= {"openvino int8": 0.05, "inductor": None}
+    engine = engines.open(precision=precision, int8_loss=loss, compile_all=True)
+    assert taken(engine) == f"openvino {takes}"
+    assert ("openvino int8" in engine.measured) == (takes == "int8")
+
+
+@pytest.mark.parametrize(("vnni", "built"), [(True, "int8"), (False, "fp32")])
+def test_at_first_only_the_most_promising_is_built(vnni, built, engines, monkeypatch):
+    monkeypatch.setattr(opening.torch.cpu, "_is_vnni_supported", lambda: vnni)
+    engine = engines.open(int8_loss=0.2)
+    assert set(engine.measured) == {f"openvino {built}", "eager fp32"}
+    engine = engines.open(int8_loss=0.2, compile_all=True)
+    assert set(engine.measured) == {"inductor fp32", "openvino fp32", "openvino int8", "eager fp32"}
+    assert engines.open(int8_loss=0.2).measured == engine.measured
 
 
 def test_an_engine_that_has_no_int8_says_so(engines):
