@@ -22,7 +22,6 @@ from pathlib import Path
 from seg_ros import fast_dds
 from seg_ros.cli.arguments import positive, whole
 from seg_ros.errors import WeightsError
-from seg_ros.manifest import read_manifest
 from seg_ros.models import INSTANCES, MODELS, SEMANTIC
 from seg_ros.share import folders
 
@@ -59,6 +58,9 @@ DEFAULTS = {
 def main(arguments: list[str] | None = None) -> None:
     """Runs the three processes until the probe is done, or one of the others ends."""
     options = _parser().parse_args(arguments)
+
+    from seg_ros.manifest import read_manifest
+
     real = bool(options.images or options.video or options.topic)
     try:
         weights = options.weights or _shipped(options.model or "unet", real)
