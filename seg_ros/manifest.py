@@ -22,6 +22,8 @@ KEY = "seg_ros"
 """Key of the manifest in the header's metadata."""
 INT8 = "_int8"
 """Ends the names of scores in INT8; before it stands the name of the same score in float32."""
+MOST_LOSS = 0.5
+"""Points of mIoU or AP that INT8 may cost."""
 _LARGEST_HEADER = 16 * 2**20
 """Bytes: a line for each of 100,000 tensors, and the manifest."""
 _LONGEST = 2**20
@@ -93,7 +95,7 @@ class Manifest:
         if not self.ranges:
             return None
         losses = [
-            100 * (self.score[name.removesuffix(INT8)] - value)
+            round(100 * (self.score[name.removesuffix(INT8)] - value), 4)
             for name, value in self.score.items()
             if name.endswith(INT8) and name.removesuffix(INT8) in self.score
         ]

@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # As every executable does, and before a test imports PyTorch: threads that spin would slow down their neighbours.
     runtime.prepare()
     config.addinivalue_line("markers", "alone: measures time, so it runs when nothing else does")
+    config.addinivalue_line("markers", "compiles: may compile for a minute, so it begins first")
 
 
 def _untrained(path: Path, architecture: str, arguments: dict) -> Path:
@@ -127,10 +128,14 @@ class Graph:
             node.destroy_node()
 
     def _spin(self):
+        """Spins, whatever a test destroys on its own thread: rclpy expects it of subscriptions, not of their events."""
+        from rclpy.exceptions import InvalidHandle
         from rclpy.executors import ExternalShutdownException
 
         with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+            while True:
+                with contextlib.suppress(InvalidHandle):  # it waits again, for what is left
+                    return self._executor.spin()
 
 
 @pytest.fixture

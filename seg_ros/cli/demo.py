@@ -21,6 +21,7 @@ from pathlib import Path
 
 from seg_ros import fast_dds
 from seg_ros.cli.arguments import positive, whole
+from seg_ros.engines import ENGINES
 from seg_ros.errors import WeightsError
 from seg_ros.models import INSTANCES, MODELS, SEMANTIC
 from seg_ros.share import folders
@@ -195,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
         "file, or name of shipped weights (default: MODEL_street on the street, else MODEL_camvid, or what there is)"
     )
     add("--weights", help=weights)
-    add("--engine", default="auto")
+    add("--engine", default="auto", choices=("auto", *ENGINES))
     add("--seconds", type=whole(1), default=20)
     add("--rate", type=positive, help="of the camera, Hz (default: the video's own, else 30)")
     add("--min-miou", type=float, help="below it the demo fails (default: 0.75 on the street, 0.5 on other pictures)")

@@ -33,13 +33,18 @@ def report(weights: Path | str, data: Path, output: Path, precision: str = "fp32
 
     from seg_ros.models.graph import make_graph
     from seg_ros.models.precision import at_precision
+    from seg_ros.quantization import on_engine
     from seg_ros.training.tasks import TASKS
-    from seg_ros.weights import load_model
+    from seg_ros.weights import digest, load_model
 
     model, manifest = load_model(weights)
-    graph = at_precision(make_graph(model, manifest.mean, manifest.std, manifest.classes.things), precision)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    evaluation = TASKS[model.task](manifest).evaluate(graph.to(device), data, device)
+    graph = make_graph(model, manifest.mean, manifest.std, manifest.classes.things, manifest.ranges)
+    if precision == "int8":  # as the engine's integer kernels compute it
+        device, graph = torch.device("cpu"), on_engine(graph, digest(model.state_dict(), manifest))
+    else:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        graph = at_precision(graph, precision).to(device)
+    evaluation = TASKS[model.task](manifest).evaluate(graph, data, device)
     output.mkdir(parents=True, exist_ok=True)
     print("\n".join([*evaluation.table(), *evaluation.draw(output)]))
     print(json.dumps(evaluation.figures), flush=True)

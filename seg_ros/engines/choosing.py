@@ -26,8 +26,8 @@ from seg_ros.errors import EngineError
 log = logging.getLogger(__name__)
 
 _ROUNDS = 5
-_SECONDS = 0.2
-"""That a candidate runs in a round; slower ones run once."""
+_SECONDS = 0.1
+"""Of the processor, on each thread, that a candidate runs for in a round; slower ones run once."""
 _TIE = 1.05
 """Within this factor of the fastest is as fast: what a machine does besides must not decide."""
 _BUSY = 0.1
@@ -112,7 +112,7 @@ def choose(candidates: Mapping[str, Callable[[], Run]], threads: int, clock: Clo
     for _ in range(_ROUNDS):
         for name, run in runs.items():
             times = [(clock.wall(), clock.own())]
-            while len(times) == 1 or times[-1][0] < times[0][0] + _SECONDS:
+            while len(times) == 1 or times[-1][1] < times[0][1] + _SECONDS * threads:
                 run()
                 times.append((clock.wall(), clock.own()))
             wall, own = ([after - before for before, after in itertools.pairwise(c)] for c in zip(*times, strict=True))

@@ -19,8 +19,8 @@ float32 in every one."""
 def at_precision(graph: nn.Module, precision: str, portable: bool = False) -> nn.Module:
     """Returns a copy of `graph` that computes the same in `precision`, one of `DTYPES`; `graph` is in eval mode.
 
-    At `int8` the weights of the layers in `graph.ranges` are rounded here; `round_features` rounds the features, once
-    the graph is exported. In the other precisions the copy's `ranges` are empty.
+    At `int8` the weights of the layers in `graph.ranges` are rounded here, and the features by `round_features` once
+    the graph is exported. In the other precisions the copy has no `ranges`.
 
     Args:
         portable: for GPUs and ONNX: labels by few operators that every runtime has (`label_and_confidence`), and

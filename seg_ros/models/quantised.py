@@ -8,11 +8,14 @@ observed on pictures (`seg_ros.quantization`): the range of what goes into each 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, fx, nn
-from torch.export import ExportedProgram
 from torch.nn.utils import parametrize
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 Range = Sequence[float]
 """Least and largest value, `low <= 0 < high`."""
@@ -81,10 +84,15 @@ def _sources(node: fx.Node) -> set[fx.Node]:
     return {source for each in inputs for source in _sources(each)}
 
 
-def _round(node: fx.Node, low: float, high: float) -> None:
+def steps(low: float, high: float) -> tuple[float, int]:
+    """Returns the scale and the zero point that put a range on 0..255."""
     scale = (high - low) / 255
+    return scale, round(-low / scale)
+
+
+def _round(node: fx.Node, low: float, high: float) -> None:
     with node.graph.inserting_after(node):
-        zero = round(-low / scale)
-        rounded = node.graph.call_function(_aten.fake_quantize_per_tensor_affine.default, (node, scale, zero, 0, 255))
+        arguments = (node, *steps(low, high), 0, 255)
+        rounded = node.graph.call_function(_aten.fake_quantize_per_tensor_affine.default, arguments)
     rounded.meta.update(node.meta)
     node.replace_all_uses_with(rounded, lambda user: user is not rounded)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
-from seg_ros.engines.opening import Engine
 from seg_ros.ros.cameras import Camera
 from seg_ros.ros.diagnostics import ERROR, OK, WARN, Look, array, status
 from seg_ros.ros.failures import CallbackErrors, Problem
 from seg_ros.ros.surroundings import Surroundings
 from seg_ros.ros.transitions import Progress
+
+if TYPE_CHECKING:
+    from seg_ros.engines.opening import Engine
 
 
 class Diagnosis:

@@ -38,8 +38,6 @@ from seg_ros.watchdog import Deadline, Watchdog, no_deadline
 
 _FOLLOW = 0.1
 """Seconds between looks at who publishes and who subscribes."""
-_BRIEFLY = 0.3
-"""Seconds in which a transition ends whose compiler was ended."""
 _USUAL_IMAGE = 1920 * 1080 * 3
 """Bytes that the middleware must carry, until a camera's first image."""
 
@@ -195,10 +193,12 @@ class SegmentationNode(LifecycleNode):
     def release(self, timeout: float | None = None) -> bool:
         """Ends the worker and frees engine and output topics.
 
-        Returns False if the frame in work did not end within `timeout` s, or a transition not at once; its thread still
-        runs then.
+        Args:
+            timeout: seconds for the frame in work; a transition under way gets none of them. None: waits for both.
+
+        Returns False if one of them has not ended; its thread still runs then.
         """
-        return self._transitions.wait(None if timeout is None else _BRIEFLY) and self._free(timeout)
+        return self._transitions.wait(None if timeout is None else 0.0) and self._free(timeout)
 
     @property
     def state(self) -> str:

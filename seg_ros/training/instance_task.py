@@ -60,7 +60,7 @@ class InstanceTask(Task):
             check_every_class(root, f"objects of {MIN_PIXELS} pixels or more", counts, names)
         return Survey(counts, lines(root, "objects", counts, names))
 
-    def training_data(self, root: Path, augment: Augment, counts: np.ndarray | None = None) -> TrainingData:
+    def training_data(self, root: Path, augment: Augment | None, counts: np.ndarray | None = None) -> TrainingData:
         def loss(model: nn.Module, images: Tensor, objects: list[dict[str, Tensor]]) -> Tensor:
             objects = [{name: t.to(images.device) for name, t in one.items()} for one in objects]
             return sum(model(images, Targets(objects)).values())

@@ -42,7 +42,7 @@ class SemanticTask(Task):
         check_sizes(files)
         return count(len(files), lambda i: read_label(files[i][1]), lambda counts: counts[:classes].all())
 
-    def training_data(self, root: Path, augment: Augment, counts: np.ndarray | None = None) -> TrainingData:
+    def training_data(self, root: Path, augment: Augment | None, counts: np.ndarray | None = None) -> TrainingData:
         pictures = LabelImages(root, len(self.manifest.classes), augment)
         pixels = (self._count(root) if counts is None else counts)[: len(self.manifest.classes)]
         weight = class_weights(pixels / max(pixels.sum(), 1))

@@ -103,12 +103,12 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def training_data(self, root: Path, augment: Augment, counts: np.ndarray | None = None) -> TrainingData:
+    def training_data(self, root: Path, augment: Augment | None, counts: np.ndarray | None = None) -> TrainingData:
         """Returns what to learn from the data set in `root`.
 
         Args:
             root: of a data set.
-            augment: of its pictures.
+            augment: of its pictures; None leaves them as they are.
             counts: those of its survey; None: they are counted if the loss needs them.
 
         Raises:
@@ -116,11 +116,11 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def evaluate(self, graph: nn.Module, root: Path, device: torch.device) -> Evaluation:
+    def evaluate(self, graph: Callable[[Tensor], tuple[Tensor, ...]], root: Path, device: torch.device) -> Evaluation:
         """Runs the graph of a network over the pictures in `root`, at full size, single scale.
 
         Args:
-            graph: from `make_graph`, on `device`.
+            graph: from `make_graph`, on `device`, or what runs it there.
             root: of a data set.
 
         Raises:

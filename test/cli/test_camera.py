@@ -16,8 +16,6 @@ from seg_ros.ros.image_io import decode_compressed
 from seg_ros.ros.qos import camera_qos
 from test.conftest import wait_for
 
-pytestmark = pytest.mark.alone
-
 
 def test_a_folder_with_truth(graph, run, tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)

@@ -14,6 +14,7 @@ def run(capsys, *arguments):
     return lines[:-1], json.loads(lines[-1])
 
 
+@pytest.mark.compiles
 def test_the_second_time_nothing_is_compiled(small_weights, engine_cache, capsys):
     arguments = ("--weights", small_weights, "--engine", "inductor", "--cache-dir", engine_cache)
     lines, [row] = run(capsys, *arguments)

@@ -85,7 +85,7 @@ def test_who_asked_for_what_fails_is_told(start, graph):
     assert ask(graph, "set_parameters", SetParameters, parameters=[weights]).results[0].successful
 
 
-def test_release_waits_for_a_transition_only_briefly_at_the_end_of_a_process(start, graph, opening):
+def test_the_end_of_a_process_waits_for_no_transition(start, graph, opening):
     begun, done = opening
     node = start()
     assert begun.wait(20)
