@@ -199,7 +199,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--engine", default="auto", choices=("auto", *ENGINES))
     add("--seconds", type=whole(1), default=20)
     add("--rate", type=positive, help="of the camera, Hz (default: the video's own, else 30)")
-    add("--min-miou", type=float, help="below it the demo fails (default: 0.75 on the street, 0.5 on other pictures)")
+    miou = "below it the demo fails (default: 0.75 on the street, 0.5 on others; 0.2 of weights for other pictures)"
+    add("--min-miou", type=float, help=miou)
     add("--min-ap50", type=float, help="of masks, where the network finds objects (default: 0.4, 0.2)")
     return parser
 
