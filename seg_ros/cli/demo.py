@@ -23,7 +23,6 @@ from seg_ros import fast_dds
 from seg_ros.cli.arguments import positive, whole
 from seg_ros.engines import ENGINES
 from seg_ros.errors import WeightsError
-from seg_ros.manifest import read_manifest
 from seg_ros.models import INSTANCES, MODELS, SEMANTIC
 from seg_ros.share import folders
 
@@ -60,6 +59,9 @@ DEFAULTS = {
 def main(arguments: list[str] | None = None) -> None:
     """Runs the three processes until the probe is done, or one of the others ends."""
     options = _parser().parse_args(arguments)
+
+    from seg_ros.manifest import read_manifest
+
     real = bool(options.images or options.video or options.topic)
     try:
         weights = options.weights or _shipped(options.model or "unet", real)
@@ -197,7 +199,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--engine", default="auto", choices=("auto", *ENGINES))
     add("--seconds", type=whole(1), default=20)
     add("--rate", type=positive, help="of the camera, Hz (default: the video's own, else 30)")
-    add("--min-miou", type=float, help="below it the demo fails (default: 0.75 on the street, 0.5 on other pictures)")
+    miou = "below it the demo fails (default: 0.75 on the street, 0.5 on others; 0.2 of weights for other pictures)"
+    add("--min-miou", type=float, help=miou)
     add("--min-ap50", type=float, help="of masks, where the network finds objects (default: 0.4, 0.2)")
     return parser
 

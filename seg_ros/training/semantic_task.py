@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from seg_ros import overlay
-from seg_ros.classes import ClassMap
+from seg_ros.classes import UNLABELLED, ClassMap
 from seg_ros.metrics.confusion import Confusion
 from seg_ros.training.augment import Augment
 from seg_ros.training.contact_sheet import best_median_worst, distinct_palette, legend_row, stack, titled_row
@@ -22,6 +22,9 @@ from seg_ros.training.losses import class_weights, segmentation_loss
 from seg_ros.training.plots import confusion_matrix
 from seg_ros.training.shares import check_label_images, count, lines
 from seg_ros.training.task import Evaluation, Survey, Task, TrainingData, class_table
+
+_SHOWN = 5
+"""Ids that a message names."""
 
 
 class SemanticTask(Task):
@@ -35,6 +38,14 @@ class SemanticTask(Task):
     def survey(self, root: Path, learn: bool) -> Survey:
         classes, counts = self.manifest.classes, self._count(root)
         check_label_images(root, counts, classes, every=learn)
+        others = counts[len(classes) : UNLABELLED]
+        if others.sum() > counts[: len(classes)].sum():  # a few may be ignored under any id
+            ids = ", ".join(map(str, len(classes) + np.flatnonzero(others)[:_SHOWN]))
+            share = others.sum() / counts.sum()
+            raise ValueError(
+                f"{root}: expected class ids 0..{len(classes) - 1}, got others in {100 * share:.0f} % of the "
+                f"pixels, such as {ids}; name them in the classes file, or write {UNLABELLED} to ignore them"
+            )
         return Survey(counts, lines(root, "pixels", counts, dict(enumerate(classes.names))))
 
     def _count(self, root: Path) -> np.ndarray:

@@ -85,7 +85,7 @@ def test_it_judges(run, request, tmp_path, weights, threshold, score, classes, s
 
 def test_it_ends_when_the_node_cannot_configure(run, tmp_path, small_weights):
     process = run(
-        "demo", "--weights", small_weights, "--engine", "warp", "--seconds", 3,
+        "demo", "--weights", small_weights, "--model", "fcn", "--seconds", 3,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path,
     )  # fmt: skip
     out = process.communicate(timeout=60)[0]

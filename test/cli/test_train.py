@@ -101,6 +101,10 @@ def copied(data, root, change):
     [
         (lambda label: 255 * label, r"masks of 0, 255 alone, .* write 1 \(bright\) where they have 255"),
         (lambda label: label + 100, r"class ids 0\.\.1, got no pixel of any class, only ids 100, 101"),
+        (
+            lambda label: np.where(np.arange(80) < 50, 7, label).astype(np.uint8),
+            r"class ids 0\.\.1, got others in 6\d % of the pixels, such as 7; name them in the cl",
+        ),
         (lambda label: 0 * label, r"pixels of every class to learn from, got none of 1 \(bright\), only ids 0"),
     ],
 )
