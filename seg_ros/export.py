@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -79,17 +81,17 @@ def metadata(source: str | Path, manifest: Manifest, precision: str, batch: int)
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[IO[bytes]]:
     """Opens a file beside `path`, which takes its place at the end; whatever fails meanwhile leaves nothing behind."""
-    if path.is_dir():
-        raise ExportError(f"{path} is a folder, expected a file to write: give its name as well, {path / 'W.onnx'}")
     partial = path.with_name(f".{path.name}.partial")
     try:
+        if path.is_dir():  # said now, not after the work
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with partial.open("wb") as file:
             yield file
         partial.replace(path)
     except OSError as error:
         raise ExportError(
-            f"{path} cannot be written: {error.strerror}; give a path in a folder that exists, is yours to write and "
-            f"has space"
+            f"{path} cannot be written: {error.strerror}; give the path of a file, in a folder that exists, is yours "
+            f"to write and has space"
         ) from error
     finally:
         with contextlib.suppress(OSError):  # it was never there, or has taken its place

@@ -1,0 +1,41 @@
+"""The command writes the file that was asked for, or says in one line why not."""
+
+import pytest
+
+from seg_ros.cli import export as cli
+
+
+def test_precision_size_and_batch(small_weights, tmp_path, capsys):
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    path = tmp_path / "small.onnx"
+    cli.main(
+        ["--weights", str(small_weights), "--output", str(path), "--precision", "fp16", "--size", "48", "32",
+         "--dynamic-batch", "2"]
+    )  # fmt: skip
+    assert f"{path}: 0." in capsys.readouterr().out
+    graph = onnx.load(path).graph
+    sides = [side.dim_param or side.dim_value for side in graph.input[0].type.tensor_type.shape.dim]
+    assert sides == ["batch", 48, 32, 3]
+    weights = {onnx.TensorProto.DataType.Name(t.data_type) for t in graph.initializer if len(t.dims) == 4}
+    assert "FLOAT16" in weights
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--weights", "nothing.safetensors"], "export: weights 'nothing.safetensors': no such file"),
+        (["--weights", "unet_street", "--batch", "0"], "--batch and --size must be 1 or more, got 0"),
+        (["--weights", "unet_street", "--size", "0", "8"], r"must be 1 or more, got 1 and \[0, 8\]"),
+        (["--weights", "unet_street", "--dynamic-batch", "1"], "--dynamic-batch must be 2 or more, got 1"),
+    ],
+)
+def test_what_cannot_be_is_one_line(arguments, message, tmp_path):
+    with pytest.raises(SystemExit, match=message) as caught:
+        cli.main([*arguments, "--output", str(tmp_path / "w.onnx")])
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_cannot_be_written_is_one_line(small_weights, tmp_path):
+    with pytest.raises(SystemExit, match="cannot be written: No such file or directory"):
+        cli.main(["--weights", str(small_weights), "--output", str(tmp_path / "none" / "w.onnx")])
