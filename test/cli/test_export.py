@@ -1,8 +1,12 @@
 """The command writes the file that was asked for, or says in one line why not."""
 
 import pytest
+import torch
 
+from seg_ros.agreement import street_pictures
 from seg_ros.cli import export as cli
+from seg_ros.models.graph import make_graph
+from seg_ros.weights import load_model
 
 
 def test_precision_size_and_batch(small_weights, tmp_path, capsys):
@@ -20,12 +24,27 @@ def test_precision_size_and_batch(small_weights, tmp_path, capsys):
     assert "FLOAT16" in weights
 
 
+def test_types_of_isaac_ros(small_weights, tmp_path):
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    path = tmp_path / "small.onnx"
+    cli.main(["--weights", str(small_weights), "--output", str(path), "--isaac-ros"])
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    pixels = street_pictures((1, 64, 96))
+    (label,) = session.run(None, {"pixels": pixels.float().numpy()})
+    assert (label.shape, label.dtype.name) == ((1, 64, 96, 1), "int32")
+    model, manifest = load_model(small_weights)
+    theirs, _ = make_graph(model, manifest.mean, manifest.std)(pixels)
+    assert (torch.from_numpy(label[..., 0]) == theirs).float().mean() > 0.999
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--weights", "nothing.safetensors"], "export: weights 'nothing.safetensors': no such file"),
         (["--weights", "unet_street", "--batch", "0"], "--batch and --size must be 1 or more, got 0"),
         (["--weights", "unet_street", "--size", "0", "8"], r"must be 1 or more, got 1 and \[0, 8\]"),
+        (["--weights", "mask_rcnn_street", "--isaac-ros"], "Isaac ROS's decoder takes labels, and this network finds"),
         (["--weights", "unet_street", "--dynamic-batch", "1"], "--dynamic-batch must be 2 or more, got 1"),
     ],
 )
