@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,13 +25,14 @@ _OPSET = 18
 
 
 @torch.no_grad()
-def to_onnx(graph: nn.Module, example: Tensor, dynamic: bool = False) -> onnx.ModelProto:
+def to_onnx(graph: nn.Module, example: Tensor, dynamic: bool = False, outputs: Sequence[str] = ()) -> onnx.ModelProto:
     """Returns `graph` as an ONNX model, its weights within.
 
     Args:
         graph: at its precision and portable, see `seg_ros.models.precision.at_precision`.
         example: an input, `(N, H, W, 3)` uint8.
         dynamic: whether the model takes 1 to N images, N being the example's and more than one, or N only.
+        outputs: their names; those in `OUTPUTS` if none are given.
 
     Raises:
         EngineError: if a package is missing, or an operator cannot be written.
@@ -41,7 +43,7 @@ def to_onnx(graph: nn.Module, example: Tensor, dynamic: bool = False) -> onnx.Mo
     except ImportError as error:
         raise EngineError(f"ONNX needs onnx and onnxscript: {error}; pip install -r requirements/onnx.txt") from error
     batch = ({0: torch.export.Dim(BATCH, min=1, max=len(example))},) if dynamic else None
-    names = {"input_names": [INPUT], "output_names": OUTPUTS[graph.task]}
+    names = {"input_names": [INPUT], "output_names": outputs or OUTPUTS[graph.task]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # how the exporter calls PyTorch is not the user's concern
         try:
@@ -49,9 +51,12 @@ def to_onnx(graph: nn.Module, example: Tensor, dynamic: bool = False) -> onnx.Mo
                 graph, (example,), dynamo=True, opset_version=_OPSET, dynamic_shapes=batch, optimize=False,
                 verbose=False, **names,
             )  # fmt: skip
-        except Exception as error:  # whatever the exporter may raise
-            raise EngineError(f"this graph cannot be written as ONNX: {type(error).__name__}: {error}") from error
-    # All that the exporter's own optimisation does besides, in a minute for Mask R-CNN, every runtime does in a second.
+        except Exception as error:  # whatever the exporter may raise, around the cause a page of advice on itself
+            cause = error.__cause__ or error
+            why = " ".join(f"{type(cause).__name__}: {cause}".split())
+            raise EngineError(f"this graph cannot be written as ONNX: {why:.500}") from error
+    # For Mask R-CNN the exporter's own optimisation takes longer than all the rest. Beyond constants it merges a tenth
+    # of the operators, and runtimes do the like when they open a file.
     optimizer.fold_constants(program.model)
     for tidied in (
         passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
