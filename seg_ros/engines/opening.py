@@ -78,20 +78,12 @@ def open_engine(
         )
     graph = at_precision(graph, precision, portable=device == "cuda").to(device)
     example = torch.zeros(*shape, 3, dtype=torch.uint8, device=device)
-    shared = {
-        "weights": weights,
-        "graph": cache.graph_source(),
-        "shape": shape,
-        "precision": precision,
-        **cache.machine(device),
-    }
     refused: dict[str, str] = {}
     for candidate in ENGINES if name == "auto" else [name]:
         try:
             module = importlib.import_module(ENGINES[candidate])
-            artefact = cache.Artefact(
-                directory or cache.default_directory(), {"engine": candidate, **shared, **module.versions()}
-            )
+            key = cache.key(candidate, module.versions(), weights, shape, precision, device)
+            artefact = cache.Artefact(directory or cache.default_directory(), key)
             log.debug("engine %s is tried: %s, %s on %s, key %s", candidate, shape, precision, device, artefact.name)
             run = torch.inference_mode()(module.build(graph, example, artefact))
             _warm_up(candidate, run, example)

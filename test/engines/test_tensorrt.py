@@ -14,10 +14,10 @@ from seg_ros.models import boxes, create
 from seg_ros.models.graph import make_graph
 from seg_ros.models.precision import at_precision
 from seg_ros.weights import load_model
+from test.conftest import SMALL_INSTANCE
 from test.engines.converters import Wheel
 
 THINGS = (8, 9, 10)
-SHIPPED = ("fcn_camvid", "mask_rcnn_street", "unet_street")  # unet_camvid has the layers of unet_street
 
 
 def shipped(name: str) -> tuple[nn.Module, tuple[int, int]]:
@@ -47,26 +47,19 @@ def refusals(wheel: Wheel, graph: nn.Module, precision: str, shape: tuple[int, i
     return wheel.refusals(tensorrt.exported(at_precision(graph, precision, portable=True), example))
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_operator_of_the_shipped_networks_has_a_converter(name, wheel, monkeypatch):
-    monkeypatch.setattr(boxes, "_ROUNDS", 2)  # each round of the suppression has the operators of the first
-    graph, size = shipped(name)
-    assert refusals(wheel, graph, "fp16", (1, *size)) == []
-
-
 @pytest.mark.parametrize(
     ("name", "arguments", "precision"),
     [
-        ("unet", {"classes": 11, "width": 16, "stem": True}, "fp32"),
-        ("unet_resnet", {"classes": 11, "width": 0.5}, "bf16"),
-        ("fcn", {"classes": 40, "width": 0.5}, "fp16"),  # more classes than are unrolled
-        ("mask_rcnn", {"things": 3, "width": 0.25, "channels": 32, "norm": True, "proposals": 100}, "fp32"),
+        ("unet", {"classes": 11, "width": 8, "stem": True, "depth": 2}, "fp32"),
+        ("unet_resnet", {"classes": 11, "depth": 18, "width": 0.125}, "bf16"),
+        ("fcn", {"classes": 40, "depth": 18, "width": 0.125}, "fp16"),
+        ("mask_rcnn", SMALL_INSTANCE, "fp32"),
     ],
 )
 def test_every_converter_takes_a_dynamic_batch(name, arguments, precision, wheel, monkeypatch):
-    monkeypatch.setattr(boxes, "_ROUNDS", 2)
+    monkeypatch.setattr(boxes, "_ROUNDS", 2)  # each round of the suppression has the operators of the first
     graph = untrained(name, **arguments)
-    assert refusals(wheel, graph, precision, (3, 128, 160)) == []
+    assert refusals(wheel, graph, precision, (3, 64, 96)) == []
 
 
 class Scene(nn.Module):
