@@ -33,6 +33,7 @@ setup(
         "test": ["pytest"],
         "tensorrt": pins("requirements/tensorrt.txt"),
         "openvino": pins("requirements/openvino.txt"),
+        "onnx": pins("requirements/onnx.txt"),
     },
     zip_safe=False,
     data_files=[
@@ -53,6 +54,7 @@ setup(
             "compile = seg_ros.cli.compile:main",
             "convert = seg_ros.cli.convert:main",
             "evaluate = seg_ros.cli.evaluate:main",
+            "export = seg_ros.cli.export:main",
         ]
     },
 )

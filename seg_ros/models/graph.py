@@ -64,9 +64,7 @@ class SemanticGraph(nn.Module):
         confidence is 0 and the label is 255 (`label_and_confidence` defines what counts as finite).
         """
         logits, size = self.model.logits(self.normalise(pixels))
-        height, width = pixels.shape[1:3]
-        label, confidence = label_and_confidence(logits, size, self.portable)
-        return label[:, :height, :width], confidence[:, :height, :width]
+        return label_and_confidence(logits, size, self.portable, cut=tuple(pixels.shape[1:3]))
 
 
 class InstanceGraph(nn.Module):

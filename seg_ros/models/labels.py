@@ -21,28 +21,33 @@ _UNROLLED = 32
 """Classes up to which they are unrolled; more make the compiler slow."""
 
 
-def label_and_confidence(logits: Tensor, size: tuple[int, int], portable: bool = False) -> tuple[Tensor, Tensor]:
+def label_and_confidence(
+    logits: Tensor, size: tuple[int, int], portable: bool = False, cut: tuple[int, int] | None = None
+) -> tuple[Tensor, Tensor]:
     """Upsamples bilinearly, and returns the arg-max and its soft-max probability.
 
     Args:
         logits: `(N, C, h, w)`, of any float type.
         size: `(H, W)` that they are stretched to, as `F.interpolate(align_corners=False)` does.
         portable: which form; the values are the same but for rounding.
+        cut: `(H, W)` of these that are wanted, from the top left; None: all.
 
     Returns:
         Label and confidence, `(N, H, W)` uint8 each. Confidence is the probability, 0..255. Where a logit is NaN
         or Inf, or all are -Inf, the confidence is 0 and the label is 255; and so where upsampling meets a single -Inf.
     """
     small = tuple(logits.shape[-2:])
+    rows, columns = cut or size
     # Planes: neighbours of a class lie side by side, whatever the convolutions use.
     logits = logits.float().contiguous()
     factor = size[0] // small[0]
     unrolled = logits.shape[1] <= _UNROLLED and not portable
     if unrolled and (small[0] * factor, small[1] * factor) == size and factor > 1:
         label, confidence = _winner(_phases(logits, factor))
-        return _in_order(label), _in_order(confidence)
+        return _in_order(label)[:, :rows, :columns], _in_order(confidence)[:, :rows, :columns]
     if small != size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    logits = logits[..., :rows, :columns]  # now, because TensorRT does nothing with an uint8 but to give it out
     return _winner(list(logits.unbind(1))) if unrolled else _winner_of_many(logits)
 
 

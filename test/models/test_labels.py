@@ -46,6 +46,18 @@ def test_winner_and_its_probability(case, dtype, layout, portable):
 
 
 @FORMS
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_wanted_is_cut_from_the_top_left(case, portable):
+    classes, small, size = CASES[case]
+    logits = torch.randn(2, classes, *small, generator=torch.Generator().manual_seed(0))
+    cut = (size[0] - 1, size[1] - 3)
+    for part, whole in zip(
+        label_and_confidence(logits, size, portable, cut), label_and_confidence(logits, size, portable), strict=True
+    ):
+        assert torch.equal(part, whole[:, : cut[0], : cut[1]])
+
+
+@FORMS
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_not_finite_is_unlabelled(case, bad, portable):
