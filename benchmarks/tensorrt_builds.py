@@ -22,9 +22,9 @@ from benchmarks.page import DOCS, machine, write_section
 from seg_ros.cli.command import one_line_errors
 from seg_ros.cli.common import markdown_table
 from seg_ros.convert import convert
+from seg_ros.engines.onnx import to_onnx
 from seg_ros.engines.parsing import build_plan
 from seg_ros.engines.plan import RTX, installed
-from seg_ros.engines.tensorrt import onnx_model
 from seg_ros.errors import EngineError
 from seg_ros.models import MODELS
 from seg_ros.models.graph import make_graph
@@ -55,7 +55,8 @@ def build(name: str, precision: str, batch: int) -> dict:
     """Exports and builds one engine; returns its row."""
     graph, size = graph_of(name)
     start = time.monotonic()
-    model = onnx_model(at_precision(graph, precision, portable=True), torch.zeros(batch, *size, 3, dtype=torch.uint8))
+    example = torch.zeros(batch, *size, 3, dtype=torch.uint8)
+    model = to_onnx(at_precision(graph, precision, portable=True), example, dynamic=batch > 1).SerializeToString()
     exported = time.monotonic()
     plan, layers = build_plan(model, batch)
     return {

@@ -23,12 +23,13 @@ def build_plan(model: bytes, batch: int) -> tuple[bytes, int]:
         EngineError: if the parser does not take an operator, or TensorRT cannot build the engine.
     """
     trt = library()
-    builder = trt.Builder(logger())
+    builder = trt.Builder(logger(trt))
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, logger())  # it owns the weights until the engine is built
+    parser = trt.OnnxParser(network, logger(trt))  # it owns the weights until the engine is built
     if not parser.parse(model):
         errors = (parser.get_error(i) for i in range(parser.num_errors))
-        raise EngineError("; ".join(dict.fromkeys(f"{e.node_operator() or 'model'}: {e.desc()}" for e in errors)))
+        named = dict.fromkeys(f"{e.node_operator() or 'the model'}: {e.desc()}" for e in errors)
+        raise EngineError(f"the parser of {trt.__name__} refuses {'; '.join(named)}")
     for i in range(network.num_outputs):
         network.get_output(i).name = f"output{i}"
     config = builder.create_builder_config()

@@ -42,9 +42,8 @@ def library() -> ModuleType:
 
 
 @functools.cache
-def logger() -> object:
+def logger(trt: ModuleType) -> object:
     """Returns the one logger that TensorRT wants for a process, of errors and warnings to stderr; it outlives plans."""
-    trt = library()
     return trt.Logger(trt.Logger.WARNING)
 
 
@@ -66,7 +65,7 @@ class Plan:
     def __init__(self, path: Path, labels: bool) -> None:
         trt = library()
         self._labels = labels
-        self._runtime = trt.Runtime(logger())
+        self._runtime = trt.Runtime(logger(trt))
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         # TensorRT returns None for a failure, and writes the reason to stderr.
         if self._engine is None:

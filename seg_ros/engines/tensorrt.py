@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from seg_ros.engines.cache import Artefact
+from seg_ros.engines.onnx import to_onnx
 from seg_ros.engines.parsing import build_plan
 from seg_ros.engines.plan import RTX, Plan, installed, library
 from seg_ros.errors import EngineError
@@ -83,21 +84,14 @@ def compiled(graph: nn.Module, example: Tensor, artefact: Artefact) -> Path:
                 if _has_converters():
                     path.write_bytes(_convert(graph, example, artefact.directory, path))
                 else:
-                    path.write_bytes(build_plan(onnx_model(graph, example), example.shape[0])[0])
+                    model = to_onnx(graph, example, dynamic=len(example) > 1)
+                    path.write_bytes(build_plan(model.SerializeToString(), len(example))[0])
             except Exception as error:  # whatever a compiler may raise: the next engine may still run
                 named = [str(w.message) for w in said if "missing operations" in str(w.message)]
                 why = " ".join("; ".join([_root(error), *named]).split())
                 raise EngineError(f"tensorrt cannot compile this graph here: {why}") from error
 
     return artefact.get(compile_to, ".plan")
-
-
-def onnx_model(graph: nn.Module, example: Tensor) -> bytes:
-    """Exports."""
-    batch = example.shape[0]
-    shapes = ({0: torch.export.Dim("batch", min=1, max=batch)},) if batch > 1 else None
-    program = torch.export.export(graph, (example,), dynamic_shapes=shapes)
-    return torch.onnx.export(program, dynamo=True, verbose=False).model_proto.SerializeToString()
 
 
 def _has_converters() -> bool:

@@ -10,11 +10,10 @@ from torch import nn
 from seg_ros.engines import ENGINES, cache, tensorrt
 from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
-from seg_ros.models import boxes, create, roi_align
+from seg_ros.models import boxes, create
 from seg_ros.models.graph import make_graph
 from seg_ros.models.precision import at_precision
 from seg_ros.weights import load_model
-from test.conftest import SMALL_INSTANCE
 from test.engines.converters import Wheel
 
 THINGS = (8, 9, 10)
@@ -47,16 +46,6 @@ def refusals(wheel: Wheel, graph: nn.Module, precision: str, shape: tuple[int, i
     return wheel.refusals(tensorrt.exported(at_precision(graph, precision, portable=True), example))
 
 
-@pytest.fixture(scope="module")
-def mask_rcnn_program() -> torch.export.ExportedProgram:
-    """A small Mask R-CNN for TensorRT, with one of each part that is there many times over."""
-    with pytest.MonkeyPatch.context() as fewer, torch.no_grad():
-        fewer.setattr(boxes, "_ROUNDS", 2)
-        fewer.setattr(roi_align, "_SAMPLES", 1)
-        graph = at_precision(untrained("mask_rcnn", **SMALL_INSTANCE), "fp16", portable=True)
-        return tensorrt.exported(graph, torch.zeros(1, 64, 96, 3, dtype=torch.uint8))
-
-
 @pytest.mark.parametrize(
     ("name", "arguments", "precision"),
     [
@@ -68,8 +57,8 @@ def test_every_operator_has_a_converter_for_a_dynamic_batch(name, arguments, pre
     assert refusals(wheel, untrained(name, **arguments), precision, (3, 64, 96)) == []
 
 
-def test_every_operator_of_mask_rcnn_has_a_converter(mask_rcnn_program, wheel):
-    assert wheel.refusals(mask_rcnn_program) == []
+def test_every_operator_of_mask_rcnn_has_a_converter(mask_rcnn_graph, wheel):
+    assert refusals(wheel, mask_rcnn_graph, "fp16", (1, 64, 96)) == []
 
 
 class Scene(nn.Module):
