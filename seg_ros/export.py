@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import torch
+from torch import Tensor, nn
 
 import seg_ros
 from seg_ros import weights
 from seg_ros.classes import UNLABELLED
-from seg_ros.engines.onnx import to_onnx
+from seg_ros.engines.onnx import OUTPUTS, to_onnx
 from seg_ros.errors import ExportError
 from seg_ros.manifest import Manifest, find
+from seg_ros.models import SEMANTIC
 from seg_ros.models.graph import make_graph
 from seg_ros.models.precision import at_precision
 
@@ -32,6 +36,7 @@ def export(
     size: tuple[int, int] | None = None,
     batch: int = 1,
     dynamic: bool = False,
+    isaac_ros: bool = False,
 ) -> None:
     """Writes an ONNX file, whole or not at all.
 
@@ -42,8 +47,10 @@ def export(
         size: `(H, W)` in pixels of the input; None is what the weights were trained for.
         batch: number of images of an input.
         dynamic: whether the file takes 1 to `batch` images, or `batch` only.
+        isaac_ros: whether pixels and labels have the types of Isaac ROS's nodes, see `ForIsaacRos`.
 
     Raises:
+        ValueError: if the network finds instances, and the file shall be for Isaac ROS.
         WeightsError: see `seg_ros.weights.load_model`.
         EngineError: see `seg_ros.engines.onnx.to_onnx`.
         ExportError: if the file cannot be written.
@@ -51,8 +58,11 @@ def export(
     model, manifest = weights.load_model(source)
     graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things))
     example = torch.zeros(batch, *(size or manifest.input_size), 3, dtype=torch.uint8)
+    graph, outputs = at_precision(graph, precision, portable=True), OUTPUTS[graph.task]
+    if isaac_ros:
+        graph, outputs, example = ForIsaacRos(graph), OUTPUTS[SEMANTIC][:1], example.float()
     with _whole(path) as file:
-        proto = to_onnx(at_precision(graph, precision, portable=True), example, dynamic)
+        proto = to_onnx(graph, example, dynamic, outputs)
         proto.producer_name, proto.producer_version = "seg_ros", seg_ros.__version__
         for key, value in metadata(source, manifest, precision, batch).items():
             entry = proto.metadata_props.add()
@@ -76,20 +86,42 @@ def metadata(source: str | Path, manifest: Manifest, precision: str, batch: int)
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
 
 
+class ForIsaacRos(nn.Module):
+    """Computes labels from what Isaac ROS's image-to-tensor node gives, as its U-Net decoder takes them.
+
+    Args:
+        graph: a `SemanticGraph`.
+
+    Raises:
+        ValueError: if it is another.
+    """
+
+    def __init__(self, graph: nn.Module) -> None:
+        super().__init__()
+        if graph.task != SEMANTIC:
+            raise ValueError("Isaac ROS's decoder takes labels, and this network finds instances; export it as it is")
+        self.semantic = graph
+        self.semantic.dtype = torch.int32
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Maps `(N, H, W, 3)` float32 RGB, 0..255, to labels `(N, H, W, 1)` int32."""
+        return self.semantic(pixels)[0].unsqueeze(-1)
+
+
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[IO[bytes]]:
     """Opens a file beside `path`, which takes its place at the end; whatever fails meanwhile leaves nothing behind."""
-    if path.is_dir():
-        raise ExportError(f"{path} is a folder, expected a file to write: give its name as well, {path / 'W.onnx'}")
     partial = path.with_name(f".{path.name}.partial")
     try:
+        if path.is_dir():  # said now, not after the work
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with partial.open("wb") as file:
             yield file
         partial.replace(path)
     except OSError as error:
         raise ExportError(
-            f"{path} cannot be written: {error.strerror}; give a path in a folder that exists, is yours to write and "
-            f"has space"
+            f"{path} cannot be written: {error.strerror}; give the path of a file, in a folder that exists, is yours "
+            f"to write and has space"
         ) from error
     finally:
         with contextlib.suppress(OSError):  # it was never there, or has taken its place

@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     batch = parser.add_mutually_exclusive_group()
     batch.add_argument("--batch", type=int, default=1, metavar="N", help="pictures at a time, always as many")
     batch.add_argument("--dynamic-batch", type=int, metavar="N", help="at most; any number from 1 on fits")
+    add("--isaac-ros", action="store_true", help="float32 pixels and (N, H, W, 1) int32 labels, as its nodes have them")
     args = parser.parse_args(arguments)
     dynamic = args.dynamic_batch is not None
     count = args.dynamic_batch if dynamic else args.batch
@@ -37,7 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
         raise ValueError(f"--dynamic-batch must be 2 or more, got {count}; for one picture at a time use --batch 1")
     if min(count, *(args.size or (1, 1))) < 1:
         raise ValueError(f"--batch and --size must be 1 or more, got {count} and {args.size}")
-    export(args.weights, args.output, args.precision, args.size and tuple(args.size), count, dynamic)
+    size = args.size and tuple(args.size)
+    export(args.weights, args.output, args.precision, size, count, dynamic, args.isaac_ros)
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, {args.precision}", flush=True)
 
 

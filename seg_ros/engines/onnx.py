@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,13 +25,14 @@ _OPSET = 18
 
 
 @torch.no_grad()
-def to_onnx(graph: nn.Module, example: Tensor, dynamic: bool = False) -> onnx.ModelProto:
+def to_onnx(graph: nn.Module, example: Tensor, dynamic: bool = False, outputs: Sequence[str] = ()) -> onnx.ModelProto:
     """Returns `graph` as an ONNX model, its weights within.
 
     Args:
         graph: at its precision and portable, see `seg_ros.models.precision.at_precision`.
         example: an input, `(N, H, W, 3)` uint8.
         dynamic: whether the model takes 1 to N images, N being the example's and more than one, or N only.
+        outputs: their names; those in `OUTPUTS` if none are given.
 
     Raises:
         EngineError: if a package is missing, or an operator cannot be written.
@@ -41,7 +43,7 @@ def to_onnx(graph: nn.Module, example: Tensor, dynamic: bool = False) -> onnx.Mo
     except ImportError as error:
         raise EngineError(f"ONNX needs onnx and onnxscript: {error}; pip install -r requirements/onnx.txt") from error
     batch = ({0: torch.export.Dim(BATCH, min=1, max=len(example))},) if dynamic else None
-    names = {"input_names": [INPUT], "output_names": OUTPUTS[graph.task]}
+    names = {"input_names": [INPUT], "output_names": outputs or OUTPUTS[graph.task]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # how the exporter calls PyTorch is not the user's concern
         try:

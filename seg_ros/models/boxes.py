@@ -129,7 +129,7 @@ def greedy_nms(
         keep = _settled(overlap[:, start:end, start:end], alive, loop)
         kept.append(keep)
         if end < count:
-            rest = rest * _unsuppressed(overlap[:, start:end, end:], keep)
+            rest = _unsuppressed(rest, overlap[:, start:end, end:], keep)
     return torch.cat(kept, dim=1) > 0
 
 
@@ -141,13 +141,13 @@ def _settled(overlap: Tensor, alive: Tensor, loop: bool) -> Tensor:
     """
     if torch.compiler.is_compiling() and loop:
         return _settled_by_loop(overlap, alive)
-    keep, before = alive * _unsuppressed(overlap, alive), alive
+    keep, before = _unsuppressed(alive, overlap, alive), alive
     if loop:  # outside a graph `torch.while_loop` would compile one
         while (keep != before).any():
-            keep, before = alive * _unsuppressed(overlap, keep), keep
+            keep, before = _unsuppressed(alive, overlap, keep), keep
     else:
         for _ in range(min(_ROUNDS, alive.shape[1]) - 1):
-            keep = alive * _unsuppressed(overlap, keep)
+            keep = _unsuppressed(alive, overlap, keep)
     return keep
 
 
@@ -157,7 +157,7 @@ def _settled_by_loop(overlap: Tensor, alive: Tensor) -> Tensor:
 
     # What does not change is carried as well: OpenVINO takes no loop that reads anything else.
     def another(keep: Tensor, _: Tensor, overlap: Tensor, alive: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return alive * _unsuppressed(overlap, keep), keep.clone(), overlap.clone(), alive.clone()
+        return _unsuppressed(alive, overlap, keep), keep.clone(), overlap.clone(), alive.clone()
 
     def unsettled(keep: Tensor, before: Tensor, *_: Tensor) -> Tensor:
         return (keep != before).any()
@@ -165,9 +165,10 @@ def _settled_by_loop(overlap: Tensor, alive: Tensor) -> Tensor:
     return torch.while_loop(unsettled, another, another(alive, alive, overlap, alive))[0]
 
 
-def _unsuppressed(overlap: Tensor, keep: Tensor) -> Tensor:
-    """`(B, I, J)`, `(B, I)` -> `(B, J)`: 1 where no kept i overlaps j, else 0."""
-    return ((overlap * keep[:, :, None]).sum(dim=1) == 0).to(overlap.dtype)
+def _unsuppressed(alive: Tensor, overlap: Tensor, keep: Tensor) -> Tensor:
+    """`(B, J)`, `(B, I, J)`, `(B, I)` -> `(B, J)`: 1 where j is alive and no kept i overlaps it, else 0."""
+    # All are 0 or 1, and so is this: one kept i is enough to take a j to 0 or below.
+    return torch.relu(alive - (overlap * keep.unsqueeze(2)).sum(dim=1))
 
 
 def _centre_size(boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -49,6 +49,8 @@ class SemanticGraph(nn.Module):
     """Whether all outputs are uint8 maps of the size of the pixels."""
     portable = False
     """See `seg_ros.models.precision.at_precision`."""
+    dtype = torch.uint8
+    """Of label and confidence."""
 
     def __init__(
         self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int] = ()
@@ -64,7 +66,7 @@ class SemanticGraph(nn.Module):
         confidence is 0 and the label is 255 (`label_and_confidence` defines what counts as finite).
         """
         logits, size = self.model.logits(self.normalise(pixels))
-        return label_and_confidence(logits, size, self.portable, cut=tuple(pixels.shape[1:3]))
+        return label_and_confidence(logits, size, self.portable, tuple(pixels.shape[1:3]), self.dtype)
 
 
 class InstanceGraph(nn.Module):

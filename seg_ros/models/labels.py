@@ -22,7 +22,11 @@ _UNROLLED = 32
 
 
 def label_and_confidence(
-    logits: Tensor, size: tuple[int, int], portable: bool = False, cut: tuple[int, int] | None = None
+    logits: Tensor,
+    size: tuple[int, int],
+    portable: bool = False,
+    cut: tuple[int, int] | None = None,
+    dtype: torch.dtype = torch.uint8,
 ) -> tuple[Tensor, Tensor]:
     """Upsamples bilinearly, and returns the arg-max and its soft-max probability.
 
@@ -31,9 +35,10 @@ def label_and_confidence(
         size: `(H, W)` that they are stretched to, as `F.interpolate(align_corners=False)` does.
         portable: which form; the values are the same but for rounding.
         cut: `(H, W)` of these that are wanted, from the top left; None: all.
+        dtype: of the outputs, an integer type.
 
     Returns:
-        Label and confidence, `(N, H, W)` uint8 each. Confidence is the probability, 0..255. Where a logit is NaN
+        Label and confidence, `(N, H, W)` each. Confidence is the probability, 0..255. Where a logit is NaN
         or Inf, or all are -Inf, the confidence is 0 and the label is 255; and so where upsampling meets a single -Inf.
     """
     small = tuple(logits.shape[-2:])
@@ -43,12 +48,13 @@ def label_and_confidence(
     factor = size[0] // small[0]
     unrolled = logits.shape[1] <= _UNROLLED and not portable
     if unrolled and (small[0] * factor, small[1] * factor) == size and factor > 1:
-        label, confidence = _winner(_phases(logits, factor))
-        return _in_order(label)[:, :rows, :columns], _in_order(confidence)[:, :rows, :columns]
+        label, confidence = (_in_order(phases.to(dtype)) for phases in _winner(_phases(logits, factor)))
+        return label[:, :rows, :columns], confidence[:, :rows, :columns]
     if small != size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
     logits = logits[..., :rows, :columns]  # now, because TensorRT does nothing with an uint8 but to give it out
-    return _winner(list(logits.unbind(1))) if unrolled else _winner_of_many(logits)
+    label, confidence = _winner(list(logits.unbind(1))) if unrolled else _winner_of_many(logits)
+    return label.to(dtype), confidence.to(dtype)
 
 
 def _phases(logits: Tensor, factor: int) -> list[Tensor]:
@@ -102,5 +108,4 @@ def _winner_of_many(logits: Tensor) -> tuple[Tensor, Tensor]:
 def _finish(label: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
     finite = probability > 0.0  # or NaN; isfinite multiplies booleans, which TensorRT does not
     label = torch.where(finite, label, float(UNLABELLED))
-    confidence = torch.where(finite, probability * 255.0 + 0.5, 0.0)
-    return label.to(torch.uint8), confidence.to(torch.uint8)
+    return label, torch.where(finite, probability * 255.0 + 0.5, 0.0)
