@@ -3,8 +3,8 @@
     python -m benchmarks.tensorrt_builds                        # a table, and JSON
     python -m benchmarks.tensorrt_builds unet_street --write    # one network; or the table of docs/tensorrt.md
 
-The networks are the shipped ones, and torchvision's Mask R-CNN ResNet-50 FPN, converted, with random weights: the graph is
-what counts. A row each of precision and batch, where batch 4 is one engine for 1 to 4 images. Needs
+The networks are the shipped ones, and torchvision's Mask R-CNN ResNet-50 FPN, converted, with random weights: the graph
+is what counts. A row each of precision and batch, where 1..4 is one engine for 1 to 4 images. Needs
 requirements/tensorrt-rtx.txt and requirements/onnx.txt. The last line is JSON, a list of rows.
 """
 

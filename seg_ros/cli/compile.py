@@ -3,9 +3,8 @@
     python -m seg_ros.cli.compile --weights unet_street
     python -m seg_ros.cli.compile --weights unet_street --engine tensorrt --precision fp16 --batch 4
 
-The node does the same when it is configured and finds nothing in the cache. On a machine without a GPU the engine
-`tensorrt` is compiled and not run, to be carried to one that has one (docs/tensorrt.md). The last line is JSON, a list of
-rows.
+The node does the same when it is configured and finds nothing in the cache. Without a GPU the engine `tensorrt` is
+compiled and not run, to be carried to a machine that has one (docs/tensorrt.md). The last line is JSON, a list of rows.
 """
 
 from __future__ import annotations

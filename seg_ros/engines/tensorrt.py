@@ -42,8 +42,8 @@ def versions() -> dict[str, str]:
     name = installed()
     if name != RTX and not torch.cuda.is_available():
         raise EngineError(
-            "tensorrt needs an NVIDIA GPU, and PyTorch sees none here; use 'inductor' or 'eager'. Only TensorRT for RTX "
-            "builds without one, to be run elsewhere: pip install -r requirements/tensorrt-rtx.txt, see docs/tensorrt.md"
+            "tensorrt needs an NVIDIA GPU, and PyTorch sees none here; use 'inductor' or 'eager'. To compile for "
+            "another machine: pip install -r requirements/tensorrt-rtx.txt, see docs/tensorrt.md"
         )
     try:
         found = {name or "tensorrt": library().__version__}
@@ -66,7 +66,7 @@ def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> Plan:
         EngineError: if the device is not a GPU, TensorRT does not take an operator, or cannot compile.
     """
     if not example.is_cuda:
-        raise EngineError("tensorrt runs on an NVIDIA GPU, and the device is 'cpu'; use the device 'cuda', or another engine")
+        raise EngineError("tensorrt needs an NVIDIA GPU, and the device is 'cpu'; use 'cuda', or another engine")
     return Plan(compiled(graph, example, artefact), labels=graph.maps)
 
 

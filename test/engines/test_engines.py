@@ -16,6 +16,7 @@ import torch
 from seg_ros.engines import ENGINES, cache, inductor
 from seg_ros.engines.library import Library
 from seg_ros.engines.opening import open_engine
+from seg_ros.engines.plan import installed
 from seg_ros.errors import EngineError
 from seg_ros.models import create
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
@@ -24,7 +25,7 @@ from test.conftest import SMALL_INSTANCE
 
 SHAPE = (1, 64, 96)
 NEEDS_TENSORRT = pytest.mark.skipif(
-    not torch.cuda.is_available() or not find_spec("torch_tensorrt"), reason="needs an NVIDIA GPU and torch_tensorrt"
+    not torch.cuda.is_available() or not installed(), reason="needs an NVIDIA GPU and TensorRT"
 )
 NEEDS_OPENVINO = pytest.mark.skipif(not find_spec("openvino"), reason="needs openvino")
 NEEDS = {"tensorrt": NEEDS_TENSORRT, "openvino": NEEDS_OPENVINO}
@@ -128,7 +129,7 @@ def test_instances_are_compiled_whole_and_without_what_others_planted(name, cach
 
 def test_auto_takes_the_first_that_works(graph, cache_dir, weights):
     engine = open_engine("auto", graph, SHAPE, weights, cache_dir)
-    assert engine.name == ("tensorrt" if find_spec("tensorrt") and torch.cuda.is_available() else "inductor")
+    assert engine.name == ("tensorrt" if installed() and torch.cuda.is_available() else "inductor")
     assert list(engine.refused) == list(ENGINES)[: list(ENGINES).index(engine.name)]
 
 

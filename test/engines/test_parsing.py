@@ -19,10 +19,9 @@ def built(graph, precision, shape):
     return build_plan(model.SerializeToString(), shape[0])
 
 
-@pytest.mark.parametrize(("name", "precision"), [("unet_street", "fp16"), ("fcn_camvid", "fp32")])
-def test_shipped_networks_are_one_engine_of_few_layers(name, precision, rtx):
-    model, manifest = load_model(name)
-    plan, layers = built(make_graph(model, manifest.mean, manifest.std), precision, (4, *manifest.input_size))
+def test_a_shipped_network_is_one_engine_of_few_layers(rtx):
+    model, manifest = load_model("unet_street")
+    plan, layers = built(make_graph(model, manifest.mean, manifest.std), "fp16", (4, *manifest.input_size))
     assert len(plan) > 1e6  # the weights are in it
     assert layers <= 150
 

@@ -114,24 +114,28 @@ def test_the_graph_for_tensorrt_computes_the_same_in_wider_types(small_weights):
 
 def test_without_a_gpu_it_says_so(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(tensorrt, "installed", lambda: "tensorrt")
     with pytest.raises(EngineError, match="tensorrt needs an NVIDIA GPU"):
         tensorrt.versions()
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    for name in ("tensorrt", "tensorrt_rtx"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(EngineError, match=r"pip install -r requirements/tensorrt\.txt"):
         tensorrt.versions()
 
 
 def test_it_does_not_run_on_the_cpu(small_weights, tmp_path):
     graph, _ = shipped(small_weights)
-    with pytest.raises(EngineError, match="use the device 'cuda'"):
+    with pytest.raises(EngineError, match="use 'cuda', or another engine"):
         tensorrt.build(graph, torch.zeros(1, 64, 96, 3, dtype=torch.uint8), cache.Artefact(tmp_path, {}))
 
 
 def missing() -> str:
+    if not torch.cuda.is_available():
+        return "needs an NVIDIA GPU"
     try:
         tensorrt.versions()
     except EngineError as error:
