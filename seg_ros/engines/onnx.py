@@ -51,9 +51,12 @@ def to_onnx(graph: nn.Module, example: Tensor, dynamic: bool = False, outputs: S
                 graph, (example,), dynamo=True, opset_version=_OPSET, dynamic_shapes=batch, optimize=False,
                 verbose=False, **names,
             )  # fmt: skip
-        except Exception as error:  # whatever the exporter may raise
-            raise EngineError(f"this graph cannot be written as ONNX: {type(error).__name__}: {error}") from error
-    # All that the exporter's own optimisation does besides, in a minute for Mask R-CNN, every runtime does in a second.
+        except Exception as error:  # whatever the exporter may raise, around the cause a page of advice on itself
+            cause = error.__cause__ or error
+            why = " ".join(f"{type(cause).__name__}: {cause}".split())
+            raise EngineError(f"this graph cannot be written as ONNX: {why:.500}") from error
+    # For Mask R-CNN the exporter's own optimisation takes longer than all the rest. Beyond constants it merges a tenth
+    # of the operators, and runtimes do the like when they open a file.
     optimizer.fold_constants(program.model)
     for tidied in (
         passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),

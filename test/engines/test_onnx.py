@@ -89,6 +89,20 @@ def test_pixels_of_nan_are_unlabelled(small_weights):
     assert (confidence == 0).all()
 
 
+class Bessel(torch.nn.Module):
+    task = "semantic"
+
+    def forward(self, pixels):
+        return (torch.special.bessel_j0(pixels.float()),) * 2
+
+
+def test_an_operator_that_onnx_lacks_is_named_in_one_line():
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    with pytest.raises(EngineError, match=r"this graph cannot be written as ONNX: .*bessel_j0") as caught:
+        to_onnx(Bessel(), torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
+    assert "\n" not in str(caught.value)
+
+
 def test_a_missing_package_says_what_to_install(small_weights, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     graph = at_precision(graph_of(small_weights), "fp32", portable=True)
