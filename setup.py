@@ -32,6 +32,7 @@ setup(
     extras_require={
         "test": ["pytest"],
         "tensorrt": pins("requirements/tensorrt.txt"),
+        "tensorrt-rtx": pins("requirements/tensorrt-rtx.txt"),
         "openvino": pins("requirements/openvino.txt"),
         "onnx": pins("requirements/onnx.txt"),
     },

@@ -132,6 +132,13 @@ rm -rf "$venv/wheels"
   -r requirements/tensorrt.txt >>"$log" 2>&1 </dev/null ||
   say "      no wheel of $(tail -n 1 requirements/tensorrt.txt) for this Python here; the test that reads it is skipped"
 
+# TensorRT for RTX is kept beside the environment: the tests build engines with it, and are skipped without it. Installed,
+# `auto` would take it on every machine with a GPU.
+rm -rf "$venv/tensorrt-rtx"
+"$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --target "$venv/tensorrt-rtx" \
+  -r requirements/tensorrt-rtx.txt >>"$log" 2>&1 </dev/null ||
+  say "      no TensorRT for RTX for this Python and processor here; the tests that build with it are skipped"
+
 # --- The messages, into .venv as an ament prefix.
 
 say "[4/5] seg_ros_msgs"

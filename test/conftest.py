@@ -63,6 +63,17 @@ def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def rtx(monkeypatch: pytest.MonkeyPatch):
+    """TensorRT for RTX, taken whatever else is installed. `make setup` keeps it beside the environment."""
+    monkeypatch.syspath_prepend(Path(sys.prefix, "tensorrt-rtx"))
+    module = pytest.importorskip("tensorrt_rtx", reason="needs TensorRT for RTX: requirements/tensorrt-rtx.txt")
+    pytest.importorskip("onnxscript", reason="needs onnxscript: requirements/onnx.txt")
+    for place in ("plan", "tensorrt"):
+        monkeypatch.setattr(f"seg_ros.engines.{place}.installed", lambda: "tensorrt_rtx")
+    return module
+
+
 @pytest.fixture(scope="session")
 def ros_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Environment of a ROS graph of this process alone, with an engine cache of its own."""

@@ -63,6 +63,22 @@ def graph_source() -> str:
     return sha.hexdigest()
 
 
+def key(
+    engine: str, versions: dict, weights: str, shape: tuple[int, int, int], precision: str, device: str
+) -> dict[str, str | int]:
+    """Returns everything that goes into an artefact, of which it is the key.
+
+    Args:
+        versions: of the engine's compilers. One that names a `processor` makes its artefacts for all that it names, on
+            any machine; those of the others are of this machine.
+        weights: digest of the weights.
+        shape: `(N, H, W)` of the input.
+    """
+    made_for = {"device": device} if "processor" in versions else machine(device)
+    graph = {"weights": weights, "graph": graph_source(), "shape": shape, "precision": precision}
+    return {"engine": engine, **graph, **made_for, **versions}
+
+
 class Artefact:
     """One compiled file, named by the hash of its `key`.
 

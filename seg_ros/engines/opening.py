@@ -139,15 +139,9 @@ class _Source:
                 f"{candidate.engine} does not compute in int8; use another precision, or the engine "
                 f"{', '.join(QUANTISED)}"
             )
-        key = {
-            "engine": candidate.engine,
-            "precision": candidate.precision,
-            "weights": self.weights,
-            "graph": cache.graph_source(),
-            "shape": shape,
-            **cache.machine(self.device),
-            **_module(candidate).versions(),
-        }
+        key = cache.key(
+            candidate.engine, _module(candidate).versions(), self.weights, shape, candidate.precision, self.device
+        )
         return cache.Artefact(self.directory, key)
 
     @torch.no_grad()

@@ -17,6 +17,7 @@ from seg_ros.agreement import agreement, street_pictures
 from seg_ros.engines import ENGINES, QUANTISED, cache, inductor, openvino
 from seg_ros.engines.library import Library
 from seg_ros.engines.opening import open_engine
+from seg_ros.engines.plan import installed
 from seg_ros.errors import EngineError
 from seg_ros.models import create
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
@@ -27,7 +28,7 @@ from test.objects import assert_same_objects
 
 SHAPE = (1, 64, 96)
 NEEDS_TENSORRT = pytest.mark.skipif(
-    not torch.cuda.is_available() or not find_spec("torch_tensorrt"), reason="needs an NVIDIA GPU and torch_tensorrt"
+    not torch.cuda.is_available() or not installed(), reason="needs an NVIDIA GPU and TensorRT"
 )
 NEEDS_OPENVINO = pytest.mark.skipif(not find_spec("openvino"), reason="needs openvino")
 NEEDS = {"tensorrt": NEEDS_TENSORRT, "openvino": NEEDS_OPENVINO}
