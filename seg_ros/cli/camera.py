@@ -3,6 +3,7 @@
     ros2 run seg_ros camera                                # the street, 480x640 at 30 Hz
     ros2 run seg_ros camera --source pictures/ --rate 10
     ros2 run seg_ros camera --source 0 --compressed        # the first webcam
+    ros2 run seg_ros camera --ahead 150                    # 5 s of the street again and again, at hardly any load
 
 Publishes `image_raw`, with `--compressed` also `image_raw/compressed`, and, where the source has truth and
 somebody subscribes, `label_truth` (mono8 class ids) and `instance_truth` (16UC1 object ids, 0 = none) with the same
@@ -32,6 +33,8 @@ def main(args: list[str] | None = None) -> None:
     options = parse(parser, args)
     if options.rate <= 0 or (options.size and min(options.size) < 1):
         parser.error(f"--rate and --size must be above 0, got {options.rate} and {options.size}")
+    if options.ahead < 0:
+        parser.error(f"--ahead must be a number of pictures, or 0, got {options.ahead}")
 
     import cv2
 
@@ -41,7 +44,11 @@ def main(args: list[str] | None = None) -> None:
     try:
         size = tuple(options.size) if options.size else None
         pictures = open_source(options.source, size, options.rate, options.loop, options.seed)
-        pictures = itertools.chain([next(pictures)], pictures)  # raises now what is wrong with the first
+        if options.ahead:
+            repeated = itertools.cycle if options.loop else iter
+            pictures = repeated(list(itertools.islice(pictures, options.ahead)))
+        else:
+            pictures = itertools.chain([next(pictures)], pictures)  # raises now what is wrong with the first
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
 
@@ -83,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--qos", choices=("best_effort", "reliable"), default="best_effort")
     add("--frame-id", default="camera_optical_frame")
     add("--loop", action=argparse.BooleanOptionalAction, default=True, help="start again at the end")
+    add("--ahead", type=int, default=0, help="make so many pictures first, and repeat them: takes no time afterwards")
     add("--seed", type=int, default=20000, help="of the street")
     add("--compressed", action="store_true", help="also publish image_raw/compressed (JPEG)")
     return parser
