@@ -4,6 +4,7 @@
     ros2 run seg_ros camera --source pictures/ --rate 10
     ros2 run seg_ros camera --source drive.mp4             # at the video's own rate
     ros2 run seg_ros camera --source 0 --compressed        # the first webcam
+    ros2 run seg_ros camera --ahead 150                    # 5 s of the street again and again, at hardly any load
 
 Publishes `image_raw`, with `--compressed` also `image_raw/compressed`, and, where the source has truth (label images,
 or objects annotated in COCO's or VIA's JSON) and somebody subscribes, `label_truth` (mono8 class ids) and
@@ -51,7 +52,11 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: lis
         rate = options.rate or own_rate(options.source) or _RATE
         classes = read_manifest(options.weights).classes if options.weights else None
         pictures = open_source(options.source, size, rate, options.loop, options.seed, classes)
-        pictures = itertools.chain([next(pictures)], pictures)  # raises now what is wrong with the first
+        if options.ahead:
+            repeated = itertools.cycle if options.loop else iter
+            pictures = repeated(list(itertools.islice(pictures, options.ahead)))
+        else:
+            pictures = itertools.chain([next(pictures)], pictures)  # raises now what is wrong with the first
     except (FileNotFoundError, ValueError, WeightsError) as error:
         parser.exit(2, f"camera: {error}\n")
 
@@ -93,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--qos", choices=("best_effort", "reliable"), default="best_effort")
     add("--frame-id", default="camera_optical_frame")
     add("--loop", action=argparse.BooleanOptionalAction, default=True, help="start again at the end")
+    add("--ahead", type=whole(0), default=0, help="make so many pictures first, and repeat them: takes no time afterwards")
     add("--seed", type=int, default=20000, help="of the street")
     add("--weights", help="whose classes annotated objects are of (default: classes.json, else as annotated)")
     add("--compressed", action="store_true", help="also publish image_raw/compressed (JPEG)")

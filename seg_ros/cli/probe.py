@@ -71,7 +71,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: lis
 
 
 def _watch(probe: Probe, judge: Judge, options: argparse.Namespace) -> None:
-    start = time.monotonic()
+    start = time.monotonic() if options.start is None else options.start
     print(f"waiting for {probe.result_topic} ...", flush=True)
     came = probe.wait_for_first(options.patience)
     waited = time.monotonic() - start
@@ -131,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--instance-truth", default="/camera/instance_truth", help="topic of true object-id images")
     add("--weights", default="unet_street", help="what the node runs, for class names and colours")
     add("--seconds", type=int, default=20, help="how long to judge")
+    add("--start", type=float, help="monotonic time, s, from which the time to the first label counts (default: now)")
     add("--patience", type=float, default=300.0, help="seconds to wait for the first label")
     add("--min-miou", type=float, default=0.75)
     add("--min-ap50", type=float, default=0.4, help="of masks")

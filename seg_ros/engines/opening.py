@@ -23,12 +23,10 @@ from torch import Tensor, nn
 from seg_ros.engines import DEVICES, ENGINES, PRECISIONS, QUANTISED, QUICK, cache
 from seg_ros.engines.choosing import Memory, choose, refuse
 from seg_ros.errors import EngineError
+from seg_ros.manifest import MOST_LOSS
 from seg_ros.models.precision import at_precision, narrow_strides
 
 log = logging.getLogger(__name__)
-
-_INT8_LOSS = 0.5
-"""Points of the score that int8 may cost for `auto` to take it."""
 
 Shape = tuple[int, int, int]
 """Of an input: `(N, H, W)`."""
@@ -114,7 +112,7 @@ def open_engine(
     if device == "cpu" and "auto" in (name, precision) and not set(names).isdisjoint(QUICK):
         numbers = native_precisions(graph) if precision == "auto" else (precision,)
         candidates = [Candidate(name, number) for number in numbers for name in names]
-        if precision == "auto" and int8_loss is not None and int8_loss <= _INT8_LOSS:
+        if precision == "auto" and int8_loss is not None and int8_loss <= MOST_LOSS:
             candidates += [Candidate(name, "int8") for name in names if name in QUANTISED]
         usual = (1, *(usual_size or shape[1:]))
         if len(candidates) > 1 and (engine := _fastest(source, candidates, shape, usual, compile_all)):

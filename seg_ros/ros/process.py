@@ -31,6 +31,7 @@ def run(args: list[str] | None = None) -> int:
         node = SegmentationNode(deadline=runtime.deadline, fatal=end)
         logging.getLogger("seg_ros").setLevel(logging.DEBUG)  # the node's logger has the level
         logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
+        logging.getLogger("seg_ros").propagate = False  # OpenVINO has the root logger print them, too
         executor = GuardedExecutor(node.callback_errors.raised)
         executor.add_node(node)
         try:

@@ -27,6 +27,8 @@ from test.nodes import Sender
 HANG = 5.0 if SOAK else 3.0
 KILLS = 20 if SOAK else 3
 FOR_EVER = 3600.0
+PIPE = 2**16
+"""Bytes that a pipe takes."""
 SEGMENT = 70e6
 """Bytes of the shared memory that a participant makes with config/fastdds.xml."""
 
@@ -120,6 +122,21 @@ def test_a_signal_ends_it_while_a_transition_waits_for_a_frame(faulty, eye, tran
     assert node.wait(30.0) == 0
     assert "Traceback" not in node.log
     assert "Fatal" not in node.log
+
+
+def test_a_node_that_nobody_reads_goes_on_and_ends_at_a_signal(faulty, eye):
+    node = faulty("talk", unread=True)
+    eye.opens(node)
+    for _ in range(8):  # 2 MB each of stdout and stderr: more than pipe and attendant keep
+        eye.send(trouble=True)
+        eye.answered()
+    sent = time.monotonic()
+    node.kill(signal.SIGTERM)
+    assert node.wait() == 0
+    print(f"\nSIGTERM while nobody reads: ended after {time.monotonic() - sent:.2f} s")
+    assert time.monotonic() - sent < 3.0
+    for output in node.waits_to_be_read():
+        assert len(output) >= PIPE  # it was full
 
 
 COMPILER = """#!/bin/sh
