@@ -98,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--qos", choices=("best_effort", "reliable"), default="best_effort")
     add("--frame-id", default="camera_optical_frame")
     add("--loop", action=argparse.BooleanOptionalAction, default=True, help="start again at the end")
-    add("--ahead", type=whole(0), default=0, help="make so many pictures first, and repeat them: takes no time afterwards")
+    ahead = "make so many pictures first, and repeat them: takes no time afterwards"
+    add("--ahead", type=whole(0), default=0, help=ahead)
     add("--seed", type=int, default=20000, help="of the street")
     add("--weights", help="whose classes annotated objects are of (default: classes.json, else as annotated)")
     add("--compressed", action="store_true", help="also publish image_raw/compressed (JPEG)")
