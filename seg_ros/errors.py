@@ -17,10 +17,6 @@ class WeightsError(Exception):
     """Raised for a weights file that cannot be loaded: missing, truncated, altered, a pickle, or of another network."""
 
 
-class ExportError(Exception):
-    """Raised for an exported file that cannot be written: no folder, no right, no space."""
-
-
 class EngineError(Exception):
     """Raised when an engine cannot be built or cannot run.
 

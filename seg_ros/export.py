@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import errno
 import hashlib
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +14,7 @@ import seg_ros
 from seg_ros import weights
 from seg_ros.classes import UNLABELLED
 from seg_ros.engines.onnx import OUTPUTS, to_onnx
-from seg_ros.errors import ExportError
+from seg_ros.files import aside, check_file
 from seg_ros.manifest import Manifest, find
 from seg_ros.models import SEMANTIC
 from seg_ros.models.graph import make_graph
@@ -53,21 +48,22 @@ def export(
         ValueError: if the network finds instances, and the file shall be for Isaac ROS.
         WeightsError: see `seg_ros.weights.load_model`.
         EngineError: see `seg_ros.engines.onnx.to_onnx`.
-        ExportError: if the file cannot be written.
+        OSError: if the file cannot be written.
     """
+    check_file(path)
     model, manifest = weights.load_model(source)
     graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things))
     example = torch.zeros(batch, *(size or manifest.input_size), 3, dtype=torch.uint8)
     graph, outputs = at_precision(graph, precision, portable=True), OUTPUTS[graph.task]
     if isaac_ros:
         graph, outputs, example = ForIsaacRos(graph), OUTPUTS[SEMANTIC][:1], example.float()
-    with _whole(path) as file:
-        proto = to_onnx(graph, example, dynamic, outputs)
-        proto.producer_name, proto.producer_version = "seg_ros", seg_ros.__version__
-        for key, value in metadata(source, manifest, precision, batch).items():
-            entry = proto.metadata_props.add()
-            entry.key, entry.value = key, value
-        file.write(proto.SerializeToString())
+    proto = to_onnx(graph, example, dynamic, outputs)
+    proto.producer_name, proto.producer_version = "seg_ros", seg_ros.__version__
+    for key, value in metadata(source, manifest, precision, batch).items():
+        entry = proto.metadata_props.add()
+        entry.key, entry.value = key, value
+    with aside(path) as partial:
+        partial.write_bytes(proto.SerializeToString())
 
 
 def metadata(source: str | Path, manifest: Manifest, precision: str, batch: int) -> dict[str, str]:
@@ -106,23 +102,3 @@ class ForIsaacRos(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Maps `(N, H, W, 3)` float32 RGB, 0..255, to labels `(N, H, W, 1)` int32."""
         return self.semantic(pixels)[0].unsqueeze(-1)
-
-
-@contextlib.contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """Opens a file beside `path`, which takes its place at the end; whatever fails meanwhile leaves nothing behind."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        if path.is_dir():  # said now, not after the work
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with partial.open("wb") as file:
-            yield file
-        partial.replace(path)
-    except OSError as error:
-        raise ExportError(
-            f"{path} cannot be written: {error.strerror}; give the path of a file, in a folder that exists, is yours "
-            f"to write and has space"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # it was never there, or has taken its place
-            partial.unlink()

@@ -7,7 +7,6 @@ import resource
 import pytest
 
 from seg_ros.classes import CAMVID
-from seg_ros.errors import ExportError
 from seg_ros.export import export
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -51,15 +50,15 @@ def unlimited():
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        (lambda folder: folder, "Is a directory; give the path of a file"),
-        (lambda folder: folder / "none" / "w.onnx", "No such file or directory; give the path of a file"),
+        (lambda folder: folder, "expected the name of a file, got a folder"),
+        (lambda folder: folder / "none" / "w.onnx", "expected a file in a folder that exists"),
         (lambda folder: folder / ("w" * 300), "File name too long"),
         (full_disk, "File too large"),
     ],
     ids=["a folder", "no folder", "a long name", "a full disk"],
 )
 def test_a_path_that_cannot_be_written_leaves_nothing_behind(small_weights, tmp_path, place, message):
-    with pytest.raises(ExportError, match=message):
+    with pytest.raises(OSError, match=message):
         export(small_weights, place(tmp_path))
     assert not list(tmp_path.iterdir())
 
