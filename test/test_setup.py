@@ -140,7 +140,10 @@ def test_package_xml_is_valid(folder: str):
     assert description.version == seg_ros.__version__
 
 
-FROM_PIP = {"torch", "safetensors", "simplejpeg", "pycocotools", "tqdm", "torch_tensorrt", "tensorrt", "openvino"}
+FROM_PIP = {
+    "torch", "safetensors", "simplejpeg", "pycocotools", "tqdm", "torch_tensorrt", "openvino", "onnx", "onnx_ir",
+    "onnxscript",
+}  # fmt: skip
 """Modules that no ROS distribution has as it should be; requirements/ has them."""
 SYSTEM = {
     "cv2": "python3-opencv", "matplotlib": "python3-matplotlib", "numpy": "python3-numpy", "yaml": "python3-yaml",
