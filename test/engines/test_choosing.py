@@ -298,9 +298,9 @@ def test_int8_is_taken_where_it_costs_little_and_nobody_forbids_it(loss, precisi
     assert ("openvino int8" in engine.measured) == (takes == "int8")
 
 
-@pytest.mark.parametrize(("vnni", "built"), [(True, "int8"), (False, "fp32")])
-def test_at_first_only_the_most_promising_is_built(vnni, built, engines, monkeypatch):
-    monkeypatch.setattr(opening.torch.cpu, "_is_vnni_supported", lambda: vnni)
+@pytest.mark.parametrize(("capability", "built"), [("AVX2", "int8"), ("AVX512", "int8"), ("DEFAULT", "fp32")])
+def test_at_first_only_the_most_promising_is_built(capability, built, engines, monkeypatch):
+    monkeypatch.setattr(opening.torch.backends.cpu, "get_cpu_capability", lambda: capability)
     engine = engines.open(int8_loss=0.2)
     assert set(engine.measured) == {f"openvino {built}", "eager fp32"}
     engine = engines.open(int8_loss=0.2, compile_all=True)
