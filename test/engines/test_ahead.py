@@ -33,6 +33,11 @@ def test_a_machine_with_a_gpu_finds_what_was_compiled_on_one_without(graph, tmp_
     assert compile_ahead(graph, SHAPE, "weights", tmp_path).seconds == 0.0
 
 
+def test_a_precision_that_tensorrt_is_not_given_is_refused_with_those_it_is(graph, tmp_path):
+    with pytest.raises(EngineError, match="precision 'int8': expected one of auto, fp32, fp16, bf16 for tensorrt"):
+        compile_ahead(graph, SHAPE, "weights", tmp_path, "int8")
+
+
 @pytest.mark.parametrize("installed", [None, "tensorrt"])
 def test_without_tensorrt_for_rtx_it_says_what_to_install(installed, graph, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
