@@ -77,13 +77,12 @@ def test_truncated_file(tmp_path, small_weights, keep):
         weights.load(path)
 
 
-def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path, small_weights):
+def test_what_cannot_be_written_leaves_nothing(tmp_path, small_weights):
     manifest, tensors = weights.load(small_weights)
     (tmp_path / "folder").mkdir()
-    for path, reason in ((tmp_path / "folder", "folder"), (tmp_path / "none/a.safetensors", "No such file")):
-        for write in (weights.check_writable, lambda path: weights.save(path, tensors, manifest)):
-            with pytest.raises(WeightsError, match=rf"^{path}: expected a file that can be written: .*{reason}"):
-                write(path)
+    for path, reason in ((tmp_path / "folder", "Is a directory"), (tmp_path / "none/a.safetensors", "No such file")):
+        with pytest.raises(OSError, match=reason):
+            weights.save(path, tensors, manifest)
     assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
 
 
@@ -193,7 +192,7 @@ def test_failed_save_leaves_the_old_file(tmp_path, small_weights, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(safetensors.torch, "save_file", full)
-    with pytest.raises(WeightsError, match=r"kept\.safetensors: expected a file that can be written: no space left"):
+    with pytest.raises(OSError, match="no space left"):
         weights.save(path, tensors, manifest)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

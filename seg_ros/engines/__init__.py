@@ -23,6 +23,8 @@ QUICK = ("openvino", "eager")
 """Those that are ready within seconds, so that `auto` may build them when it is first asked."""
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 """Number types of weights and features."""
+ON_GPU = ("tensorrt",)
+"""Engines that run on a GPU only."""
 QUANTISED = ("openvino",)
 """Engines that compute in int8."""
 DEVICES = ("cuda", "cpu")

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from seg_ros.engines import DEVICES, ENGINES, PRECISIONS, QUANTISED, QUICK, cache
+from seg_ros.engines import DEVICES, ENGINES, ON_GPU, PRECISIONS, QUANTISED, QUICK, cache
 from seg_ros.engines.choosing import Memory, choose, refuse
 from seg_ros.errors import EngineError
 from seg_ros.manifest import MOST_LOSS
@@ -137,9 +137,10 @@ class _Source:
                 f"{candidate.engine} does not compute in int8; use another precision, or the engine "
                 f"{', '.join(QUANTISED)}"
             )
-        key = cache.key(
-            candidate.engine, _module(candidate).versions(), self.weights, shape, candidate.precision, self.device
-        )
+        versions = _module(candidate).versions()
+        if self.device == "cpu" and candidate.engine in ON_GPU:
+            raise EngineError(f"{candidate.engine} runs on a GPU, and the device is 'cpu'; use another engine")
+        key = cache.key(candidate.engine, versions, self.weights, shape, candidate.precision, self.device)
         return cache.Artefact(self.directory, key)
 
     @torch.no_grad()

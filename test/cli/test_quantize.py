@@ -90,8 +90,8 @@ WRONG = {
     "other classes": (of_others, r"classes\.json: expected the classes of the weights, sky, .*, got cat, building, .*"),
     "a picture cut off": (damaged, r"train/images/.*\.jpg: does not decode: .*; it is cut off or damaged"),
     "no such folder": (lambda root, output: (root / "train").rename(root / "t"), r"train/images: no pictures"),
-    "a folder as output": (lambda root, output: output.mkdir(), r"expected a file that can be written: it is a folder"),
-    "no folder for it": (lambda root, output: output.parent.rmdir(), r"expected a file that can be written: .*No such"),
+    "a folder as output": (lambda root, output: output.mkdir(), r"expected the name of a file, got a folder"),
+    "no folder for it": (lambda root, output: output.parent.rmdir(), r"expected a file in a folder that exists"),
 }
 
 
