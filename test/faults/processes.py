@@ -152,15 +152,16 @@ class Eye:
 
         wait_for(met, 60)
 
-    def answered(self, seconds: float = 20.0) -> None:
-        """Sends good frames until one of them comes back as a label."""
-        first = self.send()
+    def answered(self, seconds: float = 20.0, trouble: bool = False) -> None:
+        """Sends frames, good ones or such that meet the fault, until one of them comes back as a label."""
+        first = self.send(trouble)
 
         def answer():
-            if any(first <= label.header.stamp.sec < TROUBLE for label in self._labels):
+            stamps = [label.header.stamp.sec for label in self._labels]
+            if any(stamp >= first and (stamp >= TROUBLE) == trouble for stamp in stamps):
                 return True
             time.sleep(0.1)
-            self.send()
+            self.send(trouble)
             return False
 
         wait_for(answer, seconds)

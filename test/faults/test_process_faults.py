@@ -128,8 +128,7 @@ def test_a_node_that_nobody_reads_goes_on_and_ends_at_a_signal(faulty, eye):
     node = faulty("talk", unread=True)
     eye.opens(node)
     for _ in range(8):  # 2 MB each of stdout and stderr: more than pipe and attendant keep
-        eye.send(trouble=True)
-        eye.answered()
+        eye.answered(trouble=True)
     sent = time.monotonic()
     node.kill(signal.SIGTERM)
     assert node.wait() == 0
