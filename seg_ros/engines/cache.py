@@ -137,7 +137,7 @@ class Artefact:
             ) from error
 
     def _build(self, build: Callable[[Path], None], path: Path, manifest: Path) -> None:
-        log.info("compiling %s; this takes a minute or a few, once: it is kept in %s", path.name, self.directory)
+        log.info("compiling %s; this takes seconds or minutes, once: it is kept in %s", path.name, self.directory)
         start = time.monotonic()
         folder = self.directory / f"{_BUILD}{self.name}"
         shutil.rmtree(folder, ignore_errors=True)
