@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from seg_ros.engines import cache, tensorrt
+from seg_ros.engines import PRECISIONS, QUANTISED, cache, tensorrt
 from seg_ros.engines.opening import best_precision
 from seg_ros.errors import EngineError
-from seg_ros.models.precision import DTYPES, at_precision
+from seg_ros.models.precision import at_precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +47,15 @@ def compile_ahead(
         shape: `(N, H, W)` of the input.
         weights: digest of the weights, for the cache's key.
         directory: to write to; None is the default cache.
-        precision: in `seg_ros.models.precision.DTYPES`, or `"auto"`: what GPUs are fastest in.
+        precision: in `PRECISIONS` but `int8`, or `"auto"`: what GPUs are fastest in.
 
     Raises:
         EngineError: for another precision, or if TensorRT for RTX is not installed here or cannot compile the graph.
     """
     precision = best_precision("cuda", graph) if precision == "auto" else precision
-    if precision not in DTYPES:
-        raise EngineError(f"precision {precision!r}: expected one of auto, {', '.join(DTYPES)} for tensorrt")
+    able = [each for each in PRECISIONS if each != "int8" or "tensorrt" in QUANTISED]
+    if precision not in able:
+        raise EngineError(f"precision {precision!r}: expected one of auto, {', '.join(able)} for tensorrt")
     key = cache.key("tensorrt", tensorrt.versions(), weights, shape, precision, "cuda")
     artefact = cache.Artefact(directory or cache.default_directory(), key)
     example = torch.zeros(*shape, 3, dtype=torch.uint8)

@@ -139,7 +139,7 @@ class _Source:
             )
         versions = _module(candidate).versions()
         if self.device == "cpu" and candidate.engine in ON_GPU:
-            raise EngineError(f"{candidate.engine} runs on a GPU, and the device is 'cpu'; use another engine")
+            raise EngineError(f"{candidate.engine} runs on an NVIDIA GPU, and the device is 'cpu'; use another engine")
         key = cache.key(candidate.engine, versions, self.weights, shape, candidate.precision, self.device)
         return cache.Artefact(self.directory, key)
 
