@@ -31,8 +31,8 @@ _SCORE_THRESHOLD = 0.05
 _FOREIGN = 0.2
 """mIoU or AP50 that is enough of shipped weights on pictures of another kind than they were trained for."""
 _AHEAD = 150
-"""Pictures of the street that are drawn before the camera starts, while the node does, and then repeated: drawn one by
-one they would take from the node the cores that it is timed on. With their truth they have 280 MB."""
+"""Most pictures of the street that are drawn before the camera starts, while the node does, and then repeated.
+Drawn one by one they would take from the node the cores that it is timed on. With their truth they have 280 MB."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _camera(options: argparse.Namespace, space: str, weights: str) -> subprocess
     source = options.images or options.video or "street"
     words = {"source": source, "namespace": f"{space}/camera", "weights": weights}
     words |= {"rate": options.rate} if options.rate else {}
-    words |= {"ahead": _AHEAD} if source == "street" else {}
+    words |= {"ahead": min(_AHEAD, 30 * options.seconds)} if source == "street" else {}
     return _start("camera", *[word for name, value in words.items() for word in (f"--{name}", str(value))])
 
 

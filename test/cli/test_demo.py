@@ -57,6 +57,7 @@ def test_a_model_is_shown_with_weights_that_exist(monkeypatch, arguments, weight
     assert f"weights:={weights!r}" in started["node"]
 
 
+@pytest.mark.alone  # three processes have three seconds
 @pytest.mark.parametrize(
     ("weights", "threshold", "score", "classes", "status"),
     [
