@@ -32,7 +32,9 @@ setup(
     extras_require={
         "test": ["pytest"],
         "tensorrt": pins("requirements/tensorrt.txt"),
+        "tensorrt-rtx": pins("requirements/tensorrt-rtx.txt"),
         "openvino": pins("requirements/openvino.txt"),
+        "onnx": pins("requirements/onnx.txt"),
     },
     zip_safe=False,
     data_files=[
@@ -53,6 +55,8 @@ setup(
             "compile = seg_ros.cli.compile:main",
             "convert = seg_ros.cli.convert:main",
             "evaluate = seg_ros.cli.evaluate:main",
+            "quantize = seg_ros.cli.quantize:main",
+            "export = seg_ros.cli.export:main",
         ]
     },
 )

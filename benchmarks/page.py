@@ -1,4 +1,4 @@
-"""Writes tables into docs/benchmarks.md, each between two comments that name it."""
+"""Writes tables into pages of docs/, each between two comments that name it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
-def write_section(docs: Path, name: str, text: str) -> None:
-    """Puts `text` between `<!-- name -->` and `<!-- /name -->` of `benchmarks.md` in the folder `docs`.
+def write_section(docs: Path, name: str, text: str, page: str = "benchmarks.md") -> None:
+    """Puts `text` between `<!-- name -->` and `<!-- /name -->` of a page in the folder `docs`.
 
     Raises:
         ValueError: if the page has not both comments, in this order, once.
     """
-    page, begin, end = docs / "benchmarks.md", f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, found, rest = page.read_text().partition(begin)
+    path, begin, end = docs / page, f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, found, rest = path.read_text().partition(begin)
     _, closed, after = rest.partition(end)
     if not (found and closed) or begin in rest or end in before + after:
-        raise ValueError(f"{page}: expected {begin} and then {end}, each once")
-    page.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}")
+        raise ValueError(f"{path}: expected {begin} and then {end}, each once")
+    path.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}")
 
 
 def machine(*packages: str, gpu: str = "") -> str:

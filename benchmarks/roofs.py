@@ -7,9 +7,11 @@ import functools
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
+from seg_ros.engines import openvino
 from seg_ros.models.graph import InstanceGraph, SemanticGraph
 from seg_ros.models.precision import DTYPES
 
@@ -21,7 +23,7 @@ class Roofs:
     """Peaks of one device.
 
     Attributes:
-        multiply: GFLOP/s of large matrix products or convolutions, by precision.
+        multiply: GFLOP/s of large matrix products or convolutions, by precision; at int8 the operations are integers'.
         memory: GB/s of copying, read and written bytes counted.
     """
 
@@ -43,6 +45,9 @@ def measure_roofs(device: str, precisions: list[str], seconds: float = 0.5) -> R
     side, pixels = (8192, 256) if device == "cuda" else (1536, 64)  # small work would not fill a GPU
     multiply = {}
     for precision in precisions:
+        if precision == "int8":
+            multiply[precision] = _integers(seconds)
+            continue
         one, other = (torch.rand(side, side, device=device).to(DTYPES[precision]) for _ in range(2))
         product = 2 * side**3 / _best(lambda one=one, other=other: one @ other, device, seconds)
         # As a convolution too: the library behind matrix products may not be the fastest of the machine.
@@ -62,9 +67,27 @@ def measure_roofs(device: str, precisions: list[str], seconds: float = 0.5) -> R
 def traffic(graph: SemanticGraph | InstanceGraph, shape: tuple[int, int, int], precision: str) -> float:
     """Counts the megabytes that must move at least, once each: weights, pixels of `(N, H, W)`, and outputs."""
     pixels = torch.zeros(*shape, 3, dtype=torch.uint8)
-    size = DTYPES[precision].itemsize
+    size = 1 if precision == "int8" else DTYPES[precision].itemsize
     weights = sum(p.numel() * size for p in graph.parameters())
     return (weights + sum(tensor.nbytes for tensor in (pixels, *graph(pixels)))) / 1e6
+
+
+def _integers(seconds: float) -> float:
+    """Measures the GFLOP/s of int8 convolutions by OpenVINO, the engine that has them; an operation is a FLOP here."""
+    openvino.versions()  # imports it without its telemetry, or says how to install it
+    from openvino import Core, Model
+    from openvino import opset13 as ops
+
+    pixels = ops.parameter([1, _CHANNELS, 64, 64], np.float32)
+    features, layers = pixels, 8  # several, for integers go from one to the next, and floats in and out
+    for _ in range(layers):
+        features = ops.fake_quantize(features, *np.float32([0.0, 2.55, 0.0, 2.55]), 256)
+        weights = np.random.default_rng(0).integers(-63, 64, (_CHANNELS, _CHANNELS, 3, 3), np.int8)
+        scaled = ops.multiply(ops.convert(ops.constant(weights), np.float32), ops.constant(np.float32(0.001)))
+        features = ops.relu(ops.convolution(features, scaled, [1, 1], [1, 1], [1, 1], [1, 1]))
+    options = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY"}
+    request = Core().compile_model(Model([features], [pixels]), "CPU", options).create_infer_request()
+    return layers * 2 * 9 * _CHANNELS**2 * 64 * 64 / _best(request.infer, "cpu", seconds) / 1e9
 
 
 def _best(run: Callable, device: str, seconds: float) -> float:

@@ -1,8 +1,17 @@
-"""Cuts what ~/instances finds out of the camera image: a PNG for each object, transparent around it."""
+"""Cuts what ~/instances finds out of the camera image: a PNG for each object, transparent around it.
+
+    python examples/cut_out.py                                            # of /camera and /segmentation
+    python examples/cut_out.py --ros-args -r __ns:=/seg_ros_demo_1234     # beside `make demo`, whose log has the name
+
+The files of a frame replace those of the one before.
+"""
+
+import contextlib
 
 import cv2
 import numpy as np
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
@@ -12,7 +21,9 @@ images = {}  # by stamp: an array of masks carries the stamp of its image
 
 
 def keep(image: Image) -> None:
-    assert image.encoding == "rgb8", f"this example takes rgb8, the camera sends {image.encoding}"
+    if image.encoding != "rgb8":
+        node.get_logger().error(f"expected rgb8, got {image.encoding}: this example takes no other", once=True)
+        return
     images[image.header.stamp.sec, image.header.stamp.nanosec] = image
     while len(images) > 60:
         del images[min(images)]
@@ -29,6 +40,7 @@ def cut(found: InstanceMaskArray) -> None:
 
 rclpy.init()
 node = rclpy.create_node("cut_out")
-node.create_subscription(Image, "/camera/image_raw", keep, qos_profile_sensor_data)
-node.create_subscription(InstanceMaskArray, "/segmentation/instances", cut, 1)
-rclpy.spin(node)
+node.create_subscription(Image, "camera/image_raw", keep, qos_profile_sensor_data)
+node.create_subscription(InstanceMaskArray, "segmentation/instances", cut, 1)
+with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):  # Ctrl-C
+    rclpy.spin(node)

@@ -49,9 +49,12 @@ def agreement(engine: Engine, graph: nn.Module, pixels: Tensor) -> Agreement:
         graph: that the engine was built from, float32 on the CPU.
     """
     ours = [output.cpu() for output in engine.run(pixels.to(engine.device))]
-    theirs = graph(pixels)
-    size = tuple(pixels.shape[1:3])
-    maps = [[_map(outputs, graph.task, i, size) for outputs in (ours, theirs)] for i in range(len(pixels))]
+    return compared(ours, graph(pixels), graph.task, tuple(pixels.shape[1:3]))
+
+
+def compared(ours: Sequence[Tensor], theirs: Sequence[Tensor], task: str, size: tuple[int, int]) -> Agreement:
+    """Compares what two graphs of a task make of the same pictures of `size`, `(H, W)`; tensors on the CPU."""
+    maps = [[_map(outputs, task, i, size) for outputs in (ours, theirs)] for i in range(len(theirs[0]))]
     same = np.stack([one.label == other.label for one, other in maps])
     error = np.stack([np.abs(one.confidence.astype(int) - other.confidence) for one, other in maps])
     return Agreement(float(same.mean()), float(error[same].max(initial=0)) / 255)

@@ -30,3 +30,7 @@ class EngineError(Exception):
         super().__init__(message)
         self.fatal = fatal
         self.reason = reason
+
+
+class TrainingError(Exception):
+    """Raised when a training run cannot go on: its loss or its weights became NaN or Inf."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import reprlib
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from seg_ros.share import expanded, folders
 
 KEY = "seg_ros"
 """Key of the manifest in the header's metadata."""
+INT8 = "_int8"
+"""Ends the names of scores in INT8; before it stands the name of the same score in float32."""
+MOST_LOSS = 0.5
+"""Points of mIoU or AP that INT8 may cost."""
 _LARGEST_HEADER = 16 * 2**20
 """Bytes: a line for each of 100,000 tensors, and the manifest."""
 _LONGEST = 2**20
@@ -27,6 +32,15 @@ _ARGUMENT = schema.any_of(
     "true, false, a finite number or a short text",
     schema.flag, schema.whole(-(2**31), 2**31), schema.number(-1e9, 1e9), schema.text(100),
 )  # fmt: skip
+_PAIR = schema.array(schema.number(-1e9, 1e9), 2, 2)
+
+
+def _check_range(where: str, value: object) -> None:
+    _PAIR(where, value)
+    if not value[0] <= 0 < value[1]:
+        schema.refuse(where, "a least value of 0 or less and a largest above 0", value)
+
+
 _CHECKS = {
     "architecture": schema.one_of(MODELS),
     "arguments": schema.table(_ARGUMENT, 64),
@@ -36,6 +50,7 @@ _CHECKS = {
     "dataset": schema.text(10_000),
     "score": schema.table(schema.number(-1e9, 1e9), 64),
     "licence": schema.text(100_000),
+    "ranges": schema.table(_check_range, 10_000),
 }
 """What each field must be; `classes` checks itself. What a network takes as argument its builder checks."""
 
@@ -53,6 +68,8 @@ class Manifest:
         dataset: what it was trained on.
         score: figures on held-out data, such as `{"miou": 0.85}`.
         licence: terms of use of the weights.
+        ranges: least and largest value of what goes into each layer that can be quantised to INT8, by its name in the
+            network; empty if none can.
 
     Raises:
         ValueError: if a field is not what it must be; the message begins with its name.
@@ -67,6 +84,22 @@ class Manifest:
     dataset: str = ""
     score: dict = dataclasses.field(default_factory=dict)
     licence: str = ""
+    ranges: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def int8_loss(self) -> float | None:
+        """Returns what INT8 costs of the score, in points of mIoU or AP, on held-out data.
+
+        None: these weights have no ranges, so there is no INT8 for them. Infinite: it was not recorded.
+        """
+        if not self.ranges:
+            return None
+        losses = [
+            round(100 * (self.score[name.removesuffix(INT8)] - value), 4)
+            for name, value in self.score.items()
+            if name.endswith(INT8) and name.removesuffix(INT8) in self.score
+        ]
+        return max(losses, default=math.inf)
 
     @property
     def task(self) -> str:
@@ -101,7 +134,7 @@ class Manifest:
 
 _check_names = schema.record(
     {field.name: lambda where, value: None for field in dataclasses.fields(Manifest)},
-    optional=("mean", "std", "dataset", "score", "licence"),
+    optional=("mean", "std", "dataset", "score", "licence", "ranges"),
 )
 
 

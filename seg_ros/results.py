@@ -20,6 +20,9 @@ class Frame:
         stamp: `(sec, nanosec)` of the source's header, untouched.
         frame_id: of the source's header, untouched.
         damage: what the decoder complained of, where damaged images are accepted; empty for a whole picture.
+
+    Raises:
+        ValueError: if the pixels have another shape or type: other bytes would be read for them, and labelled.
     """
 
     pixels: np.ndarray
@@ -27,6 +30,17 @@ class Frame:
     stamp: tuple[int, int] = (0, 0)
     frame_id: str = ""
     damage: str = ""
+
+    def __post_init__(self) -> None:
+        pixels = self.pixels
+        if not (
+            isinstance(pixels, np.ndarray)
+            and pixels.dtype == np.uint8
+            and pixels.ndim == 3
+            and pixels.shape[2] == 3
+            and pixels.size
+        ):
+            raise ValueError(f"expected (H, W, 3) uint8 pixels as cv2.imread gives them, got {_described(pixels)}")
 
     @property
     def height(self) -> int:
@@ -174,3 +188,11 @@ class Result:
     frame: Frame
     output: SemanticMap | Instances
     timings: dict[str, float]
+
+
+def _described(pixels: object) -> str:
+    if pixels is None:
+        return "None: cv2.imread could not read the file"
+    if not isinstance(pixels, np.ndarray):
+        return f"{type(pixels).__name__}: convert it by numpy.asarray"
+    return f"{pixels.shape} {pixels.dtype}: convert them, by cv2.cvtColor where only the channels differ"

@@ -101,7 +101,8 @@ class Runner(abc.ABC):
 
         Returns:
             For each frame its result, or the error that cost this frame alone: an `EngineError` with the reason
-            `not_finite` if NaN or Inf came out of the network for it, or what bringing its result to its size raised.
+            `not_finite` if NaN or Inf came out of the network for it, or what bringing it to the network's size, or its
+            result to its own, raised.
 
         Raises:
             EngineError: if the engine fails, for all frames; `fatal` if only a new process can help.
@@ -112,8 +113,16 @@ class Runner(abc.ABC):
         engine, size, mode = self._place(frames)
         resizes = [Resize.of((frame.height, frame.width), size, mode) for frame in frames]
         start = time.perf_counter()
+        failed: dict[int, Exception] = {}  # in a batch the others are none the worse for it
         try:
-            staged = self._stage(engine, frames, resizes)
+            staged, places = self._stage(engine, frames, resizes)
+            for i, (frame, resize, place) in enumerate(zip(frames, resizes, places, strict=True)):
+                try:
+                    self._fill(frame, resize, place)
+                except Exception as error:
+                    failed[i] = error
+            if len(failed) == len(frames):
+                return list(failed.values())
             begin = time.perf_counter()
             outputs = self._infer(engine, staged)
         except RuntimeError as error:
@@ -123,10 +132,12 @@ class Runner(abc.ABC):
         for i, resize in enumerate(resizes):
             own = [output[i] for output in outputs]
             try:
+                if i in failed:
+                    raise failed[i]
                 if where := self._post.not_finite(own):
                     raise _not_finite(engine, size, where)
                 outcomes.append(self._restore(own, resize, wanted))
-            except Exception as error:  # in a batch the others are none the worse for it
+            except Exception as error:
                 outcomes.append(error)
         timings = {"resize": begin - start, "infer": end - begin, "restore": time.perf_counter() - end}
         return [
@@ -158,8 +169,12 @@ class Runner(abc.ABC):
         """Frees memory that the next engine may need."""
 
     @abc.abstractmethod
-    def _stage(self, engine: Engine, frames: Sequence[Frame], resizes: Sequence[Resize]) -> Any:
-        """Brings the frames to where `_infer` takes them; `_infer` gets what this returns."""
+    def _stage(self, engine: Engine, frames: Sequence[Frame], resizes: Sequence[Resize]) -> tuple[Any, Sequence]:
+        """Returns what `_infer` takes, and in it the places of the frames, which `_fill` fills."""
+
+    @abc.abstractmethod
+    def _fill(self, frame: Frame, resize: Resize, place: np.ndarray) -> None:
+        """Brings a frame to its place."""
 
     @abc.abstractmethod
     def _infer(self, engine: Engine, staged: Any) -> Sequence[np.ndarray]:
@@ -175,15 +190,18 @@ class CpuRunner(Runner):
 
     _staging = np.empty(0, np.uint8)  # kept from frame to frame: new memory would be cold
 
-    def _stage(self, engine: Engine, frames: Sequence[Frame], resizes: Sequence[Resize]) -> np.ndarray:
+    def _stage(
+        self, engine: Engine, frames: Sequence[Frame], resizes: Sequence[Resize]
+    ) -> tuple[np.ndarray, np.ndarray]:
         shape = (len(frames), *resizes[0].input, 3)
         if self._staging.shape != shape:
             self._staging = np.empty(shape, np.uint8)
-        for frame, resize, pixels in zip(frames, resizes, self._staging, strict=True):
-            resize.to_input(frame.pixels, pixels)
-            if frame.bgr:
-                cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
-        return self._staging
+        return self._staging, self._staging
+
+    def _fill(self, frame: Frame, resize: Resize, place: np.ndarray) -> None:
+        resize.to_input(frame.pixels, place)
+        if frame.bgr:
+            cv2.cvtColor(place, cv2.COLOR_BGR2RGB, dst=place)
 
     def _infer(self, engine: Engine, staged: np.ndarray) -> list[np.ndarray]:
         return [output.numpy() for output in engine.run(torch.from_numpy(staged))]
@@ -207,7 +225,9 @@ class CudaRunner(Runner):
     def _free(self) -> None:
         self._steps.clear()
 
-    def _stage(self, engine: Engine, frames: Sequence[Frame], resizes: Sequence[Resize]) -> Step:
+    def _stage(
+        self, engine: Engine, frames: Sequence[Frame], resizes: Sequence[Resize]
+    ) -> tuple[Step, Sequence[np.ndarray]]:
         key = (resizes[0], frames[0].bgr, len(frames))
         if key not in self._steps:
             if len(self._steps) == _KEPT:
@@ -215,9 +235,10 @@ class CudaRunner(Runner):
             self._steps[key] = Step(engine.run, resizes[0], frames[0].bgr, self._maps, len(frames))
         self._steps.move_to_end(key)
         step = self._steps[key]
-        for frame, slot in zip(frames, step.staging, strict=True):
-            np.copyto(slot, frame.pixels)
-        return step
+        return step, step.staging
+
+    def _fill(self, frame: Frame, resize: Resize, place: np.ndarray) -> None:
+        np.copyto(place, frame.pixels)
 
     def _infer(self, engine: Engine, staged: Step) -> Sequence[np.ndarray]:
         return staged.run()

@@ -73,11 +73,12 @@ class Segmenter:
             EngineError: see `seg_ros.engines.opening.open_engine`.
         """
         model, manifest = weights.load_model(path, architecture)
-        graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things))
+        graph = make_graph(model, manifest.mean, manifest.std, sorted(manifest.classes.things), manifest.ranges)
         digest = weights.digest(model.state_dict(), manifest)
         device = best_device() if device == "auto" else device
-        build = functools.partial(_build, engine, graph, digest, cache_dir, precision, device)
-        runner = RUNNERS.get(device, RUNNERS["cpu"])(build, graph.task, input_size or manifest.input_size, mode, batch)
+        size = input_size or manifest.input_size
+        build = functools.partial(_build, engine, graph, digest, cache_dir, precision, device, size, manifest.int8_loss)
+        runner = RUNNERS.get(device, RUNNERS["cpu"])(build, graph.task, size, mode, batch)
         return cls(manifest, runner, getattr(model, "score_threshold", 0.0))
 
     @property
@@ -101,20 +102,12 @@ class Segmenter:
             ValueError: if the pixels have another shape or type.
             EngineError: if the engine fails, or, with the reason `not_finite`, if NaN or Inf came out of the network.
         """
-        frame = image if isinstance(image, Frame) else _frame(image)
+        frame = image if isinstance(image, Frame) else Frame(image, bgr=True)
         self.runner.prepare(frame)
         (result,) = self.runner.run([frame], wanted)
         if isinstance(result, Exception):
             raise result
         return result.output
-
-
-def _frame(pixels: np.ndarray) -> Frame:
-    """Returns OpenCV's pixels as a frame."""
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        got = f"{pixels.shape} {pixels.dtype}" if isinstance(pixels, np.ndarray) else repr(pixels)
-        raise ValueError(f"expected (H, W, 3) uint8 pixels as cv2.imread gives them, got {got}")
-    return Frame(pixels, bgr=True)
 
 
 def _build(
@@ -124,10 +117,12 @@ def _build(
     cache_dir: Path | None,
     precision: str,
     device: str,
+    usual_size: tuple[int, int],
+    int8_loss: float | None,
     shape: tuple[int, int, int],
 ) -> Engine:
     """Opens the engine, and if it was compiled just now, logs how well it agrees with the network."""
-    engine = open_engine(name, graph, shape, digest, cache_dir, precision, device)
+    engine = open_engine(name, graph, shape, digest, cache_dir, precision, device, usual_size, int8_loss)
     if engine.seconds:
         agrees = agreement(engine, graph, street_pictures(shape))
         log.log(logging.INFO if agrees.labels > _ENOUGH else logging.WARNING, "engine %s: %s", engine.name, agrees)

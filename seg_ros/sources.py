@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
+from seg_ros.classes import UNLABELLED, ClassMap
+from seg_ros.metrics.truth import Truth
 from seg_ros.scenes import Street
+
+if TYPE_CHECKING:
+    from seg_ros.training.coco import CocoPictures
+    from seg_ros.training.via import ViaPictures
 
 
 class Picture(NamedTuple):
@@ -26,10 +33,30 @@ class Picture(NamedTuple):
     instance: np.ndarray | None = None
 
 
+_log = logging.getLogger(__name__)
+_FASTEST = 240.0
+"""Hz of the fastest video that is believed."""
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
-def open_source(name: str, size: tuple[int, int] | None, rate: float, loop: bool, seed: int) -> Iterator[Picture]:
+def own_rate(name: str) -> float | None:
+    """Returns the pictures a second of a video file, as it says itself; None for other sources."""
+    if not Path(name).is_file():
+        return None
+    capture = cv2.VideoCapture(name)
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return rate if 1 <= rate <= _FASTEST else None  # some files have the ticks of their clock there, or nothing
+
+
+def open_source(
+    name: str,
+    size: tuple[int, int] | None,
+    rate: float,
+    loop: bool,
+    seed: int,
+    classes: ClassMap | None = None,
+) -> Iterator[Picture]:
     """Opens a source of pictures, endless with `loop`.
 
     Args:
@@ -38,6 +65,8 @@ def open_source(name: str, size: tuple[int, int] | None, rate: float, loop: bool
         rate: pictures per second of the street's time: how far the car drives from one to the next.
         loop: start again at the end; the street has none.
         seed: of the street.
+        classes: of annotated objects; None: those of `classes.json` in the folder or beside it, else those that the
+            annotations name. Where the objects are of others, pictures come without truth, and the log tells why.
 
     Raises:
         FileNotFoundError: if the source does not exist, is empty or does not open.
@@ -47,9 +76,12 @@ def open_source(name: str, size: tuple[int, int] | None, rate: float, loop: bool
         return _street(seed, size or (480, 640), rate)
     path = Path(name)
     if path.is_dir():
-        files = image_files(path)
+        reader = _annotations(path, classes)
+        files = [] if reader else image_files(path)
 
         def pictures() -> Iterator[Picture]:
+            if reader:
+                return (_annotated(*reader.read(index)) for index in range(len(reader.files)))
             return (_read(*each) for each in files)
     elif path.is_file() or name.isdigit():
         _capture(name).release()  # say now, not at the first picture, that it does not open
@@ -94,6 +126,33 @@ def image_files(folder: Path) -> list[tuple[Path, Path | None, Path | None]]:
 def _truth_files(images: Path, kind: str) -> dict[str, Path]:
     """Finds the PNG files of the folders `kind` inside `images` and beside it, by stem; the latter's win."""
     return {p.stem: p for folder in (images / kind, images.parent / kind) for p in folder.glob("*.png")}
+
+
+def _annotations(folder: Path, classes: ClassMap | None) -> CocoPictures | ViaPictures | None:
+    """Opens the annotated pictures of a folder; None if it has no annotations, or none of these classes."""
+    from seg_ros.training.annotations import READERS, named_classes  # who has no annotations needs no pycocotools
+
+    found = next((reader for name, reader in READERS.items() if (folder / name).is_file()), None)
+    if found is None:
+        return None
+    file = next((p for p in (folder / "classes.json", folder.absolute().parent / "classes.json") if p.is_file()), None)
+    try:
+        return found(folder, classes or (ClassMap.read(file) if file else named_classes(folder)))
+    except ValueError as error:
+        _log.warning("there is no truth of the pictures: %s", error)
+        return None
+
+
+def _annotated(pixels: np.ndarray, truth: Truth) -> Picture:
+    """Draws true objects as images of class ids and of object ids; of those that overlap the smaller is in front."""
+    label = np.full(pixels.shape[:2], UNLABELLED, np.uint8)
+    instance = np.zeros(pixels.shape[:2], np.uint16)
+    areas = truth.masks.sum(axis=(1, 2), dtype=np.int64)
+    for i in np.argsort(-areas, kind="stable"):
+        if not truth.crowd[i]:
+            inside = truth.masks[i] > 0
+            label[inside], instance[inside] = truth.class_id[i], i + 1
+    return Picture(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), label, instance)
 
 
 def _street(seed: int, size: tuple[int, int], rate: float) -> Iterator[Picture]:

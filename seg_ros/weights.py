@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seg_ros.errors import WeightsError
+from seg_ros.files import aside
 from seg_ros.manifest import KEY, Manifest, find, parse
 from seg_ros.models import MODELS
+from seg_ros.models.quantised import LAYERS
 
 
 def save(path: str | Path, tensors: Mapping[str, Tensor], manifest: Manifest, half: bool = False) -> None:
@@ -27,13 +29,18 @@ def save(path: str | Path, tensors: Mapping[str, Tensor], manifest: Manifest, ha
 
     Args:
         half: store floating point tensors as float16, but those with values beyond its range.
+
+    Raises:
+        OSError: if it cannot be written.
     """
     tensors = {name: (_halved(t) if half else t).detach().cpu().contiguous() for name, t in tensors.items()}
     text = manifest.to_json()
-    partial = Path(path).with_name(f".{Path(path).name}.partial")
-    safetensors.torch.save_file(tensors, partial, {KEY: text, "sha256": _digest(text, tensors)})
-    partial.chmod(0o644)  # safetensors makes it private; shipped weights are for everyone
-    partial.replace(path)
+    with aside(Path(path)) as partial:
+        try:
+            safetensors.torch.save_file(tensors, partial, {KEY: text, "sha256": _digest(text, tensors)})
+        except safetensors.SafetensorError as error:  # a full disk, say
+            raise OSError(f"{path}: could not be written: {error}; make room, or give another place") from error
+        partial.chmod(0o644)  # safetensors makes it private; shipped weights are for everyone
 
 
 def _halved(tensor: Tensor) -> Tensor:
@@ -119,18 +126,24 @@ def check_tensors(path: str | Path, manifest: Manifest, tensors: Mapping[str, Te
     """
     try:
         with torch.device("meta"), _Undrawn():
-            state = MODELS[manifest.architecture].build(**manifest.arguments).state_dict()
+            model = MODELS[manifest.architecture].build(**manifest.arguments)
     except ValueError as error:
         raise WeightsError(
             f"{path}: the manifest's arguments do not build the network {manifest.architecture}: {error}; write the "
             "file with those it was trained with"
         ) from error
-    expected, actual = ({name: _described(t) for name, t in each.items()} for each in (state, tensors))
+    expected, actual = ({name: _described(t) for name, t in each.items()} for each in (model.state_dict(), tensors))
     if expected != actual:
         name = min(n for n in expected.keys() | actual.keys() if expected.get(n) != actual.get(n))
         raise WeightsError(
             f"{path}: tensor {name!r}: expected {expected.get(name, 'none')}, got {actual.get(name, 'none')}; "
             f"these are no weights for {manifest.architecture} with {manifest.arguments}"
+        )
+    known = {name for name, module in model.named_modules() if isinstance(module, LAYERS)}
+    if unknown := manifest.ranges.keys() - known:
+        raise WeightsError(
+            f"{path}: ranges of {reprlib.repr(min(unknown))}: expected the name of a layer, such as {min(known)!r}; "
+            "make them again: ros2 run seg_ros quantize"
         )
 
 

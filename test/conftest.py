@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # As every executable does, and before a test imports PyTorch: threads that spin would slow down their neighbours.
     runtime.prepare()
     config.addinivalue_line("markers", "alone: measures time, so it runs when nothing else does")
+    config.addinivalue_line("markers", "compiles: may compile for a minute, so it begins first")
 
 
 def _untrained(path: Path, architecture: str, arguments: dict) -> Path:
@@ -60,6 +61,17 @@ def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "engines"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+@pytest.fixture
+def rtx(monkeypatch: pytest.MonkeyPatch):
+    """TensorRT for RTX, taken whatever else is installed. `make setup` keeps it beside the environment."""
+    monkeypatch.syspath_prepend(Path(sys.prefix, "tensorrt-rtx"))
+    module = pytest.importorskip("tensorrt_rtx", reason="needs TensorRT for RTX: requirements/tensorrt-rtx.txt")
+    pytest.importorskip("onnxscript", reason="needs onnxscript: requirements/onnx.txt")
+    for place in ("plan", "tensorrt"):
+        monkeypatch.setattr(f"seg_ros.engines.{place}.installed", lambda: "tensorrt_rtx")
+    return module
 
 
 @pytest.fixture(scope="session")
@@ -127,10 +139,14 @@ class Graph:
             node.destroy_node()
 
     def _spin(self):
+        """Spins, whatever a test destroys on its own thread: rclpy expects it of subscriptions, not of their events."""
+        from rclpy.exceptions import InvalidHandle
         from rclpy.executors import ExternalShutdownException
 
         with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+            while True:
+                with contextlib.suppress(InvalidHandle):  # it waits again, for what is left
+                    return self._executor.spin()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from seg_ros.engines.opening import Engine
 from seg_ros.results import Result, SemanticMap
 from seg_ros.ros import messages
 from seg_ros.ros.cameras import Camera
+from seg_ros.ros.executor import GuardedExecutor
 from seg_ros.ros.outputs import OUTPUTS
 from seg_ros.ros.subscription import Subscription
 from test.conftest import wait_for
@@ -27,7 +28,7 @@ def picture(stamp=1, size=(48, 72), encoding="rgb8"):
 
 
 def state(node):
-    return node._state_machine.current_state[1]
+    return node.state
 
 
 def active(node):
@@ -49,6 +50,27 @@ def before_each_frame(node, action):
 def run_on(node, runner):
     """Gives the active node's worker another runner."""
     node._worker._runner = runner
+
+
+def move(graph, node, monkeypatch):
+    """Takes a node from the graph's executor to a guarded one."""
+    graph._executor.remove_node(node)
+    executor = GuardedExecutor(node.callback_errors.raised)
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin, daemon=True)
+    thread.start()
+    shutdown = graph._executor.shutdown
+    monkeypatch.setattr(graph._executor, "shutdown", lambda: (executor.shutdown(), thread.join(10), shutdown()))
+
+
+def ask(graph, name, kind, **fields):
+    """The answer of the node's service to a request of these fields."""
+    client = graph.client.create_client(kind, f"/segmentation/{name}")
+    assert client.wait_for_service(20)
+    future = client.call_async(kind.Request(**fields))
+    wait_for(future.done)
+    graph.client.destroy_client(client)
+    return future.result()
 
 
 class Before:

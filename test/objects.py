@@ -34,6 +34,16 @@ def noise(size, bgr=False, seed=0):
     return Frame(np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8), bgr)
 
 
+def assert_same_objects(ours, theirs):
+    """Asserts that boxes, scores, class ids and masks, at least three of them, are those of the graph."""
+    found = theirs[1] > 0
+    assert found.sum() >= 3
+    assert (ours[2] == theirs[2]).all()  # class ids, and which slots are empty
+    assert (ours[0] - theirs[0])[found].abs().max() <= 0.05
+    assert (ours[1] - theirs[1]).abs().max() <= 1e-4
+    assert (ours[3] - theirs[3])[found].abs().max() <= 1e-3
+
+
 def segmented(runner, frame, wanted=Wanted()):  # noqa: B008 (it is frozen)
     """What a runner makes of one frame; raises what it says of it."""
     (result,) = runner.run([frame], wanted)

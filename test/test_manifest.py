@@ -77,6 +77,14 @@ LIES = {
     "classes that are a list": ({"classes": [1]}, r"classes: expected an object of names, colors, things, got \[1\]"),
     "nested score": ({"score": {"miou": {}}}, r"score\.miou: expected a number"),
     "licence that is none": ({"licence": 5}, r"licence: expected a text"),
+    "ranges that are none": ({"ranges": [1]}, r"ranges: expected an object of at most 10000 names and values"),
+    "a range of one": ({"ranges": {"head": [1.0]}}, r"ranges\.head: expected 2 values, got 1"),
+    "a range of NaN": ({"ranges": {"head": [0.0, float("nan")]}}, r"ranges\.head\[1\]: expected a number in"),
+    "an infinite range": ({"ranges": {"head": [float("-inf"), 1.0]}}, r"ranges\.head\[0\]: expected a number in"),
+    "an empty range": ({"ranges": {"head": [0.0, 0.0]}}, r"ranges\.head: expected a least value of 0 or less and a la"),
+    "a range upside down": ({"ranges": {"head": [1.0, -1.0]}}, r"ranges\.head: expected a least value of 0 or less"),
+    "a range of no layer": ({"ranges": {"tail": [0.0, 1.0]}}, r"ranges of 'tail': expected the name of a layer, such"),
+    "a range of a ReLU": ({"ranges": {"up.0.conv.2": [0.0, 1.0]}}, r"ranges of 'up\.0\.conv\.2': expected the name of"),
 }
 
 
@@ -146,3 +154,17 @@ def test_shapes_are_those_of_the_network(name):
 def test_a_manifest_is_right_from_the_start():
     with pytest.raises(ValueError, match=r"input_size\[0\]: expected a whole number in 1\.\.8192, got 0"):
         Manifest("unet", {"classes": 11}, CAMVID, (0, 96))
+
+
+@pytest.mark.parametrize(
+    ("ranges", "score", "loss"),
+    [
+        ({}, {"miou": 0.8, "miou_int8": 0.7}, None),
+        ({"head": [0.0, 1.0]}, {"miou": 0.8, "miou_int8": 0.798}, 0.2),
+        ({"head": [0.0, 1.0]}, {"mask_ap": 0.5, "mask_ap_int8": 0.51, "box_ap": 0.6, "box_ap_int8": 0.59}, 1.0),
+        ({"head": [0.0, 1.0]}, {"miou_int8": 0.7, "val_miou": 0.8}, float("inf")),
+    ],
+)
+def test_the_loss_of_int8_is_that_of_the_worst_score(ranges, score, loss):
+    manifest = Manifest("unet", SMALL, CAMVID, (64, 96), ranges=ranges, score=score)
+    assert Manifest.from_json(manifest.to_json()).int8_loss == loss

@@ -1,4 +1,4 @@
-"""Instances: chosen by index, as images of ids and of classes, and of shapes that go together."""
+"""Frames of pixels alone; instances: chosen by index, as images of ids and of classes, of shapes that go together."""
 
 import dataclasses
 
@@ -6,8 +6,26 @@ import numpy as np
 import pytest
 
 from seg_ros.classes import UNLABELLED
-from seg_ros.results import Instances, Selection
+from seg_ros.results import Frame, Instances, Selection
 from test.objects import BICYCLIST, CAR, PEDESTRIAN, found, nothing
+
+
+@pytest.mark.parametrize(
+    ("pixels", "got"),
+    [
+        (None, r"None: cv2\.imread could not read the file"),
+        ([[[1, 2, 3]]], r"list: convert it by numpy\.asarray"),
+        (np.zeros((4, 5), np.uint8), r"\(4, 5\) uint8: convert them, by cv2\.cvtColor"),
+        (np.zeros((4, 5, 4), np.uint8), r"\(4, 5, 4\) uint8: "),
+        (np.zeros((4, 5, 3), np.uint16), r"\(4, 5, 3\) uint16: "),
+        (np.zeros((4, 5, 3)), r"\(4, 5, 3\) float64: "),
+        (np.zeros((1, 3, 4, 5), np.uint8), r"\(1, 3, 4, 5\) uint8: "),
+        (np.zeros((0, 5, 3), np.uint8), r"\(0, 5, 3\) uint8: "),
+    ],
+)
+def test_a_frame_is_made_of_pixels_of_8_bit(pixels, got):
+    with pytest.raises(ValueError, match=rf"^expected \(H, W, 3\) uint8 pixels as cv2\.imread gives them, got {got}"):
+        Frame(pixels)
 
 
 def test_ids_are_those_of_the_best_scored():

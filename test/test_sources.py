@@ -1,13 +1,15 @@
 """Where pictures come from."""
 
 import itertools
+import json
 
 import cv2
 import numpy as np
 import pytest
 
+from seg_ros.classes import CAMVID, ClassMap
 from seg_ros.scenes import Street
-from seg_ros.sources import image_files, open_source
+from seg_ros.sources import image_files, open_source, own_rate
 
 
 @pytest.fixture
@@ -71,8 +73,42 @@ def test_object_ids_of_8_bit_are_widened_and_colours_are_refused(folder):
         next(open_source(str(folder), None, 1.0, False, 0))
 
 
+@pytest.fixture
+def annotated(tmp_path):
+    """A picture with a rectangle, and before it a smaller one, of VIA's JSON; `mine/val`."""
+    root = tmp_path / "mine" / "val"
+    root.mkdir(parents=True)
+    cv2.imwrite(str(root / "a.png"), np.full((20, 30, 3), (10, 20, 30), np.uint8))
+    shapes = [{"name": "rect", "x": x, "y": 4, "width": w, "height": 8} for x, w in ((6, 4), (4, 20))]
+    regions = [{"shape_attributes": shape, "region_attributes": {"kind": "dent"}} for shape in shapes]
+    (root / "via_region_data.json").write_text(json.dumps({"a": {"filename": "a.png", "regions": regions}}))
+    return root
+
+
+def test_annotated_objects_are_the_truth(annotated, caplog):
+    def truth(classes=None):
+        return next(open_source(str(annotated), None, 1.0, False, 0, classes))
+
+    picture = truth()
+    assert picture.image[0, 0].tolist() == [10, 20, 30]
+    assert picture.instance.dtype == np.uint16
+    assert picture.instance[4:12, 4:24].tolist() == [[2] * 2 + [1] * 4 + [2] * 14] * 8
+    assert (picture.instance > 0).sum() == 8 * 20
+    assert np.array_equal(picture.label, np.where(picture.instance, 0, 255))
+    names = ("car", "dent")
+    (annotated.parent / "classes.json").write_text(json.dumps(ClassMap(names, ((0, 0, 0),) * 2).to_dict()))
+    assert set(np.unique(truth().label)) == {255}  # no thing class
+    assert set(np.unique(truth(ClassMap(names, ((0, 0, 0),) * 2, frozenset({1}))).label)) == {1, 255}
+    assert not caplog.records
+    picture = truth(CAMVID)
+    assert picture.label is picture.instance is None
+    assert "there is no truth of the pictures: " in caplog.text
+    assert "expected region attributes that name one of the classes sky, " in caplog.text
+
+
 def test_video_file(tmp_path):
     path = str(tmp_path / "a.avi")
+    assert own_rate(path) is own_rate("street") is own_rate("0") is None
     writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
     for i in range(4):
         writer.write(np.full((48, 64, 3), 60 * i, np.uint8))
@@ -80,6 +116,7 @@ def test_video_file(tmp_path):
     pictures = list(open_source(path, None, 1.0, False, 0))
     assert [round(int(p.image[5, 5, 0]) / 60) for p in pictures] == [0, 1, 2, 3]
     assert all(p.label is None and p.instance is None for p in pictures)
+    assert own_rate(path) == 10
 
 
 def test_what_does_not_open_is_named(tmp_path):

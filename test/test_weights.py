@@ -11,6 +11,7 @@ import torch
 from seg_ros import weights
 from seg_ros.classes import CAMVID, ClassMap
 from seg_ros.errors import WeightsError
+from seg_ros.manifest import MOST_LOSS
 from seg_ros.models import MODELS
 from seg_ros.weights import Manifest
 
@@ -53,6 +54,13 @@ def test_shipped_weights_are_found_by_bare_name():
     assert weights.find("unet_street").name == "unet_street.safetensors"
 
 
+@pytest.mark.parametrize("name", ["unet_street", "unet_camvid", "fcn_camvid", "mask_rcnn_street"])
+def test_shipped_weights_have_ranges_for_int8_and_lose_little(name):
+    manifest = weights.load_model(name)[1]
+    assert len(manifest.ranges) > 20
+    assert manifest.int8_loss <= MOST_LOSS
+
+
 def test_installed_weights_are_found_through_the_ament_prefix(tmp_path, small_weights, monkeypatch):
     folder = tmp_path / "share/seg_ros/weights"
     folder.mkdir(parents=True)
@@ -67,6 +75,15 @@ def test_truncated_file(tmp_path, small_weights, keep):
     path.write_bytes(small_weights.read_bytes()[:keep])
     with pytest.raises(WeightsError, match=r"cut.safetensors: expected a whole safetensors file.*truncated"):
         weights.load(path)
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path, small_weights):
+    manifest, tensors = weights.load(small_weights)
+    (tmp_path / "folder").mkdir()
+    for path, reason in ((tmp_path / "folder", "Is a directory"), (tmp_path / "none/a.safetensors", "No such file")):
+        with pytest.raises(OSError, match=reason):
+            weights.save(path, tensors, manifest)
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
 
 
 def test_every_flipped_bit_is_noticed(tmp_path, small_weights):
@@ -178,3 +195,4 @@ def test_failed_save_leaves_the_old_file(tmp_path, small_weights, monkeypatch):
     with pytest.raises(OSError, match="no space left"):
         weights.save(path, tensors, manifest)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

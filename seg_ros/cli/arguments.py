@@ -1,9 +1,11 @@
-"""Reads the command line of an executable that `ros2 run` and launch files start as well."""
+"""Reads command lines: of executables that `ros2 run` and launch files start as well, and numbers within bounds."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+from collections.abc import Callable
 
 
 def parse(parser: argparse.ArgumentParser, args: list[str] | None) -> argparse.Namespace:
@@ -25,6 +27,28 @@ def parse(parser: argparse.ArgumentParser, args: list[str] | None) -> argparse.N
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}{_meant(rest)}")
     return options
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Returns a type of arguments for argparse: whole numbers from `least` on."""
+
+    def read(text: str) -> int:
+        if not text.lstrip("-").isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} on, got {text!r}")
+        return int(text)
+
+    return read
+
+
+def positive(text: str) -> float:
+    """Reads a finite number above 0, as a type of arguments for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number
 
 
 def _meant(strays: list[str]) -> str:

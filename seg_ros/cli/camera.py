@@ -2,23 +2,28 @@
 
     ros2 run seg_ros camera                                # the street, 480x640 at 30 Hz
     ros2 run seg_ros camera --source pictures/ --rate 10
+    ros2 run seg_ros camera --source drive.mp4             # at the video's own rate
     ros2 run seg_ros camera --source 0 --compressed        # the first webcam
+    ros2 run seg_ros camera --ahead 150                    # 5 s of the street again and again, at hardly any load
 
-Publishes `image_raw`, with `--compressed` also `image_raw/compressed`, and, where the source has truth and
-somebody subscribes, `label_truth` (mono8 class ids) and `instance_truth` (16UC1 object ids, 0 = none) with the same
-header; all below `--namespace` (`/camera`).
+Publishes `image_raw`, with `--compressed` also `image_raw/compressed`, and, where the source has truth (label images,
+or objects annotated in COCO's or VIA's JSON) and somebody subscribes, `label_truth` (mono8 class ids) and
+`instance_truth` (16UC1 object ids, 0 = none) with the same header; all below `--namespace` (`/camera`).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import sys
 
 from seg_ros import runtime
-from seg_ros.cli.arguments import parse
+from seg_ros.cli.arguments import parse, positive, whole
 
 ENCODINGS = ("bgr8", "mono8", "rgb8")
+_RATE = 30.0
+"""Hz, of sources without a rate of their own."""
 
 
 def main(args: list[str] | None = None) -> None:
@@ -30,20 +35,30 @@ def main(args: list[str] | None = None) -> None:
     runtime.interrupt_once()
     parser = _parser()
     options = parse(parser, args)
-    if options.rate <= 0 or (options.size and min(options.size) < 1):
-        parser.error(f"--rate and --size must be above 0, got {options.rate} and {options.size}")
+    with contextlib.suppress(KeyboardInterrupt):  # while it still starts
+        _run(parser, options, args)
 
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: list[str] | None) -> None:
     import cv2
 
-    from seg_ros.sources import open_source
+    from seg_ros.errors import WeightsError
+    from seg_ros.manifest import read_manifest
+    from seg_ros.sources import open_source, own_rate
 
     cv2.setNumThreads(1)  # a camera must not take the cores that the network needs
     try:
         size = tuple(options.size) if options.size else None
-        pictures = open_source(options.source, size, options.rate, options.loop, options.seed)
-        pictures = itertools.chain([next(pictures)], pictures)  # raises now what is wrong with the first
-    except (FileNotFoundError, ValueError) as error:
-        parser.error(str(error))
+        rate = options.rate or own_rate(options.source) or _RATE
+        classes = read_manifest(options.weights).classes if options.weights else None
+        pictures = open_source(options.source, size, rate, options.loop, options.seed, classes)
+        if options.ahead:
+            repeated = itertools.cycle if options.loop else iter
+            pictures = repeated(list(itertools.islice(pictures, options.ahead)))
+        else:
+            pictures = itertools.chain([next(pictures)], pictures)  # raises now what is wrong with the first
+    except (FileNotFoundError, ValueError, WeightsError) as error:
+        parser.exit(2, f"camera: {error}\n")
 
     from rclpy.executors import SingleThreadedExecutor
 
@@ -55,7 +70,7 @@ def main(args: list[str] | None = None) -> None:
             camera = Camera(
                 pictures,
                 namespace=options.namespace,
-                rate=options.rate,
+                rate=rate,
                 encoding=options.encoding,
                 reliable=options.qos == "reliable",
                 frame_id=options.frame_id,
@@ -77,13 +92,16 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--source", default="street", help="street, a folder of pictures, a video file, or a webcam's number")
     add("--namespace", default="/camera", help="of the topics")
-    add("--rate", type=float, default=30.0, help="Hz")
-    add("--size", type=int, nargs=2, metavar=("H", "W"), help="pixels (default: the source's own)")
+    add("--rate", type=positive, help=f"Hz (default: a video's own, else {_RATE:g})")
+    add("--size", type=whole(1), nargs=2, metavar=("H", "W"), help="pixels (default: the source's own)")
     add("--encoding", choices=ENCODINGS, default="rgb8")
     add("--qos", choices=("best_effort", "reliable"), default="best_effort")
     add("--frame-id", default="camera_optical_frame")
     add("--loop", action=argparse.BooleanOptionalAction, default=True, help="start again at the end")
+    ahead = "make so many pictures first, and repeat them: takes no time afterwards"
+    add("--ahead", type=whole(0), default=0, help=ahead)
     add("--seed", type=int, default=20000, help="of the street")
+    add("--weights", help="whose classes annotated objects are of (default: classes.json, else as annotated)")
     add("--compressed", action="store_true", help="also publish image_raw/compressed (JPEG)")
     return parser
 

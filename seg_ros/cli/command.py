@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from seg_ros import runtime
-from seg_ros.errors import EngineError, WeightsError
+from seg_ros.errors import EngineError, TrainingError, WeightsError
 
 
 def command(main: Callable) -> Callable:
@@ -30,10 +30,12 @@ def one_line_errors(main: Callable) -> Callable:
     def wrapper(arguments: list[str] | None = None) -> None:
         try:
             main(arguments)
-        except (FileNotFoundError, ValueError, WeightsError, EngineError) as error:
+        except (OSError, ValueError, WeightsError, EngineError, TrainingError) as error:
             message = str(error)
             if message.startswith("Caught "):  # by a process that reads pictures: its traceback, and last the error
                 message = message.rstrip().splitlines()[-1].partition(": ")[2]
             sys.exit(f"{Path(main.__code__.co_filename).stem}: {message}")
+        except KeyboardInterrupt:
+            sys.exit(130)  # a shell's status for Ctrl-C
 
     return wrapper

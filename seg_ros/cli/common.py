@@ -25,19 +25,22 @@ class Subject:
         graph: on the CPU, float32.
         digest: of the weights.
         size: `(H, W)` in pixels of the network input that the weights were trained for.
+        int8_loss: points of the score that int8 costs; None where there is none for these weights.
     """
 
     name: str
     graph: SemanticGraph | InstanceGraph
     digest: str
     size: tuple[int, int]
+    int8_loss: float | None = None
 
     @classmethod
     def shipped(cls, path: str) -> Subject:
         """Loads a weights file, or shipped weights by their bare name."""
         model, manifest = weights.load_model(path)
-        graph = make_graph(model, manifest.mean, manifest.std, manifest.classes.things)
-        return cls(Path(path).stem, graph, weights.digest(model.state_dict(), manifest), manifest.input_size)
+        graph = make_graph(model, manifest.mean, manifest.std, manifest.classes.things, manifest.ranges)
+        digest = weights.digest(model.state_dict(), manifest)
+        return cls(Path(path).stem, graph, digest, manifest.input_size, manifest.int8_loss)
 
     @classmethod
     def untrained(cls, architecture: str, arguments: list[str]) -> Subject:

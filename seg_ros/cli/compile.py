@@ -3,7 +3,10 @@
     python -m seg_ros.cli.compile --weights unet_street
     python -m seg_ros.cli.compile --weights unet_street --engine tensorrt --precision fp16 --batch 4
 
-The node does the same when it is configured and finds nothing in the cache. The last line is JSON, a list of rows.
+The node does the same when it is configured and finds nothing in the cache; but with engine auto on a CPU it builds
+only what is ready within seconds, and this compiles and measures all, for the node to take the fastest. Without a GPU
+the engine `tensorrt` is compiled and not run, to be carried to a machine that has one (docs/tensorrt.md). The last line
+is JSON, a list of rows.
 """
 
 from __future__ import annotations
@@ -24,29 +27,50 @@ if TYPE_CHECKING:
 def compile_one(subject: Subject, args: argparse.Namespace) -> dict:
     """Builds or finds the engine, compares it, prints a line; returns the row."""
     from seg_ros.agreement import agreement, street_pictures
-    from seg_ros.engines.opening import open_engine
+    from seg_ros.engines.ahead import compile_ahead
+    from seg_ros.engines.opening import best_device, open_engine
 
     shape = (args.batch, *(args.size or subject.size))
     where = expanded(args.cache_dir, "--cache-dir") if args.cache_dir else None
-    engine = open_engine(args.engine, subject.graph, shape, subject.digest, where, args.precision, args.device)
+    if args.engine == "tensorrt" and args.device != "cpu" and best_device() == "cpu":
+        made = compile_ahead(subject.graph, shape, subject.digest, where, args.precision)
+        row = _row(subject, shape, "tensorrt", "cuda", made.precision, made.seconds)
+        return _say(row, f"not run, without a GPU; {made.path}") | {"path": str(made.path)}
+    engine = open_engine(
+        args.engine, subject.graph, shape, subject.digest, where, args.precision, args.device,
+        int8_loss=subject.int8_loss, compile_all=True,
+    )  # fmt: skip
     agrees = agreement(engine, subject.graph, street_pictures(shape))
-    took = f"compiled in {engine.seconds:.0f} s" if engine.seconds else "nothing had to be compiled"
-    what = f"{engine.name} {engine.precision} on {engine.device}, {'x'.join(str(n) for n in shape)}"
-    print(f"{subject.name}: {what}: {took}; {agrees}", flush=True)
-    batch, height, width = shape
-    return {
-        "model": subject.name,
-        "engine": engine.name,
-        "device": engine.device,
-        "precision": engine.precision,
-        "batch": batch,
-        "height": height,
-        "width": width,
-        "seconds": round(engine.seconds, 1),
+    row = _row(subject, shape, engine.name, engine.device, engine.precision, engine.seconds)
+    return _say(row, str(agrees)) | {
         "labels": round(agrees.labels, 6),
         "error": round(agrees.error, 4),
         "refused": engine.refused,
+        "measured": {name: round(milliseconds, 2) for name, milliseconds in engine.measured.items()},
     }
+
+
+def _row(
+    subject: Subject, shape: tuple[int, int, int], engine: str, device: str, precision: str, seconds: float
+) -> dict:
+    batch, height, width = shape
+    return {
+        "model": subject.name,
+        "engine": engine,
+        "device": device,
+        "precision": precision,
+        "batch": batch,
+        "height": height,
+        "width": width,
+        "seconds": round(seconds, 1),
+    }
+
+
+def _say(row: dict, rest: str) -> dict:
+    took = f"compiled in {row['seconds']:.0f} s" if row["seconds"] else "nothing had to be compiled"
+    size = f"{row['batch']}x{row['height']}x{row['width']}"
+    print(f"{row['model']}: {row['engine']} {row['precision']} on {row['device']}, {size}: {took}; {rest}", flush=True)
+    return row
 
 
 @command

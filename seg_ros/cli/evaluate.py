@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from seg_ros.cli.command import command
 from seg_ros.engines import PRECISIONS
-from seg_ros.manifest import find
+from seg_ros.files import check_folder
+from seg_ros.manifest import read_manifest
 
 STREET_TEST = range(20000, 20040)
 """Seeds that neither training nor the choice of the best epoch has seen."""
@@ -32,13 +33,18 @@ def report(weights: Path | str, data: Path, output: Path, precision: str = "fp32
 
     from seg_ros.models.graph import make_graph
     from seg_ros.models.precision import at_precision
+    from seg_ros.quantization import on_engine
     from seg_ros.training.tasks import TASKS
-    from seg_ros.weights import load_model
+    from seg_ros.weights import digest, load_model
 
     model, manifest = load_model(weights)
-    graph = at_precision(make_graph(model, manifest.mean, manifest.std, manifest.classes.things), precision)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    evaluation = TASKS[model.task](manifest).evaluate(graph.to(device), data, device)
+    graph = make_graph(model, manifest.mean, manifest.std, manifest.classes.things, manifest.ranges)
+    if precision == "int8":  # as the engine's integer kernels compute it
+        device, graph = torch.device("cpu"), on_engine(graph, digest(model.state_dict(), manifest))
+    else:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        graph = at_precision(graph, precision).to(device)
+    evaluation = TASKS[model.task](manifest).evaluate(graph, data, device)
     output.mkdir(parents=True, exist_ok=True)
     print("\n".join([*evaluation.table(), *evaluation.draw(output)]))
     print(json.dumps(evaluation.figures), flush=True)
@@ -56,15 +62,20 @@ def main(arguments: list[str] | None = None) -> None:
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder for the pictures")
     add("--precision", choices=PRECISIONS, default="fp32", help="of weights and features, as the engines take them")
     args = parser.parse_args(arguments)
-    find(args.weights)  # before anything is rendered
-    if args.data != "street":
-        report(args.weights, Path(args.data), args.output, args.precision)
-        return
-    from seg_ros.training.datasets import render_street
+    manifest = read_manifest(args.weights)  # before anything is rendered
+    check_folder(args.output)
+
+    from seg_ros.training.datasets import check_same_classes, render_street
+    from seg_ros.training.folders import check_part
 
     with tempfile.TemporaryDirectory() as folder:
-        render_street(Path(folder), STREET_TEST, 3, progress=lambda s: tqdm(s, desc="render", leave=False))
-        report(args.weights, Path(folder), args.output, args.precision)
+        data = Path(args.data)
+        if args.data == "street":
+            data = Path(folder)
+            render_street(data, STREET_TEST, 3, progress=lambda s: tqdm(s, desc="render", leave=False))
+        check_part(data)
+        check_same_classes(data, manifest.classes)
+        report(args.weights, data, args.output, args.precision)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import importlib
+import importlib.util
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing import get_context
@@ -19,7 +21,7 @@ from seg_ros import runtime
 from seg_ros.cli.common import Subject, peak_megabytes
 from seg_ros.cli.plain import Plain
 from seg_ros.cuda_step import Step
-from seg_ros.engines import ENGINES
+from seg_ros.engines import ENGINES, QUANTISED
 from seg_ros.engines.opening import best_device, best_precision, open_engine
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError
@@ -89,7 +91,7 @@ def table(
     """Times everything asked for.
 
     Args:
-        precisions: None is float32 and what the device is made for.
+        precisions: None is float32, what the device is made for, and on a CPU int8 of the networks that have it.
         size: `(H, W)` of the network input; None is each network's own.
         seconds: of measuring each row.
 
@@ -98,19 +100,25 @@ def table(
         there is no source tree.
     """
     device = best_device() if device == "auto" else device
-    best = [best_precision(device, subject.graph) for subject in subjects]
-    precisions = precisions or list(dict.fromkeys(["fp32", *best]))
+    numbers = {subject: precisions or _precisions(device, subject) for subject in subjects}
     measuring = source_tree("roofs")
-    roofs = measuring and measuring.measure_roofs(device, list(dict.fromkeys(["fp32", *precisions])))
+    every = dict.fromkeys(itertools.chain(["fp32"], *numbers.values()))
+    roofs = measuring and measuring.measure_roofs(device, list(every))
     print(f"this machine: {roofs or 'no roof_share and no vs_torchvision, which need a source tree'}", flush=True)
     found = []
     for subject in subjects:
         for batch in batches:
             shape = (batch, *(size or subject.size))
             cases = [Case(subject, name, device, "fp32", shape) for name in (PLAIN, TORCHVISION)]
-            cases += [Case(subject, name, device, p, shape) for name in engines for p in precisions]
+            cases += [Case(subject, name, device, p, shape) for p in numbers[subject] for name in engines]
             found += rows(_opened(cases), roofs, seconds)
     return found, roofs
+
+
+def _precisions(device: str, subject: Subject) -> list[str]:
+    able = device == "cpu" and any(importlib.util.find_spec(engine) for engine in QUANTISED)
+    quantised = ["int8"] if able and subject.int8_loss is not None else []
+    return list(dict.fromkeys(["fp32", best_precision(device, subject.graph), *quantised]))
 
 
 def rows(runs: dict[Case, Callable], roofs: Any, seconds: float, memory: bool = True) -> list[dict]:

@@ -38,15 +38,14 @@ def main(args: list[str] | None = None) -> None:
         get_logger("segmentation").info("starting")  # what follows loads PyTorch: seconds of silence on a slow machine
         from seg_ros.ros.process import run
 
-        status, ended = run(args)
+        status = run(args)
     except KeyboardInterrupt:
-        status, ended = 0, False
-    if not ended:
-        # Taking the interpreter down under a thread that is inside a native library may crash.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
+        status = 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Taking the interpreter down, with all of PyTorch, takes longer than all else of the end, on a busy machine three
+    # seconds. Under a thread that is inside a native library it may crash besides.
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,14 @@ def main(args: list[str] | None = None) -> None:
     runtime.interrupt_once()
     parser = _parser()
     options = parse(parser, args)
+    try:
+        sys.exit(_run(parser, options, args))
+    except KeyboardInterrupt:  # while it still starts
+        sys.exit(INTERRUPTED)
 
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: list[str] | None) -> int:
+    """Checks the node; returns the exit status."""
     from seg_ros.errors import WeightsError
     from seg_ros.manifest import read_manifest
 
@@ -48,7 +55,6 @@ def main(args: list[str] | None = None) -> None:
     from seg_ros.ros.judges import JUDGES
     from seg_ros.ros.probe import Probe
 
-    status = INTERRUPTED
     with session(args):
         judge = JUDGES[manifest.task](manifest.classes)
         probe = Probe(options.node, options.topic, judge, _truth_topics(options))
@@ -60,12 +66,12 @@ def main(args: list[str] | None = None) -> None:
         for failure in failures:
             print(f"FAILED: {failure}")
         print(figures.to_json(), flush=True)
-        status = 1 if failures else 0
-    sys.exit(status)
+        return 1 if failures else 0
+    return INTERRUPTED
 
 
 def _watch(probe: Probe, judge: Judge, options: argparse.Namespace) -> None:
-    start = time.monotonic()
+    start = time.monotonic() if options.start is None else options.start
     print(f"waiting for {probe.result_topic} ...", flush=True)
     came = probe.wait_for_first(options.patience)
     waited = time.monotonic() - start
@@ -125,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--instance-truth", default="/camera/instance_truth", help="topic of true object-id images")
     add("--weights", default="unet_street", help="what the node runs, for class names and colours")
     add("--seconds", type=int, default=20, help="how long to judge")
+    add("--start", type=float, help="monotonic time, s, from which the time to the first label counts (default: now)")
     add("--patience", type=float, default=300.0, help="seconds to wait for the first label")
     add("--min-miou", type=float, default=0.75)
     add("--min-ap50", type=float, default=0.4, help="of masks")

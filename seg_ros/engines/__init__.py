@@ -18,7 +18,13 @@ ENGINES = {
     "openvino": "seg_ros.engines.openvino",
     "eager": "seg_ros.engines.eager",
 }
-"""Module by name, in the order in which `auto` tries them."""
-PRECISIONS = ("fp32", "fp16", "bf16")
+"""Module by name, in the order in which `auto` tries them, and prefers those that are equally fast."""
+QUICK = ("openvino", "eager")
+"""Those that are ready within seconds, so that `auto` may build them when it is first asked."""
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 """Number types of weights and features."""
+ON_GPU = ("tensorrt",)
+"""Engines that run on a GPU only."""
+QUANTISED = ("openvino",)
+"""Engines that compute in int8."""
 DEVICES = ("cuda", "cpu")

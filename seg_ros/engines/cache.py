@@ -50,6 +50,7 @@ def machine(device: str = "cpu") -> dict[str, str | int]:
         "processor": ", ".join(processor) or platform.processor() or platform.machine(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),  # instructions that PyTorch and OpenVINO do without
     }
 
 
@@ -60,6 +61,22 @@ def graph_source() -> str:
         for path in sorted((Path(__file__).parents[1] / folder).glob("*.py")):
             sha.update(path.read_bytes())
     return sha.hexdigest()
+
+
+def key(
+    engine: str, versions: dict, weights: str, shape: tuple[int, int, int], precision: str, device: str
+) -> dict[str, str | int]:
+    """Returns everything that goes into an artefact, of which it is the key.
+
+    Args:
+        versions: of the engine's compilers. One that names a `processor` makes its artefacts for all that it names, on
+            any machine; those of the others are of this machine.
+        weights: digest of the weights.
+        shape: `(N, H, W)` of the input.
+    """
+    made_for = {"device": device} if "processor" in versions else machine(device)
+    graph = {"weights": weights, "graph": graph_source(), "shape": shape, "precision": precision}
+    return {"engine": engine, **graph, **made_for, **versions}
 
 
 class Artefact:
@@ -79,6 +96,11 @@ class Artefact:
         self.name = hashlib.sha256(self.key.encode()).hexdigest()[:32]
         self.seconds = 0.0
         self._limit = eviction.limit()
+
+    def found(self) -> bool:
+        """Returns whether there is a file of this name; `get` sees whether it can be used."""
+        files = self.directory.glob(f"{self.name}.*")
+        return any(file.suffix not in (".json", ".lock") for file in files)
 
     def get(self, build: Callable[[Path], None], suffix: str) -> Path:
         """Returns the file's path; calls `build(path)` to write it where there is none, or a damaged one.
@@ -115,7 +137,7 @@ class Artefact:
             ) from error
 
     def _build(self, build: Callable[[Path], None], path: Path, manifest: Path) -> None:
-        log.info("compiling %s; this takes a minute or a few, once: it is kept in %s", path.name, self.directory)
+        log.info("compiling %s; this takes seconds or minutes, once: it is kept in %s", path.name, self.directory)
         start = time.monotonic()
         folder = self.directory / f"{_BUILD}{self.name}"
         shutil.rmtree(folder, ignore_errors=True)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from seg_ros.engines.cache import Artefact
 from seg_ros.errors import EngineError
+from seg_ros.models.quantised import round_features
 
 _TYPES = {torch.float32: ("FP32", "f32"), torch.float16: ("FP16", "f16"), torch.bfloat16: ("BF16", "bf16")}
 """OpenVINO's names of a type by that of the weights: among what the processor can, and for what it shall compute in."""
@@ -75,6 +76,7 @@ def _compile(graph: nn.Module, example: Tensor, options: dict) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # how OpenVINO calls PyTorch is not the user's concern
         program = torch.export.export(graph, (example,))
+        round_features(program, graph.ranges)
         model = openvino.convert_model(program, input=[openvino.PartialShape(list(example.shape))])
     return openvino.Core().compile_model(model, "CPU", options).export_model().getvalue()
 

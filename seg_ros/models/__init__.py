@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from seg_ros.models.arguments import check_types
@@ -39,11 +40,13 @@ class Network:
             One of its arguments is the number of classes: `classes`, or for instances the number of thing classes,
             `things`.
         task: one of `TASKS`.
+        light: arguments of a network that a CPU can train and run, as those that are shipped; empty: the builder's own.
     """
 
     module: str
     builder: str
     task: str = SEMANTIC
+    light: Mapping[str, int | float | bool] = dataclasses.field(default_factory=dict)
 
     def count(self, classes: ClassMap) -> dict[str, int]:
         """Returns the argument that makes the network fit `classes`, such as `{"classes": 11}` or `{"things": 3}`."""
@@ -65,11 +68,19 @@ class Network:
 
 
 MODELS: dict[str, Network] = {
-    "unet": Network("unet", "unet"),
-    "unet_resnet": Network("unet", "unet_resnet"),
-    "fcn": Network("fcn", "FCN"),
+    "unet": Network("unet", "unet", light={"width": 16, "depth": 4, "stem": True}),
+    "unet_resnet": Network("unet", "unet_resnet", light={"depth": 18, "width": 0.5}),
+    "fcn": Network("fcn", "FCN", light={"depth": 18, "width": 0.5, "finest": 4}),
     "fcn_torchvision": Network("fcn", "TorchvisionFCN"),
-    "mask_rcnn": Network("mask_rcnn", "mask_rcnn", INSTANCES),
+    "mask_rcnn": Network(
+        "mask_rcnn",
+        "mask_rcnn",
+        INSTANCES,
+        light={
+            **{"depth": 18, "width": 0.5, "channels": 64, "hidden": 256, "norm": True},
+            **{"anchor": 16, "proposals": 128, "detections": 50},
+        },
+    ),
 }
 
 

@@ -99,7 +99,9 @@ def take(values: Tensor, index: Tensor) -> Tensor:
     return rows.view(*index.shape, *values.shape[2:])
 
 
-def greedy_nms(boxes: Tensor, valid: Tensor, threshold: float, group: Tensor | None = None) -> Tensor:
+def greedy_nms(
+    boxes: Tensor, valid: Tensor, threshold: float, group: Tensor | None = None, loop: bool = True
+) -> Tensor:
     """Suppresses non-maxima: of boxes that overlap by more than `threshold`, the better one stays.
 
     Greedy from best to worst as everywhere, but without a loop over the boxes and with one shape, whatever the
@@ -109,19 +111,21 @@ def greedy_nms(boxes: Tensor, valid: Tensor, threshold: float, group: Tensor | N
     blocks already settled, leaves only chains inside a block of 128 to the rounds. Trained networks show chains of a
     handful of links.
 
-    On a CPU the rounds go on until nothing changes: the result is exactly the greedy one. On a GPU there are 25, so it
-    is the greedy one if no chain inside a block has more than 25 links. Of a longer chain boxes may be missing, but
-    never do two of those that stay suppress each other.
+    With a loop the rounds go on until nothing changes: the result is exactly the greedy one. Without, and always on a
+    GPU, there are 25, so it is the greedy one if no chain inside a block has more than 25 links. Of a longer chain
+    boxes may be missing, but never do two of those that stay suppress each other.
 
     Args:
         boxes: `(B, K, 4)` in descending score.
         valid: `(B, K)` bool; others neither stay nor suppress.
         threshold: IoU, 0..1.
         group: `(B, K)`; only boxes of one group suppress each other. None: all.
+        loop: whether a loop may end by the data: TensorRT takes none, and no CUDA graph captures one.
 
     Returns:
         `(B, K)` bool: those that stay.
     """
+    loop = loop and not boxes.is_cuda
     overlap = iou(boxes, boxes) > threshold
     if group is not None:
         overlap = overlap & (group[:, :, None] == group[:, None, :])
@@ -131,28 +135,28 @@ def greedy_nms(boxes: Tensor, valid: Tensor, threshold: float, group: Tensor | N
     for start in range(0, count, _BLOCK):
         end = min(start + _BLOCK, count)
         alive, rest = rest[:, : end - start], rest[:, end - start :]
-        keep = _settled(overlap[:, start:end, start:end], alive)
+        keep = _settled(overlap[:, start:end, start:end], alive, loop)
         kept.append(keep)
         if end < count:
-            rest = rest * _unsuppressed(overlap[:, start:end, end:], keep)
+            rest = _unsuppressed(rest, overlap[:, start:end, end:], keep)
     return torch.cat(kept, dim=1) > 0
 
 
-def _settled(overlap: Tensor, alive: Tensor) -> Tensor:
+def _settled(overlap: Tensor, alive: Tensor, loop: bool) -> Tensor:
     """Iterates until it is settled which boxes of a block stay: `(B, I, I)`, `(B, I)` -> `(B, I)`, 0 or 1.
 
     Each round turns more than those that stay into fewer, and fewer into more. It begins with more, all that are
     alive, so after an odd number of rounds none is too many.
     """
-    if torch.compiler.is_compiling() and _can_loop(alive):
+    if torch.compiler.is_compiling() and loop:
         return _settled_by_loop(overlap, alive)
-    keep, before = alive * _unsuppressed(overlap, alive), alive
-    if _can_loop(alive):  # outside a graph `torch.while_loop` would compile one
+    keep, before = _unsuppressed(alive, overlap, alive), alive
+    if loop:  # outside a graph `torch.while_loop` would compile one
         while (keep != before).any():
-            keep, before = alive * _unsuppressed(overlap, keep), keep
+            keep, before = _unsuppressed(alive, overlap, keep), keep
     else:
         for _ in range(min(_ROUNDS, alive.shape[1]) - 1):
-            keep = alive * _unsuppressed(overlap, keep)
+            keep = _unsuppressed(alive, overlap, keep)
     return keep
 
 
@@ -162,7 +166,7 @@ def _settled_by_loop(overlap: Tensor, alive: Tensor) -> Tensor:
 
     # What does not change is carried as well: OpenVINO takes no loop that reads anything else.
     def another(keep: Tensor, _: Tensor, overlap: Tensor, alive: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return alive * _unsuppressed(overlap, keep), keep.clone(), overlap.clone(), alive.clone()
+        return _unsuppressed(alive, overlap, keep), keep.clone(), overlap.clone(), alive.clone()
 
     def unsettled(keep: Tensor, before: Tensor, *_: Tensor) -> Tensor:
         return (keep != before).any()
@@ -170,14 +174,10 @@ def _settled_by_loop(overlap: Tensor, alive: Tensor) -> Tensor:
     return torch.while_loop(unsettled, another, another(alive, alive, overlap, alive))[0]
 
 
-def _can_loop(boxes: Tensor) -> bool:
-    """Returns whether a loop may end by the data: TensorRT takes none, and no CUDA graph captures one."""
-    return not boxes.is_cuda
-
-
-def _unsuppressed(overlap: Tensor, keep: Tensor) -> Tensor:
-    """`(B, I, J)`, `(B, I)` -> `(B, J)`: 1 where no kept i overlaps j, else 0."""
-    return ((overlap * keep[:, :, None]).sum(dim=1) == 0).to(overlap.dtype)
+def _unsuppressed(alive: Tensor, overlap: Tensor, keep: Tensor) -> Tensor:
+    """`(B, J)`, `(B, I, J)`, `(B, I)` -> `(B, J)`: 1 where j is alive and no kept i overlaps it, else 0."""
+    # All are 0 or 1, and so is this: one kept i is enough to take a j to 0 or below.
+    return torch.relu(alive - (overlap * keep.unsqueeze(2)).sum(dim=1))
 
 
 def _centre_size(boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ What a network computes depends on its task. `semantic`: a method `logits` that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from seg_ros.classes import UNLABELLED
 from seg_ros.models import INSTANCES, SEMANTIC
 from seg_ros.models.labels import label_and_confidence
+from seg_ros.models.quantised import Range
 
 
 class Normalise(nn.Module):
@@ -47,6 +48,12 @@ class SemanticGraph(nn.Module):
     task = SEMANTIC
     maps = True
     """Whether all outputs are uint8 maps of the size of the pixels."""
+    ranges: Mapping[str, Range] = {}
+    """What goes into the layers that can be quantised, or, at its precision, that are; see `make_graph`."""
+    portable = False
+    """See `seg_ros.models.precision.at_precision`."""
+    dtype = torch.uint8
+    """Of label and confidence."""
 
     def __init__(
         self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int] = ()
@@ -62,9 +69,7 @@ class SemanticGraph(nn.Module):
         confidence is 0 and the label is 255 (`label_and_confidence` defines what counts as finite).
         """
         logits, size = self.model.logits(self.normalise(pixels))
-        height, width = pixels.shape[1:3]
-        label, confidence = label_and_confidence(logits, size)
-        return label[:, :height, :width], confidence[:, :height, :width]
+        return label_and_confidence(logits, size, self.portable, tuple(pixels.shape[1:3]), self.dtype)
 
 
 class InstanceGraph(nn.Module):
@@ -78,6 +83,7 @@ class InstanceGraph(nn.Module):
 
     task = INSTANCES
     maps = False
+    ranges: Mapping[str, Range] = {}
 
     def __init__(
         self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int]
@@ -106,7 +112,19 @@ GRAPHS = {graph.task: graph for graph in (SemanticGraph, InstanceGraph)}
 
 
 def make_graph(
-    model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], things: Iterable[int] = ()
+    model: nn.Module,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    things: Iterable[int] = (),
+    ranges: Mapping[str, Range] | None = None,
 ) -> SemanticGraph | InstanceGraph:
-    """Returns the graph of the model's task around `model`, in eval mode. `things`: class ids of the thing classes."""
-    return GRAPHS[model.task](model, mean, std, things).eval()
+    """Returns the graph of the model's task around `model`, in eval mode.
+
+    Args:
+        mean, std: per RGB channel, of pixel values scaled to 0..1.
+        things: class ids of the thing classes.
+        ranges: of what goes into the layers that can be quantised to INT8, by their names in `model`.
+    """
+    graph = GRAPHS[model.task](model, mean, std, things).eval()
+    graph.ranges = ranges or {}
+    return graph

@@ -1,10 +1,12 @@
-"""Turns logits into labels and confidence at full size, written so that compilers make one vectorised loop of it.
+"""Turns logits into labels and confidence at full size, in one of two forms.
 
-Upsampling, arg-max and soft-max over a whole image took as long as the convolutions of a small network: gathers along
-rows, reductions over a handful of classes and an `(N, C, H, W)` tensor in between. Here the classes are unrolled, and
-an upsampling by a whole factor s is taken as s x s phases of the grid of logits, each a sum of neighbours with fixed
-weights; only the finished uint8 labels are put in order. Measured on 2 cores, 11 classes, 240x320 -> 480x640:
-13.5 -> 2.4 ms.
+The portable form is a resize, an arg-max and the soft-max of the winner: a dozen operators, which every runtime has.
+
+The form for CPUs is written so that their compilers make one vectorised loop of it. Upsampling, arg-max and soft-max
+over a whole image took as long as the convolutions of a small network: gathers along rows, reductions over a handful
+of classes and an `(N, C, H, W)` tensor in between. There the classes are unrolled, and an upsampling by a whole factor
+s is taken as s x s phases of the grid of logits, each a sum of neighbours with fixed weights; only the finished uint8
+labels are put in order. Measured on 2 cores, 11 classes, 240x320 -> 480x640: 13.5 -> 2.4 ms.
 """
 
 from __future__ import annotations
@@ -19,27 +21,40 @@ _UNROLLED = 32
 """Classes up to which they are unrolled; more make the compiler slow."""
 
 
-def label_and_confidence(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def label_and_confidence(
+    logits: Tensor,
+    size: tuple[int, int],
+    portable: bool = False,
+    cut: tuple[int, int] | None = None,
+    dtype: torch.dtype = torch.uint8,
+) -> tuple[Tensor, Tensor]:
     """Upsamples bilinearly, and returns the arg-max and its soft-max probability.
 
     Args:
         logits: `(N, C, h, w)`, of any float type.
         size: `(H, W)` that they are stretched to, as `F.interpolate(align_corners=False)` does.
+        portable: which form; the values are the same but for rounding.
+        cut: `(H, W)` of these that are wanted, from the top left; None: all.
+        dtype: of the outputs, an integer type.
 
     Returns:
-        Label and confidence, `(N, H, W)` uint8 each. Confidence is the probability, 0..255. Where a logit is NaN
+        Label and confidence, `(N, H, W)` each. Confidence is the probability, 0..255. Where a logit is NaN
         or Inf, or all are -Inf, the confidence is 0 and the label is 255; and so where upsampling meets a single -Inf.
     """
     small = tuple(logits.shape[-2:])
+    rows, columns = cut or size
     # Planes: neighbours of a class lie side by side, whatever the convolutions use.
     logits = logits.float().contiguous()
     factor = size[0] // small[0]
-    if logits.shape[1] <= _UNROLLED and (small[0] * factor, small[1] * factor) == size and factor > 1:
-        label, confidence = _winner(_phases(logits, factor))
-        return _in_order(label), _in_order(confidence)
+    unrolled = logits.shape[1] <= _UNROLLED and not portable
+    if unrolled and (small[0] * factor, small[1] * factor) == size and factor > 1:
+        label, confidence = (_in_order(phases.to(dtype)) for phases in _winner(_phases(logits, factor)))
+        return label[:, :rows, :columns], confidence[:, :rows, :columns]
     if small != size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-    return _winner(list(logits.unbind(1))) if logits.shape[1] <= _UNROLLED else _winner_of_many(logits)
+    logits = logits[..., :rows, :columns]  # now, because TensorRT does nothing with an uint8 but to give it out
+    label, confidence = _winner(list(logits.unbind(1))) if unrolled else _winner_of_many(logits)
+    return label.to(dtype), confidence.to(dtype)
 
 
 def _phases(logits: Tensor, factor: int) -> list[Tensor]:
@@ -93,5 +108,4 @@ def _winner_of_many(logits: Tensor) -> tuple[Tensor, Tensor]:
 def _finish(label: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
     finite = probability > 0.0  # or NaN; isfinite multiplies booleans, which TensorRT does not
     label = torch.where(finite, label, float(UNLABELLED))
-    confidence = torch.where(finite, probability * 255.0 + 0.5, 0.0)
-    return label.to(torch.uint8), confidence.to(torch.uint8)
+    return label, torch.where(finite, probability * 255.0 + 0.5, 0.0)

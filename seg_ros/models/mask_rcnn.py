@@ -70,6 +70,8 @@ class MaskRCNN(nn.Module):
     """
 
     task = INSTANCES
+    portable = False
+    """See `seg_ros.models.precision.at_precision`."""
 
     def __init__(
         self,
@@ -180,7 +182,7 @@ class MaskRCNN(nn.Module):
         score, index = pairs.topk(candidates)
         box = take(boxes.flatten(1, 2), index)
         thing = torch.remainder(index, things) + 1
-        keep = greedy_nms(box, score > 0.0, self.nms_threshold, thing)
+        keep = greedy_nms(box, score > 0.0, self.nms_threshold, thing, loop=not self.portable)
         best, order = torch.where(keep, score, 0.0).topk(min(self.detections, candidates))
         thing = torch.where(best > 0.0, take(thing, order), 0)
         return take(box, order), best, thing

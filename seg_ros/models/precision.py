@@ -9,21 +9,40 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from seg_ros.errors import EngineError
+from seg_ros.models.quantised import round_weights
 
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-"""Types of weights and features by precision. Boxes, scores and soft-max stay float32 in every one."""
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "int8": torch.float32}
+"""Types of weights and features by precision, at int8 of those that are not quantised. Boxes, scores and soft-max stay
+float32 in every one."""
 
 
-def at_precision(graph: nn.Module, precision: str) -> nn.Module:
+def at_precision(graph: nn.Module, precision: str, portable: bool = False) -> nn.Module:
     """Returns a copy of `graph` that computes the same in `precision`, one of `DTYPES`; `graph` is in eval mode.
 
+    At `int8` the weights of the layers in `graph.ranges` are rounded here, and the features by `round_features` once
+    the graph is exported. In the other precisions the copy has no `ranges`.
+
+    Args:
+        portable: for GPUs and ONNX: labels by few operators that every runtime has (`label_and_confidence`), and
+            suppression without a loop (`greedy_nms`). What is not portable is made for the compilers of CPUs.
+
     Raises:
-        EngineError: with the reason `not_finite`, if there are NaN or Inf among the weights in that precision. What
-            comes out of the network need not show them: a ReLU that is fused into its convolution makes 0 of NaN.
+        EngineError: at `int8`, if the graph has no ranges; with the reason `not_finite`, if there are NaN or Inf among
+            the weights in that precision. What comes out of the network need not show them: a ReLU that is fused into
+            its convolution makes 0 of NaN.
     """
+    if precision == "int8" and not graph.ranges:
+        raise EngineError(
+            "precision 'int8': expected weights with the ranges of their features, and these have none; use 'fp32', or "
+            "make them once: ros2 run seg_ros quantize --weights W --data D"
+        )
     graph = copy.deepcopy(graph)
+    graph.ranges = graph.ranges if precision == "int8" else {}
     fold_batch_norm(graph.model)
     graph.model.to(DTYPES[precision])  # not the normalisation before it
+    for module in graph.modules():
+        if hasattr(module, "portable"):
+            module.portable = portable
     for name, weight in graph.model.state_dict().items():
         if not weight.isfinite().all():
             raise EngineError(
@@ -31,6 +50,7 @@ def at_precision(graph: nn.Module, precision: str) -> nn.Module:
                 f"is no better other weights: these are damaged, or their training diverged",
                 reason="not_finite",
             )
+    round_weights(graph.model, graph.ranges)
     return graph.to(memory_format=torch.channels_last)
 
 

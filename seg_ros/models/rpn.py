@@ -61,6 +61,9 @@ class RPN(nn.Module):
         proposals: number of proposals of an image, and of candidates of a level.
     """
 
+    portable = False
+    """See `seg_ros.models.precision.at_precision`."""
+
     def __init__(self, channels: int, depth: int, anchor: float, proposals: int) -> None:
         super().__init__()
         self.head = RPNHead(channels, depth)
@@ -99,7 +102,8 @@ class RPN(nn.Module):
         delta, score = torch.stack(chosen, dim=1), torch.stack(scores, dim=1)  # (N, L, K, 4), (N, L, K)
         box = clip(decode(delta, torch.stack(places, dim=1), DELTA_WEIGHTS), size)
         valid = (score >= 0.0) & large(box, _SMALLEST)
-        keep = greedy_nms(box.flatten(0, 1), valid.flatten(0, 1), _NMS_THRESHOLD).view_as(valid)
+        keep = greedy_nms(box.flatten(0, 1), valid.flatten(0, 1), _NMS_THRESHOLD, loop=not self.portable)
+        keep = keep.view_as(valid)
         score, index = torch.where(keep, score, -1.0).flatten(1).topk(min(self.proposals, score[0].numel()))
         usable = finite(torch.stack(best, dim=1), delta)
         return torch.where(usable.view(-1, 1, 1), take(box.flatten(1, 2), index), math.nan), score >= 0.0

@@ -60,6 +60,18 @@ def camera_names(topics: Sequence[str]) -> list[str]:
     return names
 
 
+def named(node: Node, topics: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns the resolved topic of each camera, and its name; that of a node's only camera is empty.
+
+    Raises:
+        ValueError: see `camera_names` and `check_outputs`.
+    """
+    topics = [node.resolve_topic_name(topic) for topic in topics]
+    names = camera_names(topics) if len(topics) > 1 else [""]
+    check_outputs(node, topics, names)
+    return list(zip(topics, names, strict=True))
+
+
 def check_outputs(node: Node, topics: Sequence[str], names: Sequence[str]) -> None:
     """Checks that the node can publish what it makes of its cameras, and does not read it again.
 

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from seg_ros.errors import EngineError, FrameError
@@ -15,7 +15,7 @@ from seg_ros.results import Frame
 from seg_ros.ros.cameras import Camera
 
 _OUT_OF_MEMORY_LIMIT = 5
-"""Frames in a row that may run out of memory before the process is given up."""
+"""Inferences in a row that may run out of memory before the process is given up."""
 _RECENT = 5.0
 """Seconds that diagnostics show what a callback raised."""
 _LINE = 200
@@ -44,20 +44,24 @@ class LostFrames:
         self._out_of_memory = 0
         self._logged: dict[tuple[str, str], float] = {}
 
-    def lost(self, camera: Camera, error: Exception) -> None:
-        """Takes a frame's error; never raises."""
-        if not self._node.context.ok():  # shutting down: the graph went away under the frame in work
+    def lost(self, errors: Mapping[Camera, Exception]) -> None:
+        """Takes the errors of frames that were in work together, by camera; never raises."""
+        if not self._node.context.ok():  # shutting down: the graph went away under the frames in work
             return
+        reasons = {self._count(camera, error) for camera, error in errors.items()}
+        self._out_of_memory += "memory" in reasons
+        if self._out_of_memory >= _OUT_OF_MEMORY_LIMIT:
+            self._end(f"out of memory {self._out_of_memory} times in a row")
+        elif any(isinstance(error, EngineError) and error.fatal for error in errors.values()):
+            self._end("the device is lost")
+
+    def _count(self, camera: Camera, error: Exception) -> str:
         if isinstance(error, MemoryError):
             error = EngineError(f"out of memory: {error}", reason="memory")
         reason = error.reason if isinstance(error, FrameError | EngineError) else "internal"
         camera.statistics.drop(reason)
         self._log(camera, reason, f"dropped: {error!r}" if reason == "internal" else f"dropped: {error}", error)
-        self._out_of_memory += reason == "memory"
-        if self._out_of_memory >= _OUT_OF_MEMORY_LIMIT:
-            self._end(f"out of memory for {self._out_of_memory} frames in a row")
-        elif isinstance(error, EngineError) and error.fatal:
-            self._end("the device is lost")
+        return reason
 
     def recovered(self) -> None:
         """Takes note of a frame that was not lost: there is memory."""
@@ -132,15 +136,20 @@ class CallbackErrors:
 
 
 def reported(callback: Callable) -> Callable:
-    """Wraps a life-cycle callback: what it raises is logged, and the node's problem; rclpy drops it silently."""
+    """Wraps a life-cycle callback: what it raises is logged, and the node's problem; rclpy drops it silently.
+
+    While it runs, the node's progress is the state that the node is in.
+    """
 
     @functools.wraps(callback)
     def wrapper(node: Any, *args: Any) -> Any:
         try:
-            return callback(node, *args)
+            with node.progress.of(node.state):
+                return callback(node, *args)
         except Exception as error:
-            node.problem.failed(callback.__name__, repr(error))
-            node.get_logger().error(f"{callback.__name__} failed: {traceback.format_exc()}")
+            if node.context.ok():  # else the graph went away under it
+                node.problem.failed(callback.__name__, repr(error))
+                node.get_logger().error(f"{callback.__name__} failed: {traceback.format_exc()}")
             raise
 
     return wrapper

@@ -7,11 +7,11 @@ thread publishes the results, so that services are answered during an inference.
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -20,15 +20,16 @@ from std_srvs.srv import SetBool
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError, WeightsError
 from seg_ros.results import Selection
-from seg_ros.ros.cameras import Camera, camera_names, check_outputs
-from seg_ros.ros.diagnostics import ERROR, OK, WARN, Look, array, status
+from seg_ros.ros.cameras import Camera, named
+from seg_ros.ros.diagnosis import Diagnosis
+from seg_ros.ros.diagnostics import Look
 from seg_ros.ros.executor import answer_always
 from seg_ros.ros.failures import CallbackErrors, LostFrames, Problem, reported, survived
 from seg_ros.ros.outputs import LabelInfo, Publishers
 from seg_ros.ros.parameter_server import ParameterServer
 from seg_ros.ros.parameters import SELECTIONS, Parameters
 from seg_ros.ros.subscription import Subscription
-from seg_ros.ros.surroundings import Surroundings
+from seg_ros.ros.transitions import Progress, Transitions
 from seg_ros.ros.transport import shortfall
 from seg_ros.ros.worker import Worker
 from seg_ros.segmenter import Segmenter
@@ -51,6 +52,7 @@ class SegmentationNode(LifecycleNode):
 
     Attributes:
         problem: what the last transition or callback failed with.
+        progress: what the transition under way does.
         callback_errors: what services, and callbacks outside seg_ros, raised.
         cameras: while configured.
     """
@@ -64,11 +66,12 @@ class SegmentationNode(LifecycleNode):
     ) -> None:
         super().__init__(name, **options)
         self.problem = Problem()
+        self.progress = Progress()
         self.callback_errors = CallbackErrors(self)
         self.cameras: tuple[Camera, ...] = ()
         self._deadline, self._fatal = deadline, fatal
+        self._lock = threading.RLock()  # transitions have a thread of their own; of what takes long, none holds it
         self._parameter_server = ParameterServer(self)
-        self._surroundings = Surroundings(self)
         self._settings = Parameters()
         self._segmenter: Segmenter | None = None
         self._select: Callable[[Parameters], Selection] | None = None
@@ -77,10 +80,11 @@ class SegmentationNode(LifecycleNode):
         self._watchdog: Watchdog | None = None
         self._inputs: tuple[Subscription, ...] = ()
         self._carried = 0
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        self._diagnosis = Diagnosis(self, self.problem, self.progress, self.callback_errors)
         self.create_service(SetBool, "~/enable", self._enable)
         for service in self.services:
             answer_always(service, self.callback_errors.raised)
+        self._transitions = Transitions(self, self.progress)
         # Steady, so that a simulated clock that stands still stops neither diagnostics nor start.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._diagnose, clock=steady)
@@ -93,19 +97,22 @@ class SegmentationNode(LifecycleNode):
 
     def _start(self) -> None:
         self._autostart.cancel()  # once, as soon as the executor spins
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
+
+        def configure_and_activate() -> None:
+            if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+                self.trigger_activate()
+
+        self._transitions.start(configure_and_activate)
 
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads weights, builds or loads the engine, warms it up, makes the output topics."""
         start = time.monotonic()
         self.problem.solved()
+        self._parameter_server.lock()
         try:
             p = self._parameter_server.read()
-            topics = [self.resolve_topic_name(topic) for topic in p.topics()]
-            names = camera_names(topics) if len(topics) > 1 else [""]
-            check_outputs(self, topics, names)
+            cameras = named(self, p.topics())
             set_threads(p.threads)
             segmenter = Segmenter.open(
                 p.weights,
@@ -119,16 +126,20 @@ class SegmentationNode(LifecycleNode):
             select = functools.partial(
                 SELECTIONS[segmenter.task], classes=segmenter.classes, least_score=segmenter.least_score
             )
-            select(p)  # raises now what is wrong with it
+            self._parameter_server.lock(select)
+            select(self._parameter_server.read())  # raises now what is wrong with it
         except (ValueError, WeightsError, EngineError) as error:
-            self.get_logger().error(self.problem.failed("configure", error))
+            self._parameter_server.unlock()
+            if self.context.ok():  # else it is the end of the process that ended the compiler
+                self.get_logger().error(self.problem.failed("configure", error))
             return TransitionCallbackReturn.FAILURE
-        self._settings, self._segmenter, self._select = p, segmenter, select
-        for topic, name in zip(topics, names, strict=True):
-            self.cameras += (Camera(topic, name, Publishers(self, segmenter.task, name)),)
-        self._label_info = LabelInfo(self, segmenter.classes)
-        self._label_info.tell(select(p).score_threshold)
-        self._parameter_server.lock(select)
+        with self._lock:
+            self._settings = self._parameter_server.read()  # those that are live may have changed meanwhile
+            self._segmenter, self._select = segmenter, select
+            for topic, name in cameras:
+                self.cameras += (Camera(topic, name, Publishers(self, segmenter.task, name)),)
+            self._label_info = LabelInfo(self, segmenter.classes)
+            self._label_info.tell(select(self._settings).score_threshold)
         (height, width), engine = segmenter.runner.input_size, segmenter.runner.engine
         self.get_logger().info(
             f"configured in {time.monotonic() - start:.1f} s: {p.weights} at {width}x{height} "
@@ -142,12 +153,13 @@ class SegmentationNode(LifecycleNode):
         self.problem.solved()
         self._check_transport(_USUAL_IMAGE)
         failures = LostFrames(self, self._give_up)
-        self._watchdog = Watchdog(self._settings.watchdog, self._deadline)
-        self._worker = Worker(
-            self._segmenter.runner, self._segmenter.classes, lambda: self._settings, self._select, self.get_clock(),
-            failures, self._watchdog,
-        )  # fmt: skip
-        self._inputs = tuple(Subscription(self, c, self._worker.mailbox, failures) for c in self.cameras)
+        with self._lock:
+            self._watchdog = Watchdog(self._settings.watchdog, self._deadline)
+            self._worker = Worker(
+                self._segmenter.runner, self._segmenter.classes, lambda: self._settings, self._select,
+                self.get_clock(), failures, self._watchdog,
+            )  # fmt: skip
+            self._inputs = tuple(Subscription(self, c, self._worker.mailbox, failures) for c in self.cameras)
         topics = ", ".join(camera.topic for camera in self.cameras)
         self.get_logger().info(f"activated: segments {topics} while an output has a subscriber")
         return super().on_activate(state)
@@ -162,35 +174,36 @@ class SegmentationNode(LifecycleNode):
     @reported
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forgets weights, engine and output topics."""
-        self.release()
+        self._free()
         self.get_logger().info("cleaned up")
         return TransitionCallbackReturn.SUCCESS
 
     @reported
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Does what cleanup does."""
-        self.release()
+        self._free()
         return TransitionCallbackReturn.SUCCESS
 
     @reported
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Does what cleanup does: the node is unconfigured and can be configured again."""
-        self.release()
+        self._free()
         return TransitionCallbackReturn.SUCCESS
 
     def release(self, timeout: float | None = None) -> bool:
         """Ends the worker and frees engine and output topics.
 
-        Returns False if the frame in work did not end within `timeout` s; its thread still runs then.
+        Args:
+            timeout: seconds for the frame in work; a transition under way gets none of them. None: waits for both.
+
+        Returns False if one of them has not ended; its thread still runs then.
         """
-        ended = self._stop(timeout)
-        for camera in self.cameras:
-            camera.publishers.destroy()
-        if self._label_info is not None:
-            self._label_info.destroy()
-        self.cameras, self._segmenter, self._label_info = (), None, None
-        self._parameter_server.unlock()
-        return ended
+        return self._transitions.wait(None if timeout is None else 0.0) and self._free(timeout)
+
+    @property
+    def state(self) -> str:
+        """Returns the life-cycle state, such as `active` or `configuring`."""
+        return self._state_machine.current_state[1]
 
     def destroy_node(self) -> None:
         """Takes the node off the graph."""
@@ -202,26 +215,39 @@ class SegmentationNode(LifecycleNode):
         self.problem.failed("inference", why)
         self._fatal()
 
+    def _free(self, timeout: float | None = None) -> bool:
+        ended = self._stop(timeout)
+        with self._lock:
+            for camera in self.cameras:
+                camera.publishers.destroy()
+            if self._label_info is not None:
+                self._label_info.destroy()
+            self.cameras, self._segmenter, self._label_info = (), None, None
+            self._parameter_server.unlock()
+        return ended
+
     def _stop(self, timeout: float | None = None) -> bool:
-        inputs, self._inputs = self._inputs, ()  # so that none is opened again during the wait
-        for subscription in inputs:
-            subscription.close()
+        with self._lock:
+            inputs, self._inputs = self._inputs, ()  # so that none is opened again during the wait
+            for subscription in inputs:
+                subscription.close()
         ended = self._worker is None or self._worker.mailbox.stop(timeout)
         # Forgotten only now: a signal may have interrupted the wait, and the end of the process waits again.
-        self._worker, self._watchdog = None, None
+        with self._lock:
+            self._worker, self._watchdog = None, None
         return ended
 
     # Cameras
 
     @survived
     def _follow(self) -> None:
-        inputs = self._inputs
-        if not inputs:
-            return
-        for subscription in inputs:
-            subscription.follow(self._settings)
-        self._check_transport(max(subscription.largest for subscription in inputs))
-        changed = [camera.health.watch(look) for camera, look in self._looks()]
+        with self._lock:
+            if not self._inputs:
+                return
+            for subscription in self._inputs:
+                subscription.follow(self._settings)
+            self._check_transport(max(subscription.largest for subscription in self._inputs))
+            changed = [camera.health.watch(look) for camera, look in self._looks()]
         if any(changed):
             self._diagnose()  # at once
 
@@ -249,10 +275,12 @@ class SegmentationNode(LifecycleNode):
 
     @survived
     def _take_live_parameters(self, _: list) -> None:
-        if self._label_info is not None:  # not while configure declares those of the outputs' quality of service
+        with self._lock:
+            if self._label_info is None:  # also while configure declares those of the outputs' quality of service
+                return
             self._settings = self._parameter_server.read()
             self._label_info.tell(self._select(self._settings).score_threshold)
-            self._follow()
+        self._follow()
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         result = self.set_parameters([Parameter("enabled", value=request.data)])[0]
@@ -264,28 +292,7 @@ class SegmentationNode(LifecycleNode):
 
     @survived
     def _diagnose(self) -> None:
-        engine = self._segmenter.runner.engine if self._segmenter else None
-        about = {
-            "engine": engine.name if engine else "none",
-            "device": engine.device if engine else "",
-            "precision": engine.precision if engine else "",
-            "refused": engine.refused if engine else {},
-            "callback_errors": self.callback_errors.count,
-        }
-        name, problem = self.get_fully_qualified_name(), str(self.problem)
-        waiting = self.cameras if self._worker and self._settings.enabled else ()
-        twin = self._surroundings.look(waiting, self._settings.input_reliability, time.monotonic())
-        warning = str(self.callback_errors) or twin
-        statuses = []
-        for camera, look in self._looks():
-            level, message, rates = camera.health.judge(look)
-            level, message = (WARN, warning) if warning and level == OK else (level, message)
-            values = {**look.counts, **rates, **camera.statistics.timings(), "topic": camera.topic, **about}
-            if traffic := camera.traffic.line(camera.statistics):
-                self.get_logger().debug(f"{camera.topic}: {traffic}")
-            shown = (ERROR, problem) if problem else (level, message)
-            statuses.append(status(f"{name}: {camera.name or 'segmentation'}", *shown, values))
-        if not statuses:
-            shown = (ERROR, problem) if problem else (WARN, warning) if warning else (OK, "unconfigured")
-            statuses.append(status(f"{name}: segmentation", *shown, about))
-        self._diagnostics.publish(array(self.get_clock().now().to_msg(), statuses))
+        with self._lock:
+            waiting = self.cameras if self._worker and self._settings.enabled else ()
+            engine = self._segmenter.runner.engine if self._segmenter else None
+            self._diagnosis.publish(self._looks(), engine, waiting, self._settings.input_reliability)

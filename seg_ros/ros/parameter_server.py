@@ -62,8 +62,8 @@ class ParameterServer:
         values = {field.name: self._node.get_parameter(field.name).value for field in dataclasses.fields(Parameters)}
         return Parameters(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
-    def lock(self, accept: Callable[[Parameters], object]) -> None:
-        """Refuses changes of fixed parameters until `unlock`, because the node is configured with them.
+    def lock(self, accept: Callable[[Parameters], object] = lambda _: None) -> None:
+        """Refuses changes of fixed parameters until `unlock`, because the node is, or is being, configured with them.
 
         Args:
             accept: raises ValueError for live values that what is configured cannot take.

@@ -35,10 +35,15 @@ class Parameters:
     model: str = _parameter(
         "", "architecture that the weights must have; empty accepts any", choices=("", *sorted(MODELS)), fixed=True
     )
-    engine: str = _parameter("auto", "engine; auto takes the first that works", choices=("auto", *ENGINES), fixed=True)
+    engine: str = _parameter(
+        "auto",
+        "engine; auto takes the first that works on a GPU, the fastest on a CPU",
+        choices=("auto", *ENGINES),
+        fixed=True,
+    )
     precision: str = _parameter(
         "auto",
-        "of weights and features; auto takes what the device multiplies fastest",
+        "of weights and features; auto takes the fastest that the device is made for",
         choices=("auto", *PRECISIONS),
         fixed=True,
     )

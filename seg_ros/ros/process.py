@@ -13,10 +13,11 @@ from seg_ros.ros.failures import RosLogs
 from seg_ros.ros.interrupt import session
 
 
-def run(args: list[str] | None = None) -> tuple[int, bool]:
+def run(args: list[str] | None = None) -> int:
     """Spins the node until it is shut down.
 
-    Returns the status of the process, 1 when only a new one helps, and whether the inference thread ended.
+    Returns the status of the process, 1 when only a new one helps. Threads of the node may still run then, inside a
+    native library.
     """
     from seg_ros.ros.node import SegmentationNode  # it loads PyTorch
 
@@ -26,16 +27,16 @@ def run(args: list[str] | None = None) -> tuple[int, bool]:
         fatal.set()
         rclpy.try_shutdown()
 
-    ended = False
     with session(args):
         node = SegmentationNode(deadline=runtime.deadline, fatal=end)
         logging.getLogger("seg_ros").setLevel(logging.DEBUG)  # the node's logger has the level
         logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
+        logging.getLogger("seg_ros").propagate = False  # OpenVINO has the root logger print them, too
         executor = GuardedExecutor(node.callback_errors.raised)
         executor.add_node(node)
         try:
             executor.spin()
         finally:
             runtime.release_deadlines()  # the process ends anyway
-            ended = node.release(timeout=2.0)
-    return int(fatal.is_set()), ended
+            node.release(timeout=2.0)
+    return int(fatal.is_set())

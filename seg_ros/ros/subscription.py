@@ -65,7 +65,7 @@ class Received(NamedTuple):
 
 
 class Subscription:
-    """Receives one camera's images, from activate to deactivate. All of it runs on the executor's thread.
+    """Receives one camera's images, from activate to deactivate. Images come on the executor's thread.
 
     Args:
         mailbox: gets each image that is not dropped at once, as the camera's pending one.
@@ -130,4 +130,4 @@ class Subscription:
             else:
                 statistics.drop("rate")
         except Exception as error:  # it would end the executor, and the node
-            self._failures.lost(self.camera, error)
+            self._failures.lost({self.camera: error})

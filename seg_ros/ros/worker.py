@@ -105,7 +105,7 @@ class Worker:
                 frame = decode_serialized(received.message, camera.kind, parameters.damaged_images == PUBLISH)
                 check_age(frame.stamp, self._now(), parameters.max_frame_age)
             except Exception as error:
-                self._failures.lost(camera, error)
+                self._failures.lost({camera: error})
                 continue
             frames.append(Decoded(camera, frame, received.topics, time.perf_counter() - start))
         return frames
@@ -115,6 +115,7 @@ class Worker:
         confidence = any(OUTPUTS[topic].confidence for decoded in batch for topic in decoded.topics)
         wanted = Wanted(confidence, self._select(parameters))
         self._prepare(frames[0])
+        errors: dict[Camera, Exception] = {}
         for decoded, result in zip(batch, self._runner.run(frames, wanted), strict=True):
             try:
                 if isinstance(result, Exception):
@@ -129,7 +130,8 @@ class Worker:
                 decoded.camera.statistics.published(timings, age(stamp, now), notes, result.output.capped)
                 self._failures.recovered()
             except Exception as error:
-                self._failures.lost(decoded.camera, error)
+                errors[decoded.camera] = error
+        self._failures.lost(errors)
 
     def _prepare(self, frame: Frame) -> None:
         """Has an engine made for the frame's own size, once it is worth it; until then frames are letterboxed."""
@@ -143,8 +145,7 @@ class Worker:
             self._compiles_since = None
 
     def _lost(self, batch: Sequence[Message | Decoded], error: Exception) -> None:
-        for camera, *_ in batch:
-            self._failures.lost(camera, error)
+        self._failures.lost({camera: error for camera, *_ in batch})
 
     def _now(self) -> int:
         return self._clock.now().nanoseconds

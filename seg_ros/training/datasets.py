@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from PIL import ExifTags, Image
 from torch import Tensor
 
 from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
 from seg_ros.scenes import Street
 from seg_ros.sources import picture_files
 from seg_ros.training.pictures import decoded
+
+FILE = "classes.json"
+EXAMPLE = '{"names": ["other", "road"], "colors": [[0, 0, 0], [128, 64, 128]]}'
+"""A classes file that people can copy from a message."""
+_SHOWN = 5
 
 Sample = tuple[np.ndarray, np.ndarray]
 """RGB image `(H, W, 3) uint8` and label image `(H, W) uint8`, 255 = unlabelled."""
@@ -31,13 +38,46 @@ def load_classes(root: Path, classes: str = "") -> ClassMap:
     """
     if classes == "camvid":
         return CAMVID
-    path = Path(classes) if classes else root / "classes.json"
+    path = Path(classes) if classes else root / FILE
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no classes file; write one ({{'names': [...], 'colors': [[r, g, b], ...]}}) or pass "
-            "--classes camvid"
-        )
+        raise FileNotFoundError(f"{path}: no classes file; write one such as {EXAMPLE} or pass --classes camvid")
     return ClassMap.read(path)
+
+
+def load_label_classes(root: Path, classes: str = "") -> ClassMap:
+    """Reads the class map of label images, see `load_classes`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_classes`; also if it has one class alone, of which every pixel would be.
+    """
+    found = load_classes(root, classes)
+    if len(found) < 2:
+        raise ValueError(
+            f"{classes or root / FILE}: expected two classes or more, got {found.names[0]!r} alone; name what is none "
+            f"of it, too, as in {EXAMPLE}"
+        )
+    return found
+
+
+def check_same_classes(root: Path, classes: ClassMap) -> None:
+    """Refuses a data set whose classes file, in `root` or beside it, does not name the classes of a network.
+
+    Raises:
+        ValueError: if so: a score would compare ids that mean different things.
+    """
+    path = next((p for p in (root / FILE, root.absolute().parent / FILE) if p.is_file()), None)
+    if path is None:
+        return
+    names = ClassMap.read(path).names
+    if names != classes.names:
+        raise ValueError(
+            f"{path}: expected the classes of the weights, {_listed(classes.names)}, got {_listed(names)}; evaluate "
+            "weights that were trained on these, or another data set"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{len(names)} ({', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''})"
 
 
 def pairs(root: Path) -> list[tuple[Path, Path]]:
@@ -52,6 +92,23 @@ def pairs(root: Path) -> list[tuple[Path, Path]]:
     if missing:
         raise FileNotFoundError(f"{missing[0]}: no label image ({len(missing)} of {len(images)} are missing)")
     return found
+
+
+def check_sizes(files: list[tuple[Path, Path]]) -> None:
+    """Checks by their headers that every picture and its label image, as `pairs` lists them, are of one size.
+
+    Raises:
+        ValueError: if two are not; files whose header does not read are left to who decodes them.
+    """
+    for image, label in files:
+        with contextlib.suppress(OSError), Image.open(image) as picture, Image.open(label) as ids:
+            turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # by a quarter
+            size = picture.size[::-1] if turned else picture.size
+            if ids.size != size:
+                raise ValueError(
+                    f"{label}: expected a label image of {size[1]}x{size[0]} px (height x width) as {image.name}, got "
+                    f"{ids.size[1]}x{ids.size[0]}"
+                )
 
 
 def read_sample(image: Path, label: Path, classes: int) -> Sample:

@@ -23,8 +23,8 @@ from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
 from seg_ros.training.datasets import load_classes
 from seg_ros.training.detection import Targets
 from seg_ros.training.instances import InstancePictures, collate, default_classes
-from seg_ros.training.shares import count, lines
-from seg_ros.training.task import Evaluation, Task, TrainingData, class_table
+from seg_ros.training.shares import check_every_class, count, lines
+from seg_ros.training.task import Evaluation, Survey, Task, TrainingData, class_table
 
 EVERYTHING = Selection(score_threshold=0.0, max_detections=65535)
 """AP counts detections of every score and cuts off the worst of each class itself, so none is left out."""
@@ -41,23 +41,26 @@ class InstanceTask(Task):
             return load_classes(root, given)
         return default_classes(root / "train")
 
-    def survey(self, root: Path, learn: bool) -> list[str]:
+    def survey(self, root: Path, learn: bool) -> Survey:
         pictures = InstancePictures(root, self.manifest.classes)
 
         def ids(index: int) -> np.ndarray:
             truth = pictures.read(index)[1]
             return truth.class_id[~truth.ignore]
 
-        classes, counts = self.manifest.classes, count(len(pictures), ids, np.any)
+        classes = self.manifest.classes
         names = {i: classes.names[i] for i in sorted(classes.things)}
+        counts = count(len(pictures), ids, lambda counts: counts[list(names)].all() if learn else counts.any())
         if not counts.any():
             raise ValueError(
                 f"{root}: no object of class {', '.join(names.values())} with {MIN_PIXELS} pixels or more in "
                 f"{len(pictures)} pictures, so nothing is learned or compared; are the thing classes those of the data?"
             )
-        return lines(root, "objects", counts, names)
+        if learn:
+            check_every_class(root, f"objects of {MIN_PIXELS} pixels or more", counts, names)
+        return Survey(counts, lines(root, "objects", counts, names))
 
-    def training_data(self, root: Path, augment: Augment) -> TrainingData:
+    def training_data(self, root: Path, augment: Augment | None, counts: np.ndarray | None = None) -> TrainingData:
         def loss(model: nn.Module, images: Tensor, objects: list[dict[str, Tensor]]) -> Tensor:
             objects = [{name: t.to(images.device) for name, t in one.items()} for one in objects]
             return sum(model(images, Targets(objects)).values())

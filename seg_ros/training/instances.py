@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seg_ros.classes import ClassMap, distinct_colors
+from seg_ros.classes import ClassMap
 from seg_ros.metrics.truth import Truth
 from seg_ros.training import coco, via
+from seg_ros.training.annotations import READERS, named_classes
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes, pairs, read_sample
+from seg_ros.training.folders import check_exists
 from seg_ros.training.pictures import decoded
 
 
@@ -58,7 +60,7 @@ class InstanceImages:
         return image, Truth.from_images(label, instance, self._classes.things)
 
 
-_LAYOUTS = {coco.FILE: coco.CocoPictures, via.FILE: via.ViaPictures, "instances": InstanceImages}
+_LAYOUTS = {**READERS, "instances": InstanceImages}
 """Reader by the file or folder in the root that tells it; each has `files` and `read(index)`."""
 
 
@@ -128,19 +130,16 @@ def collate(batch: list[dict[str, Tensor]]) -> tuple[Tensor, list[dict[str, Tens
 
 
 def default_classes(root: Path) -> ClassMap:
-    """Reads the class map of `root/classes.json`, else from the annotations: then every class is a thing class.
-
-    COCO: the categories by ascending id. VIA: one class, "object".
+    """Reads the class map of `root/classes.json`, else from the annotations, see `named_classes`.
 
     Raises:
         FileNotFoundError: if there is neither, or no such folder.
         ValueError: if the annotations do not read.
     """
-    _check_folder(root)
-    if (root / "classes.json").is_file() or not any((root / name).is_file() for name in (coco.FILE, via.FILE)):
+    check_exists(root)
+    if (root / "classes.json").is_file() or not any((root / name).is_file() for name in READERS):
         return load_classes(root)
-    names = coco.categories(root) if (root / coco.FILE).is_file() else ["object"]
-    return ClassMap(tuple(names), distinct_colors(len(names)), frozenset(range(len(names))))
+    return named_classes(root)
 
 
 def refuse_objects(root: Path) -> None:
@@ -158,7 +157,7 @@ def refuse_objects(root: Path) -> None:
 
 
 def _reader(root: Path) -> type:
-    _check_folder(root)
+    check_exists(root)
     for name, reader in _LAYOUTS.items():
         if (root / name).exists():
             return reader
@@ -166,8 +165,3 @@ def _reader(root: Path) -> type:
         f"{root}: no objects found; expected {coco.FILE} (COCO), {via.FILE} (VIA), or the folders images, labels "
         "(8-bit class ids) and instances (16-bit object ids)"
     )
-
-
-def _check_folder(root: Path) -> None:
-    if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -80,7 +81,8 @@ def decoded(path: Path, mode: int) -> np.ndarray:
     """Reads a picture by OpenCV, in one of its modes.
 
     Raises:
-        ValueError: if the file does not decode, or is cut off: OpenCV fills what is missing of a JPEG with grey.
+        ValueError: if the file does not decode, or is cut off or damaged: OpenCV fills what is missing of a JPEG with
+            grey, and goes on after damage with shifted colours.
     """
     _check_whole(path)
     pixels = cv2.imread(str(path), mode)
@@ -92,9 +94,12 @@ def decoded(path: Path, mode: int) -> np.ndarray:
 @functools.cache  # once a process: it costs as much as to decode the picture
 def _check_whole(path: Path) -> None:
     try:
-        with Image.open(path) as picture:
-            picture.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with Image.open(path) as picture:  # refuses a size beyond all sense before anything is decoded
+            if picture.format in ("JPEG", "MPO"):  # of damage in the middle, Pillow says nothing
+                simplejpeg.decode_jpeg(path.read_bytes(), "CMYK" if picture.mode == "CMYK" else "GRAY")
+            else:
+                picture.load()
+    except (OSError, ValueError, KeyError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path}: does not decode: {error}; it is cut off or damaged, fetch it again") from error
 
 

@@ -12,16 +12,19 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from seg_ros import overlay
-from seg_ros.classes import ClassMap
+from seg_ros.classes import UNLABELLED, ClassMap
 from seg_ros.metrics.confusion import Confusion
 from seg_ros.training.augment import Augment
-from seg_ros.training.contact_sheet import best_median_worst, stack, titled_row
-from seg_ros.training.datasets import LabelImages, load_classes, pairs, read_label, read_sample
+from seg_ros.training.contact_sheet import best_median_worst, distinct_palette, legend_row, stack, titled_row
+from seg_ros.training.datasets import LabelImages, check_sizes, load_label_classes, pairs, read_label, read_sample
 from seg_ros.training.instances import refuse_objects
 from seg_ros.training.losses import class_weights, segmentation_loss
 from seg_ros.training.plots import confusion_matrix
 from seg_ros.training.shares import check_label_images, count, lines
-from seg_ros.training.task import Evaluation, Task, TrainingData, class_table
+from seg_ros.training.task import Evaluation, Survey, Task, TrainingData, class_table
+
+_SHOWN = 5
+"""Ids that a message names."""
 
 
 class SemanticTask(Task):
@@ -30,20 +33,29 @@ class SemanticTask(Task):
     @staticmethod
     def classes(root: Path, given: str) -> ClassMap:
         refuse_objects(root / "train")
-        return load_classes(root, given)
+        return load_label_classes(root, given)
 
-    def survey(self, root: Path, learn: bool) -> list[str]:
+    def survey(self, root: Path, learn: bool) -> Survey:
         classes, counts = self.manifest.classes, self._count(root)
         check_label_images(root, counts, classes, every=learn)
-        return lines(root, "pixels", counts, dict(enumerate(classes.names)))
+        others = counts[len(classes) : UNLABELLED]
+        if others.sum() > counts[: len(classes)].sum():  # a few may be ignored under any id
+            ids = ", ".join(map(str, len(classes) + np.flatnonzero(others)[:_SHOWN]))
+            share = others.sum() / counts.sum()
+            raise ValueError(
+                f"{root}: expected class ids 0..{len(classes) - 1}, got others in {100 * share:.0f} % of the "
+                f"pixels, such as {ids}; name them in the classes file, or write {UNLABELLED} to ignore them"
+            )
+        return Survey(counts, lines(root, "pixels", counts, dict(enumerate(classes.names))))
 
     def _count(self, root: Path) -> np.ndarray:
         files, classes = pairs(root), len(self.manifest.classes)
+        check_sizes(files)
         return count(len(files), lambda i: read_label(files[i][1]), lambda counts: counts[:classes].all())
 
-    def training_data(self, root: Path, augment: Augment) -> TrainingData:
+    def training_data(self, root: Path, augment: Augment | None, counts: np.ndarray | None = None) -> TrainingData:
         pictures = LabelImages(root, len(self.manifest.classes), augment)
-        pixels = self._count(root)[: len(self.manifest.classes)]
+        pixels = (self._count(root) if counts is None else counts)[: len(self.manifest.classes)]
         weight = class_weights(pixels / max(pixels.sum(), 1))
 
         def loss(model: nn.Module, images: Tensor, label: Tensor) -> Tensor:
@@ -94,15 +106,15 @@ class SemanticEvaluation(Evaluation):
 
     def draw(self, folder: Path) -> list[str]:
         matrix, sheet = folder / "confusion.png", folder / "contact_sheet.png"
-        confusion_matrix(self.confusion, self.classes).savefig(matrix)
+        confusion_matrix(self.confusion, self.classes, matrix)
         cv2.imwrite(str(sheet), self.contact_sheet())
         return [f"confusion matrix: {matrix}", f"best, median and worst pictures: {sheet}"]
 
     @torch.no_grad()
     def contact_sheet(self) -> np.ndarray:
         """Draws camera image, truth and labels of the best, median and worst pictures, `(H, W, 3) uint8` BGR."""
-        palette = self.classes.palette()[:, ::-1]
-        rows = []
+        palette = distinct_palette(self.classes)[:, ::-1]
+        rows = [legend_row(self.classes.names, palette)]
         for title, member in best_median_worst(self.scored, lambda s: s.miou):
             pixels, truth = read_sample(member.image, member.truth, len(self.classes))
             label = _label(self._graph, pixels, self._device)

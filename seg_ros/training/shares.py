@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from seg_ros.classes import UNLABELLED, ClassMap
 
@@ -27,7 +28,8 @@ def count(pictures: int, read: Callable[[int], np.ndarray], enough: Callable[[np
         How often each id was met, `(256,) int64`.
     """
     counts = np.zeros(256, np.int64)
-    for done, index in enumerate(_spread(pictures)):
+    bar = tqdm(_spread(pictures), "count classes", pictures, leave=False, mininterval=2.0)
+    for done, index in enumerate(bar):
         if done >= _ENOUGH and enough(counts):
             break
         counts += np.bincount(read(index).ravel(), minlength=256)
@@ -79,11 +81,27 @@ def check_label_images(root: Path, counts: np.ndarray, classes: ClassMap, every:
             f"{root}: expected label images of class ids 0..{len(classes) - 1}, got no pixel of any class, only ids "
             f"{_some(ids)}; write class ids, or give the classes file of these ids"
         )
-    if missing and every:
-        names = ", ".join(f"{i} ({classes.names[i]})" for i in missing[:_SHOWN])
+    if every:
+        check_every_class(root, "pixels", counts, dict(enumerate(classes.names)))
+
+
+def check_every_class(root: Path, what: str, counts: np.ndarray, names: Mapping[int, str]) -> None:
+    """Refuses truth that lacks a class to learn: the network would never find it, and its score would not tell.
+
+    Args:
+        root: of the data set.
+        what: is counted.
+        counts: by id, from `count`.
+        names: of the classes, by id.
+
+    Raises:
+        ValueError: if one has none.
+    """
+    missing = [f"{i} ({name})" for i, name in names.items() if not counts[i]]
+    if missing:
         raise ValueError(
-            f"{root}: expected pixels of every class to learn from, got none of {names}, only ids {_some(ids)}; add "
-            "pictures of it, or leave it out of the classes file"
+            f"{root}: expected {what} of every class to learn from, got none of {', '.join(missing[:_SHOWN])}, only "
+            f"ids {_some(np.flatnonzero(counts).tolist())}; add pictures of it, or give a classes file without it"
         )
 
 

@@ -26,6 +26,7 @@ class Start:
         tensors: by name.
         mean, std: of the normalisation that they were trained with, as in a manifest.
         published: a PyTorch file, of which the ResNet is taken, and taken whole.
+        architecture, arguments: of the network, as in a manifest; empty of a published one.
     """
 
     path: str
@@ -33,6 +34,8 @@ class Start:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     published: bool = False
+    architecture: str = ""
+    arguments: dict = dataclasses.field(default_factory=dict)
 
     @classmethod
     def read(cls, path: str | Path) -> Start:
@@ -43,7 +46,8 @@ class Start:
         """
         if Path(path).suffix not in (".pth", ".pt"):
             manifest, tensors = weights.load(path)
-            return cls(str(path), tensors, manifest.mean, manifest.std)
+            network = {"architecture": manifest.architecture, "arguments": manifest.arguments}
+            return cls(str(path), tensors, manifest.mean, manifest.std, **network)
         tensors = read_pth(path)
         if _resnet(tensors) is None:
             raise WeightsError(

@@ -6,8 +6,9 @@ import abc
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -30,6 +31,18 @@ class TrainingData:
     pictures: Dataset
     loss: Callable[[nn.Module, Tensor, Any], Tensor]
     collate: Callable[[list], tuple[Tensor, Any]] | None = None
+
+
+class Survey(NamedTuple):
+    """What the truth of a data set holds.
+
+    Attributes:
+        counts: how often each id was met, `(256,) int64`, as far as it was counted.
+        lines: for people: the share of each class.
+    """
+
+    counts: np.ndarray
+    lines: list[str]
 
 
 class Evaluation(abc.ABC):
@@ -77,12 +90,12 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def survey(self, root: Path, learn: bool) -> list[str]:
-        """Returns lines about what the truth of the data set in `root` holds: the share of each class.
+    def survey(self, root: Path, learn: bool) -> Survey:
+        """Counts what the truth of the data set in `root` holds.
 
         Args:
             root: of a data set.
-            learn: it is data to learn from: of label images each class must occur. Otherwise one must.
+            learn: it is data to learn from: each class must occur. Otherwise one must.
 
         Raises:
             FileNotFoundError, ValueError: if `root` is no such data set, or nothing can be learned from it or compared
@@ -90,19 +103,24 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def training_data(self, root: Path, augment: Augment) -> TrainingData:
+    def training_data(self, root: Path, augment: Augment | None, counts: np.ndarray | None = None) -> TrainingData:
         """Returns what to learn from the data set in `root`.
+
+        Args:
+            root: of a data set.
+            augment: of its pictures; None leaves them as they are.
+            counts: those of its survey; None: they are counted if the loss needs them.
 
         Raises:
             FileNotFoundError, ValueError: if `root` is no such data set.
         """
 
     @abc.abstractmethod
-    def evaluate(self, graph: nn.Module, root: Path, device: torch.device) -> Evaluation:
+    def evaluate(self, graph: Callable[[Tensor], tuple[Tensor, ...]], root: Path, device: torch.device) -> Evaluation:
         """Runs the graph of a network over the pictures in `root`, at full size, single scale.
 
         Args:
-            graph: from `make_graph`, on `device`.
+            graph: from `make_graph`, on `device`, or what runs it there.
             root: of a data set.
 
         Raises:

@@ -1,9 +1,11 @@
 """The benchmark's table and JSON, in a source tree and without one."""
 
+import dataclasses
 import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 import torch
 
 import seg_ros
-from benchmarks.roofs import Roofs
+from benchmarks.roofs import Roofs, measure_roofs, traffic
 from seg_ros.cli import benchmark, latency
 from seg_ros.cli.common import Subject
 from seg_ros.cli.plain import Plain
@@ -62,6 +64,22 @@ def test_a_row_an_engine_beside_plain_pytorch(small_weights, capsys, monkeypatch
         assert row["roof_share"] > 0
         assert row["vs_torchvision"] is None  # it has no such network
     assert table[0]["vs_eager"] == table[2]["vs_eager"] == 1.0
+
+
+def test_int8_has_rows_where_the_weights_have_it(subject, monkeypatch):
+    monkeypatch.setattr(latency.importlib.util, "find_spec", lambda name: name == "openvino")
+    quantised = dataclasses.replace(subject, int8_loss=0.1)
+    assert latency._precisions("cpu", quantised) == [*latency._precisions("cpu", subject), "int8"]
+    assert "int8" not in latency._precisions("cuda", quantised)
+
+
+@pytest.mark.skipif(not find_spec("openvino"), reason="needs openvino")
+def test_the_roof_of_int8_is_its_own(subject):
+    roofs = measure_roofs("cpu", ["int8"], 0.01)
+    assert roofs.multiply["int8"] > 0
+    bytes_of_weights = sum(p.numel() for p in subject.graph.parameters())
+    less = traffic(subject.graph, (1, 64, 96), "fp32") - traffic(subject.graph, (1, 64, 96), "int8")
+    assert less == pytest.approx(3 * bytes_of_weights / 1e6)
 
 
 def test_figures_follow_from_the_times(subject, monkeypatch, roofs):

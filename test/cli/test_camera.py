@@ -16,8 +16,6 @@ from seg_ros.ros.image_io import decode_compressed
 from seg_ros.ros.qos import camera_qos
 from test.conftest import wait_for
 
-pytestmark = pytest.mark.alone
-
 
 def test_a_folder_with_truth(graph, run, tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
@@ -56,6 +54,20 @@ def test_a_signal_in_mid_publishing_ends_it_quietly(run, number):
         assert "Traceback" not in rest
 
 
+def test_pictures_made_ahead_come_again_each_with_its_truth(graph, run):
+    images = graph.collect(Image, "/ahead/image_raw", camera_qos(True))
+    truths = graph.collect(Image, "/ahead/label_truth")
+    run("camera", "--ahead", 3, "--rate", 20, "--size", 64, 96, "--qos", "reliable", "--namespace", "/ahead")
+    wait_for(lambda: len(images) > 9 and len(truths) > 9, 60)
+
+    def stamped(messages):
+        return {(m.header.stamp.sec, m.header.stamp.nanosec): bytes(m.data) for m in messages}
+
+    pictures, labels = stamped(list(images)), stamped(list(truths))
+    pairs = {(pictures[stamp], labels[stamp]) for stamp in pictures.keys() & labels.keys()}
+    assert len(pairs) == len({picture for picture, _ in pairs}) == 3
+
+
 def test_it_ends_with_its_source(run, tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 30, 3), np.uint8))
     ends = run("camera", "--source", tmp_path, "--no-loop", "--rate", 100)
@@ -70,5 +82,7 @@ def test_it_ends_with_its_source(run, tmp_path):
 
 def test_what_does_not_open_is_named(run, tmp_path):
     camera = run("camera", "--source", tmp_path / "none", stderr=subprocess.PIPE)
-    assert "expected 'street', a folder of pictures" in camera.communicate(timeout=30)[1]
+    message = camera.communicate(timeout=30)[1]
+    assert message.startswith(f"camera: {tmp_path}/none: expected 'street', a folder of pictures")
+    assert "usage" not in message
     assert camera.returncode == 2

@@ -1,8 +1,10 @@
 """Compiling ahead of time fills the cache that the node reads."""
 
 import json
+from pathlib import Path
 
 import pytest
+import torch
 
 from seg_ros.cli import compile as cli
 from seg_ros.segmenter import Segmenter
@@ -14,6 +16,7 @@ def run(capsys, *arguments):
     return lines[:-1], json.loads(lines[-1])
 
 
+@pytest.mark.compiles
 def test_the_second_time_nothing_is_compiled(small_weights, engine_cache, capsys):
     arguments = ("--weights", small_weights, "--engine", "inductor", "--cache-dir", engine_cache)
     lines, [row] = run(capsys, *arguments)
@@ -35,6 +38,15 @@ def test_batches_sizes_and_untrained_networks(tmp_path, capsys):
     )  # fmt: skip
     assert (row["batch"], row["height"], row["width"], row["precision"]) == (3, 33, 48, "fp32")
     assert row["labels"] == 1.0
+
+
+def test_without_a_gpu_tensorrt_is_compiled_and_not_run(small_weights, tmp_path, capsys, rtx, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    lines, [row] = run(capsys, "--weights", small_weights, "--engine", "tensorrt", "--cache-dir", tmp_path)
+    assert Path(row["path"]).stat().st_size > 0
+    assert (row["engine"], row["device"], row["precision"]) == ("tensorrt", "cuda", "fp16")
+    assert f"not run, without a GPU; {row['path']}" in lines[0]
+    assert "labels" not in row  # nothing was compared
 
 
 @pytest.mark.parametrize(

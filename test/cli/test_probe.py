@@ -14,8 +14,6 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import Image
 
-pytestmark = pytest.mark.alone
-
 LABEL = np.zeros((20, 30), np.uint8)
 LABEL[:10] = 8  # car
 KEYS = ["frames_in", "labels_out", "dropped", "fps", "age_p50_ms", "age_p99_ms", "stages_ms", "engine", "miou", "iou"]

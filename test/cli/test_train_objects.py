@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from seg_ros import weights
+from seg_ros.classes import CAMVID
 from seg_ros.cli import benchmark, evaluate, train
 from test.conftest import SMALL_INSTANCE
 
@@ -77,13 +78,13 @@ def test_annotations_name_the_classes_without_a_file(write, tmp_path):
 
 def test_a_classes_file_that_is_given_comes_first(write, tmp_path):
     other = tmp_path / "other.json"
-    other.write_text(json.dumps({"names": ["x", "dent", "y"], "colors": [[1, 1, 1]] * 3, "things": [0, 1]}))
+    other.write_text(json.dumps({"names": ["x", "dent", "y"], "colors": [[1, 1, 1]] * 3, "things": [1]}))
     train.main([*options(write(write_coco), tmp_path / "run"), "--classes", str(other)])
     assert weights.load(tmp_path / "run/best.safetensors")[0].classes.names == ("x", "dent", "y")
 
 
 def test_data_without_an_object_gives_figures_and_no_sheet(write, small_instance_weights, tmp_path, capsys):
-    root = write(lambda folder, size, start, end: write_images(folder, size, start, start))
+    root = write(lambda folder, size, start, end: write_images(folder, size, start, start), CAMVID.names)
     arguments = ["--weights", str(small_instance_weights), "--data", str(root / "val"), "--output", str(tmp_path)]
     evaluate.main(arguments)
     out = capsys.readouterr().out.splitlines()
@@ -118,7 +119,7 @@ def test_what_a_reading_process_finds_wrong_is_one_line(write, tmp_path):
 
 
 def test_label_networks_on_objects(write, small_weights, tmp_path):
-    data = write(write_coco)
+    data = write(write_coco, names=())
     with pytest.raises(
         SystemExit, match=r"^evaluate: .*val: expected images and labels .*, got objects in annotations"
     ):

@@ -17,7 +17,6 @@ from seg_ros.weights import load_model
 from test.engines.converters import Wheel
 
 THINGS = (8, 9, 10)
-SHIPPED = ("fcn_camvid", "mask_rcnn_street", "unet_street")  # unet_camvid has the layers of unet_street
 
 
 def shipped(name: str) -> tuple[nn.Module, tuple[int, int]]:
@@ -44,31 +43,22 @@ def wheel() -> Wheel:
 @torch.no_grad()
 def refusals(wheel: Wheel, graph: nn.Module, precision: str, shape: tuple[int, int, int]) -> list[str]:
     example = torch.zeros(*shape, 3, dtype=torch.uint8)
-    return wheel.refusals(tensorrt.exported(at_precision(graph, precision), example))
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_operator_of_the_shipped_networks_has_a_converter(name, wheel, monkeypatch):
-    monkeypatch.setattr(boxes, "_can_loop", lambda _: False)  # as on a GPU
-    monkeypatch.setattr(boxes, "_ROUNDS", 2)  # each round of the suppression has the operators of the first
-    graph, size = shipped(name)
-    assert refusals(wheel, graph, "fp16", (1, *size)) == []
+    return wheel.refusals(tensorrt.exported(at_precision(graph, precision, portable=True), example))
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "precision"),
     [
-        ("unet", {"classes": 11, "width": 16, "stem": True}, "fp32"),
-        ("unet_resnet", {"classes": 11, "width": 0.5}, "bf16"),
-        ("fcn", {"classes": 40, "width": 0.5}, "fp16"),  # more classes than are unrolled
-        ("mask_rcnn", {"things": 3, "width": 0.25, "channels": 32, "norm": True, "proposals": 100}, "fp32"),
+        ("unet", {"classes": 11, "width": 8, "stem": True, "depth": 2}, "fp32"),
+        ("fcn", {"classes": 40, "depth": 18, "width": 0.125}, "fp16"),
     ],
 )
-def test_every_converter_takes_a_dynamic_batch(name, arguments, precision, wheel, monkeypatch):
-    monkeypatch.setattr(boxes, "_can_loop", lambda _: False)
-    monkeypatch.setattr(boxes, "_ROUNDS", 2)
-    graph = untrained(name, **arguments)
-    assert refusals(wheel, graph, precision, (3, 128, 160)) == []
+def test_every_operator_has_a_converter_for_a_dynamic_batch(name, arguments, precision, wheel):
+    assert refusals(wheel, untrained(name, **arguments), precision, (3, 64, 96)) == []
+
+
+def test_every_operator_of_mask_rcnn_has_a_converter(mask_rcnn_graph, wheel):
+    assert refusals(wheel, mask_rcnn_graph, "fp16", (1, 64, 96)) == []
 
 
 class Scene(nn.Module):
@@ -99,14 +89,21 @@ def test_what_has_no_converter_is_listed(function, batch, refusal, wheel):
     assert found.startswith(refusal)
 
 
-def test_a_dynamic_batch_is_what_makes_gather_refused(wheel):
-    example = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
-    assert wheel.refusals(tensorrt.exported(Scene(lambda x: x.gather(2, (x * 9).long())), example)) == []
+@pytest.mark.parametrize(
+    ("function", "batch"),
+    [
+        (lambda x: x.gather(2, (x * 9).long()), 1),
+        (lambda x: boxes.take(x, (x[..., 0] * 9).long()), 2),  # what the networks do instead
+    ],
+)
+def test_it_is_the_dynamic_batch_that_makes_gather_refused(function, batch, wheel):
+    example = torch.zeros(batch, 64, 64, 3, dtype=torch.uint8)
+    assert wheel.refusals(tensorrt.exported(Scene(function), example)) == []
 
 
 @torch.no_grad()
 def test_the_graph_for_tensorrt_computes_the_same_in_wider_types(small_weights):
-    graph, _ = shipped(small_weights)
+    graph = at_precision(shipped(small_weights)[0], "fp32", portable=True)
     program = tensorrt.exported(graph, torch.zeros(3, 64, 96, 3, dtype=torch.uint8)).run_decompositions({}).module()
     for batch in (1, 2, 3):
         pixels = torch.randint(0, 256, (batch, 64, 96, 3), dtype=torch.uint8)
@@ -117,24 +114,28 @@ def test_the_graph_for_tensorrt_computes_the_same_in_wider_types(small_weights):
 
 def test_without_a_gpu_it_says_so(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(tensorrt, "installed", lambda: "tensorrt")
     with pytest.raises(EngineError, match="tensorrt needs an NVIDIA GPU"):
         tensorrt.versions()
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    for name in ("tensorrt", "tensorrt_rtx"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(EngineError, match=r"pip install -r requirements/tensorrt\.txt"):
         tensorrt.versions()
 
 
 def test_it_does_not_run_on_the_cpu(small_weights, tmp_path):
     graph, _ = shipped(small_weights)
-    with pytest.raises(EngineError, match="use the device 'cuda'"):
+    with pytest.raises(EngineError, match="use 'cuda', or another engine"):
         tensorrt.build(graph, torch.zeros(1, 64, 96, 3, dtype=torch.uint8), cache.Artefact(tmp_path, {}))
 
 
 def missing() -> str:
+    if not torch.cuda.is_available():
+        return "needs an NVIDIA GPU"
     try:
         tensorrt.versions()
     except EngineError as error:

@@ -12,9 +12,10 @@ def faulty(ros_env, small_weights, tmp_path):
 
     started = []
 
-    def faulty(fault, seconds=0.0, **parameters):
-        usual = {"weights": small_weights, "engine": "eager", "input_topic": "/eye/image"}
-        started.append(NodeProcess(ros_env, tmp_path / f"{len(started)}.log", fault, seconds, usual | parameters))
+    def faulty(fault, seconds=0.0, env=None, unread=False, **parameters):
+        parameters = {"weights": small_weights, "engine": "eager", "input_topic": "/eye/image"} | parameters
+        env, log = ros_env | (env or {}), tmp_path / f"{len(started)}.log"
+        started.append(NodeProcess(env, log, fault, seconds, parameters, unread))
         return started[-1]
 
     yield faulty

@@ -32,7 +32,20 @@ def lost(_: float) -> None:
     raise engine_error("the engine", RuntimeError("CUDA error: an illegal memory access, not really"))
 
 
-FAULTS = {"none": lambda _: None, "sleep": time.sleep, "hold": hold, "memory": out_of_memory, "lost": lost}
+def talk(_: float) -> None:
+    """Says more than a pipe takes."""
+    for output in (sys.stdout, sys.stderr):
+        print("x" * 2**18, file=output, flush=True)
+
+
+FAULTS = {
+    "none": lambda _: None,
+    "sleep": time.sleep,
+    "hold": hold,
+    "memory": out_of_memory,
+    "lost": lost,
+    "talk": talk,
+}
 
 
 def main() -> None:

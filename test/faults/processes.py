@@ -35,17 +35,20 @@ class NodeProcess:
         segments: what it holds in Fast DDS's shared memory. Set by `Eye.opens`, too: afterwards it may be dead.
     """
 
-    def __init__(self, env: dict[str, str], log: Path, fault: str, seconds: float, parameters: dict) -> None:
+    def __init__(
+        self, env: dict[str, str], log: Path, fault: str, seconds: float, parameters: dict, unread: bool = False
+    ) -> None:
         settings = [word for key, value in parameters.items() for word in ("-p", f"{key}:={_yaml(value)}")]
         self._command = [sys.executable, "-m", "test.faults.faulty_node", fault, str(seconds), "--ros-args", *settings]
-        self._env, self._log = env, log
+        self._env, self._log, self._unread = env, log, unread
         self.load, self.segments = 1.0, []
         self.start()
 
     def start(self) -> None:
         self.began = time.monotonic()
         with self._log.open("a") as log:
-            self._process = subprocess.Popen(self._command, env=self._env, cwd=_ROOT, stdout=log, stderr=log)
+            output = subprocess.PIPE if self._unread else log
+            self._process = subprocess.Popen(self._command, env=self._env, cwd=_ROOT, stdout=output, stderr=output)
         self.pid = self._process.pid
 
     def respawn(self) -> None:
@@ -58,6 +61,10 @@ class NodeProcess:
     def log(self) -> str:
         """All that it said, in all its lives."""
         return self._log.read_text(errors="replace")
+
+    def waits_to_be_read(self) -> tuple[bytes, bytes]:
+        """What it said on stdout and stderr that nobody has read, once it is dead."""
+        return self._process.communicate(timeout=30)
 
     @property
     def troubles(self) -> int:
@@ -145,15 +152,16 @@ class Eye:
 
         wait_for(met, 60)
 
-    def answered(self, seconds: float = 20.0) -> None:
-        """Sends good frames until one of them comes back as a label."""
-        first = self.send()
+    def answered(self, seconds: float = 20.0, trouble: bool = False) -> None:
+        """Sends frames, good ones or such that meet the fault, until one of them comes back as a label."""
+        first = self.send(trouble)
 
         def answer():
-            if any(first <= label.header.stamp.sec < TROUBLE for label in self._labels):
+            stamps = [label.header.stamp.sec for label in self._labels]
+            if any(stamp >= first and (stamp >= TROUBLE) == trouble for stamp in stamps):
                 return True
             time.sleep(0.1)
-            self.send()
+            self.send(trouble)
             return False
 
         wait_for(answer, seconds)

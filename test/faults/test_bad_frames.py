@@ -229,7 +229,7 @@ def test_mutated_messages_are_published_or_counted(start, graph):
         start_ = time.perf_counter()
         eyes[kind][1](mutated(message, rng), {})
         while counts.frames_out + counts.dropped.total() <= i:
-            assert time.perf_counter() - start_ < 4.0, "it hangs"
+            assert time.perf_counter() - start_ < 60.0, "it hangs"
             time.sleep(0)
         slowest = max(slowest, time.perf_counter() - start_)
     assert counts.frames_in == MUTATIONS == counts.frames_out + counts.dropped.total()

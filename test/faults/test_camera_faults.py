@@ -15,8 +15,6 @@ from seg_ros.errors import EngineError
 from test.conftest import wait_for
 from test.nodes import Sender, active, before_each_frame, fail, picture, send
 
-pytestmark = pytest.mark.alone
-
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
@@ -38,6 +36,7 @@ def told(levels, since, level):
     return found[0] - since
 
 
+@pytest.mark.alone
 def test_silence_is_an_error_within_two_seconds_and_heals_within_two(serving, levels):
     _node, camera, labels = serving
     sender = Sender(camera, picture())
@@ -55,6 +54,7 @@ def test_silence_is_an_error_within_two_seconds_and_heals_within_two(serving, le
     assert labels
 
 
+@pytest.mark.alone
 def test_a_slow_camera_is_not_silent(serving, levels):
     _node, camera, _labels = serving
     camera.publish(picture())
@@ -66,6 +66,7 @@ def test_a_slow_camera_is_not_silent(serving, levels):
     assert {level for t, level, _ in levels if t > begin} == {OK}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("reliable", [True, False])
 def test_a_camera_that_restarts_changed_is_served(start, graph, reliable):
     active(start())
@@ -84,6 +85,7 @@ def test_a_camera_that_restarts_changed_is_served(start, graph, reliable):
     assert (labels[-1].height, labels[-1].width, labels[-1].header) == (60, 101, message.header)
 
 
+@pytest.mark.alone
 def test_a_failing_network_is_an_error_within_a_second_and_a_half(serving, levels):
     node, camera, labels = serving
     sender = Sender(camera, picture())
@@ -103,6 +105,7 @@ def test_a_failing_network_is_an_error_within_a_second_and_a_half(serving, level
     sender.stop()
 
 
+@pytest.mark.alone
 def test_what_the_middleware_loses_is_counted(serving, levels):
     node, camera, _labels = serving
     before = node.cameras[0].statistics.counts()

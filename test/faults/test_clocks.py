@@ -15,8 +15,6 @@ from sensor_msgs.msg import Image
 from test.conftest import wait_for
 from test.nodes import active, picture, send
 
-pytestmark = pytest.mark.alone
-
 
 def stamped(nanoseconds):
     message = picture()
@@ -92,7 +90,7 @@ def test_before_the_simulated_clock_starts_frames_are_served(simulated):
 
 
 @pytest.mark.parametrize("jump", [-90.0, 90.0])
-def test_output_resumes_within_a_second_of_a_jump_of_the_clock(simulated, jump):
+def test_output_resumes_with_the_first_frame_after_a_jump_of_the_clock(simulated, jump):
     node, camera, labels, tell = simulated
     tell(100.0)
     send(camera, stamped(100 * 10**9), labels)
@@ -101,17 +99,16 @@ def test_output_resumes_within_a_second_of_a_jump_of_the_clock(simulated, jump):
     start, after = time.monotonic(), int((100.0 + jump) * 1e9)
     send(camera, stamped(after), labels)  # the camera lives by the same clock
     print(f"\nthe clock jumps by {jump:g} s: output resumes after {time.monotonic() - start:.2f} s")
-    assert time.monotonic() - start < 1.0
+    assert not node.cameras[0].statistics.dropped["old"]
     assert labels[-1].header.stamp.sec == after // 10**9
     camera.publish(stamped(after - 2 * 10**9))
     wait_for(lambda: node.cameras[0].statistics.dropped["old"] == 1)
 
 
 def test_the_wall_clock_jumps_back_and_output_goes_on(serving):
-    _node, camera, labels = serving
+    node, camera, labels = serving
     labels.clear()
     send(camera, stamped(now()), labels)
     labels.clear()
-    start = time.monotonic()
     send(camera, stamped(now() - 3600 * 10**9), labels)  # what a camera stamps after its clock was set back
-    assert time.monotonic() - start < 1.0
+    assert not node.cameras[0].statistics.dropped["old"]

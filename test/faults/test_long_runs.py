@@ -16,8 +16,6 @@ from test.conftest import wait_for
 from test.faults.processes import SOAK, memory
 from test.nodes import Nothing, active, picture, run_on, sinking, state
 
-pytestmark = pytest.mark.alone
-
 CYCLES, WARM_UP = (100, 100) if SOAK else (10, 10)
 FRAMES = 432_000 if SOAK else 8_000
 
@@ -101,6 +99,7 @@ def test_memory_and_threads_stay_over_life_cycles(faulty, eye, ask, change):
     assert min(threads[-5:]) == min(threads[WARM_UP:])  # of the least: one that ends is still counted for a moment
 
 
+@pytest.mark.alone
 def test_frames_without_end_leave_no_trace(start):
     """Of mixed sizes, every 50th replaced before its turn, every 1000th broken: each is counted, none is kept."""
     node = start()

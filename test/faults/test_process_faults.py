@@ -1,6 +1,7 @@
 """Faults that a process dies of, or must not die of: hangs, missing memory, a lost device, signals."""
 
 import contextlib
+import os
 import signal
 import statistics
 import threading
@@ -23,11 +24,11 @@ from test.conftest import wait_for
 from test.faults.processes import SOAK, Eye
 from test.nodes import Sender
 
-pytestmark = pytest.mark.alone
-
 HANG = 5.0 if SOAK else 3.0
 KILLS = 20 if SOAK else 3
 FOR_EVER = 3600.0
+PIPE = 2**16
+"""Bytes that a pipe takes."""
 SEGMENT = 70e6
 """Bytes of the shared memory that a participant makes with config/fastdds.xml."""
 
@@ -37,6 +38,7 @@ def statuses(graph):
     return graph.collect(DiagnosticArray, "/diagnostics")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("fault", "limit"),
     # Where Python's lock is held the node can say nothing before its end, so that need not take long.
@@ -77,7 +79,7 @@ def test_memory_that_is_short_costs_one_frame_but_five_in_a_row_the_process(faul
 
     wait_for(ended)
     assert node.wait() == 1
-    assert "out of memory for 5 frames in a row" in node.log
+    assert "out of memory 5 times in a row" in node.log
 
 
 def test_a_lost_device_ends_the_process(faulty, eye):
@@ -88,6 +90,7 @@ def test_a_lost_device_ends_the_process(faulty, eye):
     assert "the device is lost" in node.log
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("number", "seconds"),
     [(signal.SIGINT, 10.0), (signal.SIGTERM, 1.5), *([(signal.SIGINT, 1.5), (signal.SIGTERM, 10.0)] if SOAK else [])],
@@ -101,7 +104,7 @@ def test_a_signal_ends_it_quietly_in_mid_inference(faulty, eye, number, seconds)
     assert node.wait() == 0
     took = time.monotonic() - sent
     print(f"\n{number.name} in an inference of {seconds} s: ended after {took:.2f} s")
-    assert took < (3.0 if SOAK else 6.0) * node.load  # it must not wait for ten
+    assert took < 3.0  # it must not wait for ten
     assert "Traceback" not in node.log
     assert "Fatal" not in node.log
 
@@ -121,28 +124,60 @@ def test_a_signal_ends_it_while_a_transition_waits_for_a_frame(faulty, eye, tran
     assert "Fatal" not in node.log
 
 
-def test_a_signal_ends_it_while_it_compiles_and_leaves_no_half_artefact(faulty, tmp_path):
-    node = faulty("none", engine="inductor", cache_dir=tmp_path / "cache")
-    wait_for(lambda: "compiling" in node.log, 60)
-    wait_for(lambda: _running("cc1plus", tmp_path / "cache"), 60)
+def test_a_node_that_nobody_reads_goes_on_and_ends_at_a_signal(faulty, eye):
+    node = faulty("talk", unread=True)
+    eye.opens(node)
+    for _ in range(8):  # 2 MB each of stdout and stderr: more than pipe and attendant keep
+        eye.answered(trouble=True)
     sent = time.monotonic()
     node.kill(signal.SIGTERM)
     assert node.wait() == 0
+    print(f"\nSIGTERM while nobody reads: ended after {time.monotonic() - sent:.2f} s")
+    assert time.monotonic() - sent < 3.0
+    for output in node.waits_to_be_read():
+        assert len(output) >= PIPE  # it was full
+
+
+COMPILER = """#!/bin/sh
+: > "${TMPDIR:-/tmp}/cc$$.s"
+while :; do sleep 1; done
+"""
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("number", [signal.SIGTERM, *([signal.SIGINT, signal.SIGKILL] if SOAK else [])])
+def test_a_node_that_compiles_answers_and_ends_at_a_signal_without_a_trace(faulty, eye, tmp_path, number):
+    cache, temporary, compiler = (tmp_path / name for name in ("cache", "temporary", "g++"))
+    temporary.mkdir()
+    compiler.write_text(COMPILER)  # one that is never done
+    compiler.chmod(0o755)
+    env = {"TMPDIR": str(temporary), "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    node = faulty("none", env=env, engine="inductor", cache_dir=cache)
+    wait_for(lambda: _running(str(compiler)), 240)
+    state = eye.client.create_client(GetState, "/segmentation/get_state")
+    assert state.wait_for_service(20)
+    took = [1e3 * timed(state, GetState.Request(), "configuring") for _ in range(10)]
+    print(f"\nget_state while it compiles: median {statistics.median(took):.1f} ms, longest {max(took):.1f} ms")
+    sent = time.monotonic()
+    node.kill(number)
+    assert node.wait() == (0 if number != signal.SIGKILL else -number)
     took = time.monotonic() - sent
-    print(f"\nSIGTERM while it compiles: ended after {took:.2f} s")
-    assert took < (3.0 if SOAK else 6.0)  # it compiles for ten times as long
+    print(f"{number.name} while it compiles: ended after {took:.2f} s")
+    assert took < 3.0
+    wait_for(lambda: not _running(str(cache)) and not _running(str(compiler)), 10)
     assert "Traceback" not in node.log
-    assert not list((tmp_path / "cache").glob("*.so"))
-    wait_for(lambda: not _running("", tmp_path / "cache"))
+    # The folder of the build goes at the next start, and all that compilers leave when they are killed is in it.
+    assert {path.suffix for path in cache.iterdir() if not path.name.startswith(".build-")} == {".lock"}
+    assert not list(temporary.glob("cc*"))
 
 
-def _running(program: str, folder: Path) -> list[str]:
-    """The command lines of processes that work in `folder` and have `program` in theirs, the node's own left out."""
+def _running(words: str) -> list[str]:
+    """The command lines with these words, a node's own left out."""
     lines = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # it has just ended
             lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-    return [line for line in lines if str(folder) in line and program in line and "faulty_node" not in line]
+    return [line for line in lines if words in line and "faulty_node" not in line]
 
 
 def test_a_process_that_was_stopped_is_not_a_hung_one(faulty, eye):
@@ -196,6 +231,7 @@ QUESTIONS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("fault", "seconds", "parameters"),
     [
@@ -222,8 +258,8 @@ def test_services_are_answered_while_frames_are_in_work(faulty, eye, fault, seco
         sender.stop()
 
 
-def timed(client, request):
-    """Seconds until the answer."""
+def timed(client, request, state=None):
+    """Seconds until the answer, which tells `state`."""
     answered = threading.Event()
     start = time.monotonic()
     future = client.call_async(request)
@@ -231,6 +267,7 @@ def timed(client, request):
     assert answered.wait(20)
     seconds = time.monotonic() - start
     assert future.result() is not None
+    assert state is None or future.result().current_state.label == state
     time.sleep(0.03)  # at another moment of the inference
     return seconds
 

@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import time
 
 import pytest
 
@@ -75,9 +74,7 @@ def test_node_survives_wrong_weights(start, small_weights, tmp_path, fault):
     write(tmp_path / name, small_weights)
     node = start(autostart=False, weights=str(tmp_path / name), **overrides)
 
-    begin = time.monotonic()
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
-    assert time.monotonic() - begin < 5.0
     assert state(node) == "unconfigured"
     size = (tmp_path / name).stat().st_size if (tmp_path / name).exists() else 0
     for word in [str(tmp_path / name), *words]:

@@ -130,19 +130,13 @@ def test_overlap_of_exactly_the_threshold_stays():
     assert greedy_nms(boxes, everything, 0.49).tolist() == [[True, False]]
 
 
-def suppressed(boxes):
-    return greedy_nms(boxes[None], torch.ones(1, len(boxes), dtype=torch.bool), 0.5)[0]
+def suppressed(boxes, loop=True):
+    return greedy_nms(boxes[None], torch.ones(1, len(boxes), dtype=torch.bool), 0.5, loop=loop)[0]
 
 
 class Suppression(torch.nn.Module):
     def forward(self, boxes):
         return suppressed(boxes)
-
-
-@pytest.fixture
-def without_loop(monkeypatch):
-    """As on a GPU."""
-    monkeypatch.setattr("seg_ros.models.boxes._can_loop", lambda _: False)
 
 
 @pytest.mark.parametrize("length", [2, 26, 27, 128, 129, 1000])
@@ -156,25 +150,22 @@ def test_chains_are_exact_in_a_graph_of_any_data(length):
     assert graph(chain(length)).tolist() == [i % 2 == 0 for i in range(length)]
 
 
-@pytest.mark.usefixtures("without_loop")
 @pytest.mark.parametrize("length", range(1, 27))
 def test_without_a_loop_chains_of_up_to_25_links_are_exact(length):
-    assert suppressed(chain(length)).tolist() == [i % 2 == 0 for i in range(length)]
+    assert suppressed(chain(length), loop=False).tolist() == [i % 2 == 0 for i in range(length)]
 
 
-@pytest.mark.usefixtures("without_loop")
 def test_without_a_loop_a_longer_chain_has_fewer_boxes_and_no_duplicates():
-    keep = suppressed(chain(1000))
+    keep = suppressed(chain(1000), loop=False)
     assert 100 <= keep.sum() < 500
     assert not (keep[1:] & keep[:-1]).any()
     assert keep[:26].tolist() == [i % 2 == 0 for i in range(26)]
     random = random_boxes(1000, torch.Generator().manual_seed(0), spread=60, sizes=(30, 40))
-    kept = random[suppressed(random)]
+    kept = random[suppressed(random, loop=False)]
     assert len(kept) > 5
     assert not (iou(kept, kept).triu(1) > 0.5).any()
 
 
-@pytest.mark.usefixtures("without_loop")
 def test_without_a_loop_a_chain_over_several_blocks_is_exact_if_no_block_holds_more_than_25_links():
     # 25 links at the end of each of three blocks, one more from block to block: 77 links, no limit crossed.
     boxes = torch.zeros(1, 384, 4)
@@ -182,7 +173,7 @@ def test_without_a_loop_a_chain_over_several_blocks_is_exact_if_no_block_holds_m
     places = [i for start in (102, 230, 358) for i in range(start, start + 26)]
     boxes[0, places] = chain(78)
     valid[0, places] = True
-    keep = greedy_nms(boxes, valid, 0.5)[0]
+    keep = greedy_nms(boxes, valid, 0.5, loop=False)[0]
     assert keep[places].tolist() == [i % 2 == 0 for i in range(78)]
     assert keep.sum() == 39
 

@@ -25,14 +25,18 @@ CASES = {
 }
 
 
+FORMS = pytest.mark.parametrize("portable", [False, True], ids=["for CPUs", "portable"])
+
+
+@FORMS
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("case", CASES)
-def test_winner_and_its_probability(case, dtype, layout):
+def test_winner_and_its_probability(case, dtype, layout, portable):
     classes, small, size = CASES[case]
     logits = 3 * torch.randn(2, classes, *small, generator=torch.Generator().manual_seed(0))
     logits = logits.to(dtype).to(memory_format=layout)
-    label, confidence = label_and_confidence(logits, size)
+    label, confidence = label_and_confidence(logits, size, portable)
     winner, probability, tie = plain(logits, size)
     assert (label.dtype, confidence.dtype) == (torch.uint8, torch.uint8)
     assert label.shape == confidence.shape == (2, *size)
@@ -41,22 +45,36 @@ def test_winner_and_its_probability(case, dtype, layout):
     assert (confidence - probability).abs().max() <= 0.51
 
 
+@FORMS
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_wanted_is_cut_from_the_top_left(case, portable):
+    classes, small, size = CASES[case]
+    logits = torch.randn(2, classes, *small, generator=torch.Generator().manual_seed(0))
+    cut = (size[0] - 1, size[1] - 3)
+    for part, whole in zip(
+        label_and_confidence(logits, size, portable, cut), label_and_confidence(logits, size, portable), strict=True
+    ):
+        assert torch.equal(part, whole[:, : cut[0], : cut[1]])
+
+
+@FORMS
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_not_finite_is_unlabelled(case, bad):
+def test_what_is_not_finite_is_unlabelled(case, bad, portable):
     classes, small, size = CASES[case]
     logits = torch.zeros(1, classes, *small)
     logits[:] = bad
-    label, confidence = label_and_confidence(logits, size)
+    label, confidence = label_and_confidence(logits, size, portable)
     assert (label == 255).all()
     assert (confidence == 0).all()
 
 
-def test_one_bad_pixel_spoils_only_its_neighbours():
+@FORMS
+def test_one_bad_pixel_spoils_only_its_neighbours(portable):
     logits = torch.zeros(1, 3, 8, 8)
     logits[0, 1] = 1
     logits[0, 0, 4, 4] = float("nan")
-    label, _ = label_and_confidence(logits, (16, 16))
+    label, _ = label_and_confidence(logits, (16, 16), portable)
     assert (label[0, 7:11, 7:11] == 255).all()
     assert (label == 255).sum() <= 36
     assert (label[0, :6] == 1).all()

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from seg_ros.agreement import street_pictures
 from seg_ros.errors import EngineError
 from seg_ros.models.graph import make_graph
 from seg_ros.models.precision import at_precision, fold_batch_norm, narrow_strides
+from seg_ros.weights import load_model
 from test.models.test_models import CASES, make
 
 
@@ -69,6 +71,18 @@ def test_weights_that_are_not_finite_are_refused(precision, number):
     assert e.value.reason == "not_finite"
     if math.isfinite(number):
         at_precision(graph, "fp32")
+
+
+@torch.no_grad()
+def test_a_portable_graph_gives_the_same_labels_of_a_street():
+    model, manifest = load_model("unet_street")
+    graph = make_graph(model, manifest.mean, manifest.std)
+    pixels = street_pictures((1, *manifest.input_size))
+    label, confidence = at_precision(graph, "fp32", portable=True)(pixels)
+    theirs, confidences = at_precision(graph, "fp32")(pixels)
+    assert (label == theirs).float().mean() > 0.9999
+    assert (confidence.int() - confidences.int()).abs().max() <= 1
+    assert not at_precision(graph, "fp32").portable  # neither is the original changed
 
 
 def test_coordinates_keep_their_digits_in_half_precision():

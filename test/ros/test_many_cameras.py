@@ -16,8 +16,6 @@ from seg_ros.runner import CpuRunner
 from test.conftest import wait_for
 from test.nodes import Sender, active, before_each_frame, picture, send
 
-pytestmark = pytest.mark.alone
-
 TOPICS = ["/front/image_raw", "/rear/image_raw", "/left/image_raw", "/right/image_raw"]
 NAMES = ["front", "rear", "left", "right"]
 
@@ -61,6 +59,7 @@ def seconds_of(node, seconds):
     return [s.statistics.frames_out - b for s, b in zip(node.cameras, before, strict=True)]
 
 
+@pytest.mark.alone
 def test_cameras_share_a_slow_engine_evenly(cameras):
     node, publishers, labels = cameras
     for camera, received in zip(publishers, labels, strict=True):
@@ -79,6 +78,7 @@ def test_cameras_share_a_slow_engine_evenly(cameras):
         assert 0 <= counts["frames_in"] - counts["frames_out"] - sum(counts["dropped"].values()) <= 2
 
 
+@pytest.mark.alone
 def test_a_silent_camera_costs_the_others_nothing(cameras):
     node, publishers, labels = cameras
     for camera, received in zip(publishers, labels, strict=True):
@@ -109,6 +109,7 @@ def test_raw_and_compressed_cameras_side_by_side(start, graph):
     assert labels[0].header.frame_id == "rear"
 
 
+@pytest.mark.alone
 def test_a_bad_frame_costs_the_other_cameras_nothing(cameras):
     node, publishers, labels = cameras
     for camera, received in zip(publishers, labels, strict=True):

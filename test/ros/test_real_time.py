@@ -18,8 +18,6 @@ from seg_ros.ros import messages
 from test.conftest import wait_for
 from test.nodes import Sender, before_each_frame, picture, send
 
-pytestmark = pytest.mark.alone
-
 
 class Stamping:
     """In place of a publisher: gives every message the time of its publishing."""
@@ -32,7 +30,8 @@ class Stamping:
         self._camera.publish(message)
 
 
-@pytest.mark.parametrize("rate", [30, 60, 120])
+@pytest.mark.alone
+@pytest.mark.parametrize("rate", [30, 120])
 def test_under_overload_the_newest_is_published_and_every_drop_is_counted(serving, rate):
     node, camera, _labels = serving
     slept, counts = [], node.cameras[0].statistics
@@ -64,6 +63,7 @@ def test_under_overload_the_newest_is_published_and_every_drop_is_counted(servin
     assert after["dropped"]["stale"] > before["dropped"].get("stale", 0)
 
 
+@pytest.mark.alone
 def test_with_nobody_listening_a_camera_costs_next_to_nothing(ros_env, graph, small_weights):
     camera = graph.publisher(Image, "/eye/image", reliable=False)
     pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
@@ -114,6 +114,7 @@ def test_disabled_it_receives_nothing_and_enabled_it_goes_on(serving, graph, way
     send(camera, picture(4), labels)
 
 
+@pytest.mark.alone
 def test_max_rate_thins_the_frames_of_a_camera(serving):
     node, camera, _labels = serving
     assert node.set_parameters([Parameter("max_rate", value=10.0)])[0].successful

@@ -1,6 +1,5 @@
 """No request ends the node, in no executor: unknown types, ids and labels, absurd sizes, what does not deserialise."""
 
-import threading
 from unittest.mock import Mock
 
 import pytest
@@ -26,6 +25,7 @@ from type_description_interfaces.srv import GetTypeDescription
 from seg_ros.ros.executor import GuardedExecutor
 from seg_ros.ros.failures import CallbackErrors
 from test.conftest import wait_for
+from test.nodes import ask, move
 
 ODD = ["", "no such", "~", "a" * 1000, "overlay_alpha", "weights", "\x00", "\x1b[31m\n", "..."]
 TYPES = [0, 10, 77, 255]
@@ -63,26 +63,6 @@ def node(request, start, graph, monkeypatch):
     if request.param is GuardedExecutor:
         move(graph, node, monkeypatch)
     return node
-
-
-def move(graph, node, monkeypatch):
-    """Takes a node from the graph's executor to a guarded one."""
-    graph._executor.remove_node(node)
-    executor = GuardedExecutor(node.callback_errors.raised)
-    executor.add_node(node)
-    thread = threading.Thread(target=executor.spin, daemon=True)
-    thread.start()
-    shutdown = graph._executor.shutdown
-    monkeypatch.setattr(graph._executor, "shutdown", lambda: (executor.shutdown(), thread.join(10), shutdown()))
-
-
-def ask(graph, name, kind, **fields):
-    client = graph.client.create_client(kind, f"/segmentation/{name}")
-    assert client.wait_for_service(20)
-    future = client.call_async(kind.Request(**fields))
-    wait_for(future.done)
-    graph.client.destroy_client(client)
-    return future.result()
 
 
 def test_every_service_answers_whatever_it_is_asked(graph, node):

@@ -119,8 +119,8 @@ class Eye:
     def put(self, camera, received):
         self.taken.append(received.message)
 
-    def lost(self, camera, error):
-        self.failures.append(error)
+    def lost(self, errors):
+        self.failures += errors.values()
 
 
 NUMBERS = itertools.count()

@@ -18,8 +18,6 @@ from seg_ros import fast_dds
 from seg_ros.ros.transport import cyclone_dds_shortfall, fast_dds_shortfall, shortfall
 from test.conftest import wait_for
 
-pytestmark = pytest.mark.alone
-
 if "fastrtps" not in rclpy.get_rmw_implementation_identifier():
     pytest.skip("the middleware is not Fast DDS", allow_module_level=True)
 
@@ -137,6 +135,7 @@ def test_container_with_little_shared_memory(camera, discovery, got):
     assert re.search(r"/dev/shm has 6\d\.\d MB free \(docker run --shm-size", verdict)
 
 
+@pytest.mark.alone
 def test_segments_of_other_processes_do_not_count(graph, camera, tmp_path):
     # The graph's node receives through the camera's segment, which is mapped into its process while it does.
     verdicts, qos = [], QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -147,6 +146,7 @@ def test_segments_of_other_processes_do_not_count(graph, camera, tmp_path):
     assert all(verdicts)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("stock", [True, False])
 def test_verdict_is_what_happens(graph, camera, stock):
     images = graph.collect(Image, "/eye/image", QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT))

@@ -48,6 +48,14 @@ def not_finite(runner, messages, monkeypatch):
     return "not_finite", "NaN or Inf at 1 of"
 
 
+def filling(runner, messages, monkeypatch):
+    fill = runner._fill
+    monkeypatch.setattr(
+        runner, "_fill", lambda frame, *place: fill(frame, *place) if (frame.height, frame.width) != BLACK else 1 / 0
+    )
+    return "internal", "ZeroDivisionError"
+
+
 def restoring(runner, messages, monkeypatch):
     restore = runner._restore
 
@@ -63,7 +71,7 @@ def publishing(runner, messages, monkeypatch):
     return "internal", "ZeroDivisionError"
 
 
-@pytest.mark.parametrize("fault", [not_finite, restoring, publishing])
+@pytest.mark.parametrize("fault", [not_finite, filling, restoring, publishing])
 def test_a_frame_of_a_batch_fails_alone_and_its_camera_is_named(fault, batch, monkeypatch, capfd):
     worker, runner, messages = batch
     sizes, run = [], runner.run
@@ -97,3 +105,21 @@ def test_an_engine_that_fails_costs_all_its_frames(batch, monkeypatch):
     monkeypatch.setattr(worker, "_runner", Broken())
     worker._work(messages)
     assert counts(messages) == [(0, {"engine": 1}, False)] * 4
+
+
+def test_what_an_inference_has_no_memory_for_counts_once(batch, monkeypatch):
+    worker, runner, messages = batch
+    ended = []
+    monkeypatch.setattr(worker._failures, "_fatal", ended.append)
+
+    def full(*_):
+        raise MemoryError("not really")
+
+    monkeypatch.setattr(runner, "_infer", full)
+    for _ in range(4):
+        worker._work(messages)
+    monkeypatch.setattr(runner, "_fill", full)  # of each frame, and then there is no inference
+    assert not ended
+    worker._work(messages)
+    assert ended == ["out of memory 5 times in a row"]
+    assert counts(messages) == [(0, {"memory": 5}, False)] * 4

@@ -6,11 +6,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from seg_ros.classes import CAMVID
 from seg_ros.scenes import Street
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import LabelImages, load_classes, pairs, read_sample, render_street
+from seg_ros.training.pictures import decoded
 
 CAMVID_VAL = Path(__file__).parents[2] / "../shared/data/camvid/val"
 
@@ -70,7 +72,17 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path):
         load_classes(tmp_path)
 
 
-def test_a_picture_that_is_cut_off_is_named(tmp_path):
+def cut_off(stream):
+    return stream[: len(stream) // 2]
+
+
+def overwritten(stream):
+    middle = len(stream) // 2
+    return stream[:middle] + bytes(range(1, 65)) + stream[middle + 64 :]
+
+
+@pytest.mark.parametrize("damage", [cut_off, overwritten])
+def test_a_damaged_picture_is_named(tmp_path, damage):
     for folder in ("images", "labels"):
         (tmp_path / folder).mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
@@ -79,11 +91,16 @@ def test_a_picture_that_is_cut_off_is_named(tmp_path):
     cv2.imwrite(str(label), noise[..., 0])
     for file in (image, label):
         whole = file.read_bytes()
-        file.write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(ValueError, match=rf"{file.name}: does not decode: .*truncated.*; it is cut off or damaged"):
+        file.write_bytes(damage(whole))
+        with pytest.raises(ValueError, match=rf"{file.name}: does not decode: .*; it is cut off or damaged, fetch it"):
             read_sample(image, label, 256)
         file.write_bytes(whole)
     assert read_sample(image, label, 256)[0].shape == (40, 60, 3)
+
+
+def test_pictures_of_four_inks_are_whole(tmp_path):
+    Image.new("CMYK", (60, 40), (0, 255, 255, 0)).save(tmp_path / "a.jpg")
+    assert (decoded(tmp_path / "a.jpg", cv2.IMREAD_COLOR_RGB)[..., 0] > 200).all()
 
 
 def test_classes_from_a_file(tmp_path):

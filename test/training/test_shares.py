@@ -113,7 +113,32 @@ def test_data_without_objects(masks):
     manifest = Manifest("mask_rcnn", SMALL_INSTANCE, CAMVID, (32, 32))
     with pytest.raises(ValueError, match="no object of class car, pedestrian, bicyclist with 32 pixels or more in"):
         InstanceTask(manifest).survey(masks(np.full((8, 8), 255, np.uint8)), learn=True)
-    text = InstanceTask(manifest).survey(masks(np.full((8, 8), 9, np.uint8)), learn=True)
+    root = masks(np.full((8, 8), 9, np.uint8))
+    text = InstanceTask(manifest).survey(root, learn=False).lines
     assert [line.split()[:3] for line in text[1:]] == [
         *(["8", "car", "none"], ["9", "pedestrian", "100.000"], ["10", "bicyclist", "none"]),
     ]
+    message = (
+        r"expected objects of 32 pixels or more of every class to learn from, got none of 8 \(car\), 10 \(bicyclist\), "
+        "only ids 9; add pictures of it, or give a classes file without it"
+    )
+    with pytest.raises(ValueError, match=f"^{root}: {message}$"):
+        InstanceTask(manifest).survey(root, learn=True)
+
+
+def test_what_is_counted_once_weighs_the_loss(masks, monkeypatch):
+    label = np.zeros((8, 8), np.uint8)
+    label[:2] = 1
+    root, task = masks(label), SemanticTask(Manifest("unet", {"classes": 2}, TWO, (32, 32)))
+    survey = task.survey(root, learn=True)
+    assert survey.counts[:2].tolist() == [48, 16]
+
+    def loss(*counts):
+        torch.manual_seed(0)
+        logits = torch.randn(1, 2, 8, 8)
+        data = task.training_data(root, None, *counts)
+        return data.loss(lambda images: {"out": logits}, torch.zeros(1, 3, 8, 8), torch.from_numpy(label)[None])
+
+    counted = loss()
+    monkeypatch.setattr("seg_ros.training.semantic_task.count", lambda *_: pytest.fail("counted again"))
+    assert loss(survey.counts) == counted

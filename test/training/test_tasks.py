@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from seg_ros.classes import CAMVID
-from seg_ros.errors import WeightsError
+from seg_ros.errors import TrainingError, WeightsError
 from seg_ros.manifest import Manifest
 from seg_ros.models import MODELS, TASKS, create
 from seg_ros.models.graph import GRAPHS, make_graph
@@ -79,6 +79,77 @@ def test_a_run_trains_scores_and_goes_on(small_street, name, tmp_path):
     assert again.epoch == 2
 
 
+@pytest.fixture
+def begun(small_street, tmp_path):
+    """Makes a trainer of a small U-Net; its runs are one run."""
+
+    def begun(epochs=3, **recipe):
+        model, manifest = network("unet")
+        recipe = Recipe(epochs=epochs, batch=1, evaluate_every=9, **recipe)
+        return Trainer(model, manifest, small_street, tmp_path / "run", AUGMENT, recipe, workers=0)
+
+    return begun
+
+
+def raising_after(trainer, steps, error):
+    """Makes the loss of a trainer raise, or return, `error` after some steps."""
+    loss = trainer.loss
+    left = iter(range(steps))
+
+    def fails(*args):
+        if next(left, None) is not None:
+            return loss(*args)
+        if isinstance(error, Exception | KeyboardInterrupt):
+            raise error
+        return loss(*args) * error
+
+    trainer.loss = fails
+    return trainer
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_good(begun, tmp_path):
+    with pytest.raises(
+        TrainingError, match=r"^epoch 1: expected a finite loss, got nan; begin again with a lower --lr"
+    ):
+        raising_after(begun(lr=1.0), 1, float("nan")).fit()
+    assert list((tmp_path / "run").iterdir()) == []
+    with pytest.raises(TrainingError, match=r"^epoch 2: .*got nan; .*run has what was good up to epoch 1: go on from"):
+        raising_after(begun(), 3, float("nan")).fit()
+    again = begun(epochs=1)
+    again.resume()
+    assert again.epoch == 1
+    assert all(p.isfinite().all() for p in again.model.parameters())
+
+
+def test_weights_that_are_not_finite_stop_the_run(begun):
+    trainer = begun()
+    loss = trainer.loss
+
+    def last(*args):
+        value = loss(*args)
+        if trainer.step == 1:
+            value.register_hook(lambda gradient: gradient * float("inf"))  # so that the last step spoils the weights
+        return value
+
+    trainer.loss = last
+    with pytest.raises(TrainingError, match=r"^epoch 1: expected finite weights, got NaN or Inf"):
+        trainer.fit()
+
+
+def test_an_interrupted_run_is_saved_and_goes_on(begun, tmp_path, capsys):
+    interrupted = raising_after(begun(), 5, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit()
+    again = begun()
+    again.resume()
+    assert (again.epoch, again.step) == (2, 4)
+    for saved, last in zip(again.model.parameters(), interrupted.model.parameters(), strict=True):
+        assert torch.equal(saved, last)
+    capsys.readouterr()
+    again.fit()
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["epoch 3/3"]
+
+
 def test_a_run_of_another_network_does_not_go_on(small_street, tmp_path):
     def trainer(classes):
         shape = ARGUMENTS["unet"] | {"classes": classes}
@@ -87,9 +158,7 @@ def test_a_run_of_another_network_does_not_go_on(small_street, tmp_path):
 
     trainer(11)._checkpoint()
     trainer(11).resume()
-    with pytest.raises(
-        WeightsError, match=r"checkpoint\.pt: expected a run of unet with .*'classes': 12.* another net"
-    ):
+    with pytest.raises(WeightsError, match=r": expected a run of unet with .*'classes': 12.* another net"):
         trainer(12).resume()
 
 
