@@ -27,7 +27,7 @@ def test_the_whole_way_on_the_cpu(tmp_path, capsys):
     assert (tmp_path / "found/gpu.md").read_text().splitlines() == lines[:-1]
     assert found["faults"] == []
     assert "tensorrt" in found["missing"]
-    assert any(line.startswith("- `tensorrt` is not there: tensorrt needs") for line in lines)
+    assert any(line.startswith("- `tensorrt` is not there: tensorrt ") for line in lines)
     assert [row["model"] for row in found["agreement"]] == list(NAMES["cpu"])
     assert [(row["model"], row["engine"]) for row in found["speed"]] == [
         (name, engine) for name in NAMES["cpu"] for engine in ("pytorch", "eager")
