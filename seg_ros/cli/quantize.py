@@ -18,7 +18,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from seg_ros.classes import ClassMap
 from seg_ros.cli.command import command
 from seg_ros.cli.evaluate import STREET_TEST
 from seg_ros.files import check_file
@@ -42,12 +41,13 @@ def quantize(weights_path: Path, data: Path, output: Path) -> Manifest:
     from seg_ros import quantization, weights
     from seg_ros.engines import openvino
     from seg_ros.models.graph import make_graph
+    from seg_ros.training.datasets import check_same_classes
     from seg_ros.training.tasks import TASKS
 
     openvino.versions()
     check_file(output)
     model, manifest = weights.load_model(weights_path)
-    _check_classes(data / "classes.json", manifest.classes.names)
+    check_same_classes(data, manifest.classes)
     task = TASKS[manifest.task](manifest)
     surveys = {part: task.survey(data / part, learn=False) for part in ("train", "val")}
     print("\n".join(line for survey in surveys.values() for line in survey.lines), flush=True)
@@ -85,14 +85,6 @@ def quantize(weights_path: Path, data: Path, output: Path) -> Manifest:
     print(f"{output}: {len(ranges)} of {len(harms)} layers in int8, {manifest.int8_loss:.2f} points lost")
     print(json.dumps(score), flush=True)
     return manifest
-
-
-def _check_classes(path: Path, names: tuple[str, ...]) -> None:
-    if path.is_file() and (found := ClassMap.read(path).names) != names:
-        raise ValueError(
-            f"{path}: expected the classes of the weights, {', '.join(names)}, got {', '.join(found)}; give the data "
-            "that these weights were trained for"
-        )
 
 
 @command

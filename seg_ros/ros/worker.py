@@ -131,7 +131,8 @@ class Worker:
                 self._failures.recovered()
             except Exception as error:
                 errors[decoded.camera] = error
-        self._failures.lost(errors)
+        if errors:
+            self._failures.lost(errors)
 
     def _prepare(self, frame: Frame) -> None:
         """Has an engine made for the frame's own size, once it is worth it; until then frames are letterboxed."""

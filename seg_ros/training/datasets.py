@@ -63,7 +63,7 @@ def check_same_classes(root: Path, classes: ClassMap) -> None:
     """Refuses a data set whose classes file, in `root` or beside it, does not name the classes of a network.
 
     Raises:
-        ValueError: if so: a score would compare ids that mean different things.
+        ValueError: if so: the ids of the one mean other things than those of the other.
     """
     path = next((p for p in (root / FILE, root.absolute().parent / FILE) if p.is_file()), None)
     if path is None:
@@ -71,7 +71,7 @@ def check_same_classes(root: Path, classes: ClassMap) -> None:
     names = ClassMap.read(path).names
     if names != classes.names:
         raise ValueError(
-            f"{path}: expected the classes of the weights, {_listed(classes.names)}, got {_listed(names)}; evaluate "
+            f"{path}: expected the classes of the weights, {_listed(classes.names)}, got {_listed(names)}; take "
             "weights that were trained on these, or another data set"
         )
 
