@@ -72,8 +72,12 @@ def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceM
     height, width = result.size
     msg = InstanceMaskArray(header=header, height=height, width=width)
     rows = zip(result.class_id.tolist(), result.score.tolist(), result.roi.tolist(), result.masks, strict=True)
+    tracks = result.tracks
     for i, (class_id, score, (x, y, w, h), mask) in enumerate(rows):
         instance = InstanceMask(id=i + 1, class_id=class_id, class_name=classes.names[class_id], score=score)
+        if tracks is not None:
+            instance.track_id, instance.age_frames = int(tracks.track_id[i]), int(tracks.age_frames[i])
+            instance.track_score = float(tracks.track_score[i])
         instance.roi = RegionOfInterest(x_offset=x, y_offset=y, width=w, height=h, do_rectify=False)
         instance.mask = image(header, mask, "mono8")
         msg.instances.append(instance)
@@ -81,17 +85,18 @@ def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceM
 
 
 def detections(header: Header, result: Instances, classes: ClassMap) -> vision.Detection2DArray:
-    """Makes the message of the objects as boxes, with the class name as `class_id` and the object's id as `id`.
+    """Makes the message of the objects as boxes, with the class name as `class_id` and the track's id as `id`.
 
     A box is the network's own, in pixels, x to the right and y down, and not rotated; `pose` is left empty. It is
     estimated apart from the mask, and fits true objects better than the smallest box around the mask, which is the
-    `roi` in `instances`. Ids are those of `instances`: they hold within one message and follow no object from frame to
-    frame.
+    `roi` in `instances`. The objects have the order of `instances`. An object that has no track has an empty `id`, as
+    vision_msgs wants it.
     """
     msg = vision.Detection2DArray(header=header)
     rows = zip(result.class_id.tolist(), result.score.tolist(), result.box.tolist(), strict=True)
     for i, (class_id, score, (x0, y0, x1, y1)) in enumerate(rows):
-        detection = vision.Detection2D(header=header, id=str(i + 1))
+        track_id = 0 if result.tracks is None else result.tracks.track_id[i]
+        detection = vision.Detection2D(header=header, id=str(track_id) if track_id else "")
         detection.bbox.center.position.x, detection.bbox.center.position.y = (x0 + x1) / 2, (y0 + y1) / 2
         detection.bbox.size_x, detection.bbox.size_y = x1 - x0, y1 - y0
         found = vision.ObjectHypothesisWithPose()

@@ -7,6 +7,7 @@ thread publishes the results, so that services are answered during an inference.
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -78,6 +79,7 @@ class SegmentationNode(LifecycleNode):
         self._label_info: LabelInfo | None = None
         self._worker: Worker | None = None
         self._watchdog: Watchdog | None = None
+        self._track_ids = itertools.count(1)  # of the node's whole life, so that no id comes back for another object
         self._inputs: tuple[Subscription, ...] = ()
         self._carried = 0
         self._diagnosis = Diagnosis(self, self.problem, self.progress, self.callback_errors)
@@ -157,7 +159,7 @@ class SegmentationNode(LifecycleNode):
             self._watchdog = Watchdog(self._settings.watchdog, self._deadline)
             self._worker = Worker(
                 self._segmenter.runner, self._segmenter.classes, lambda: self._settings, self._select,
-                self.get_clock(), failures, self._watchdog,
+                self.get_clock(), failures, self._watchdog, self._track_ids,
             )  # fmt: skip
             self._inputs = tuple(Subscription(self, c, self._worker.mailbox, failures) for c in self.cameras)
         topics = ", ".join(camera.topic for camera in self.cameras)

@@ -79,6 +79,7 @@ OUTPUTS: dict[str, Output] = {
     "overlay/compressed": Output(CompressedImage, lambda o: o.jpeg(o.overlay)),
     "instances": Output(InstanceMaskArray, lambda o: messages.instances(o.header, o.output, o.classes), _OBJECTS),
     "instance_ids": Output(Image, lambda o: o.image(o.output.ids(), "16UC1"), _OBJECTS),
+    "track_ids": Output(Image, lambda o: o.image(o.output.track_ids(), "16UC1"), _OBJECTS),
 }
 """Rows by topic below the node's name, or the camera's where there are several. Without subscriber none is filled."""
 

@@ -106,6 +106,8 @@ class Parameters:
         100, "most objects of a frame, the best scored" + _INSTANCES, minimum=1, maximum=65535
     )
 
+    track: bool = _parameter(True, "whether objects are followed from frame to frame" + _INSTANCES)
+
     def topics(self) -> list[str]:
         """Returns the topics of all cameras, as they were given.
 
