@@ -70,7 +70,11 @@ def id_colors(ids: np.ndarray) -> np.ndarray:
     i = np.asarray(ids, np.int64)
     hue, saturation, value = i * 0.618034 % 1 * 360, np.choose(i % 3, [0.9, 0.65, 0.8]), np.choose(i % 2, [1.0, 0.85])
     hsv = np.stack([hue, saturation, value], -1).astype(np.float32).reshape(1, -1, 3)
-    colors = np.rint(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0] * 255).astype(np.uint8) if len(i) else np.zeros((0, 3), np.uint8)
+    colors = (
+        np.rint(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0] * 255).astype(np.uint8)
+        if len(i)
+        else np.zeros((0, 3), np.uint8)
+    )
     colors[i == 0] = _UNKNOWN
     return colors
 
@@ -111,7 +115,8 @@ def instances(frame: Frame, result: Instances, classes: ClassMap, alpha: float) 
         names = [f"{name} #{i}" if i else name for name, i in zip(names, ids, strict=True)]
         for trail, color in zip(tracks.trail, colors, strict=True):
             places = trail[~np.isnan(trail[:, 0])]
-            cv2.polylines(canvas, [np.rint(places).astype(np.int32)], False, color, line + 1, cv2.LINE_AA)
+            if len(places):
+                cv2.polylines(canvas, [np.rint(places).astype(np.int32)], False, color, line + 1, cv2.LINE_AA)
     _tag(canvas, names, result.roi.tolist(), colors)
     return canvas
 

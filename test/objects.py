@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seg_ros.results import Frame, Instances, Wanted
+from seg_ros.results import Frame, Instances, Tracks, Wanted
 
 CAR, PEDESTRIAN, BICYCLIST = 8, 9, 10
 
@@ -19,6 +19,16 @@ def found(size=(48, 72), capped=0) -> Instances:
         mask[0, : mask.shape[1] // 2] = 0
     score = np.array([0.95, 0.75, 0.6], np.float32)
     return Instances(size, np.array([CAR, PEDESTRIAN, BICYCLIST], np.uint8), score, box, roi, tuple(masks), capped)
+
+
+def followed(size=(48, 72)) -> Instances:
+    """The objects of `found` with tracks: the car's is 7, the pedestrian has none, the bicyclist's is 65540."""
+    trail = np.full((3, 4, 2), np.nan, np.float32)
+    trail[0, 1:] = (2, 30), (8, 20), (14, 12)
+    trail[2, 3] = size[1] - 6, size[0] - 7
+    score = np.array([0.9, 0, 0.7], np.float32)
+    ids, ages = np.array([7, 0, 65540], np.uint32), np.array([3, 0, 2], np.uint32)
+    return found(size).followed(Tracks(ids, ages, score, np.array([CAR, PEDESTRIAN, BICYCLIST], np.uint8), trail))
 
 
 def nothing(size=(48, 72)) -> Instances:

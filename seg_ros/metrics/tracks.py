@@ -1,8 +1,9 @@
 """Scores of tracks against true objects that keep their ids: HOTA, sMOTSA, IDF1 and id switches, by TrackEval.
 
-HOTA: Luiten et al., HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking, 2021. sMOTSA: Voigtlaender et al.,
-MOTS: Multi-Object Tracking and Segmentation, 2019. IDF1: Ristani et al., Performance Measures and a Data Set for
-Multi-Target, Multi-Camera Tracking, 2016. TrackEval (PyPI `trackeval`) is imported when the first score is computed.
+HOTA: Luiten et al., HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking, 2021. sMOTSA and id switches:
+Voigtlaender et al., MOTS: Multi-Object Tracking and Segmentation, 2019. IDF1: Ristani et al., Performance Measures and
+a Data Set for Multi-Target, Multi-Camera Tracking, 2016. TrackEval (PyPI `trackeval`) is imported when the first score
+is computed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from seg_ros.metrics.truth import MIN_PIXELS
 from seg_ros.results import Instances
 
 _HALF = 0.5
+"""Share of a found object on objects too small to count, above which it does not count either."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,21 +50,17 @@ class Overlap:
         """
         ids = np.unique(instance)
         ids = ids[ids > 0].astype(np.int64)
-        masks = [instance == i for i in ids]
-        true = [rle.encode(np.asfortranarray(mask, np.uint8)) for mask in masks]
-        classes = np.array([np.bincount(label[mask]).argmax() for mask in masks], np.int64)
-        return cls._of(ids, classes, true, found)
-
-    @classmethod
-    def _of(cls, ids: np.ndarray, classes: np.ndarray, true: list[dict], found: Instances) -> Overlap:
-        large = np.array([rle.area(mask) >= MIN_PIXELS for mask in true], bool)
+        inside = [instance == i for i in ids]
+        classes = np.array([np.bincount(label[mask]).argmax() for mask in inside], np.int64)
+        large = np.array([mask.sum() >= MIN_PIXELS for mask in inside], bool)
+        true = [rle.encode(np.asfortranarray(mask, np.uint8)) for mask in inside]
         masks = [_whole(found, i) for i in range(len(found))]
         if not true or not masks:
-            iou, inside = np.zeros((len(true), len(masks))), np.zeros((len(true), len(masks)))
+            iou = share = np.zeros((len(true), len(masks)))
         else:
             iou = np.asarray(rle.iou(masks, true, [0] * len(true))).T
-            inside = np.asarray(rle.iou(masks, true, [1] * len(true))).T  # the share of the found object inside
-        on_small = inside[~large].sum(axis=0) > _HALF
+            share = np.asarray(rle.iou(masks, true, [1] * len(true))).T  # of the found object inside the true one
+        on_small = share[~large].sum(axis=0) > _HALF
         return cls(ids[large], classes[large], iou[large], ~(on_small & ~(iou[large] >= _HALF).any(axis=0)))
 
 

@@ -21,7 +21,7 @@ from test.conftest import wait_for
 from test.objects import found
 
 SEMANTIC = {"label", "confidence", "color", "overlay", "overlay/compressed"}
-INSTANCES = SEMANTIC | {"instances", "instance_ids"} | ({"detections"} if messages.vision else set())
+INSTANCES = SEMANTIC | {"instances", "instance_ids", "track_ids"} | ({"detections"} if messages.vision else set())
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
