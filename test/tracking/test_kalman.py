@@ -1,5 +1,7 @@
 """The filter finds a steady motion, in time and not in frames, and is as sure of it as it should be."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from seg_ros.tracking import kalman
 def followed(stamps, box):
     """The motion after boxes at these stamps, and the last stamp."""
     motion = kalman.begin(kalman.places(box(stamps[0])), np.zeros((1, 4)))
-    for before, now in zip(stamps, stamps[1:], strict=False):
+    for before, now in itertools.pairwise(stamps):
         motion = kalman.correct(kalman.predict(motion, now - before), kalman.places(box(now)))
     return motion
 
