@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seg_ros.errors import RecordingError
 
 try:
+    from rosbags.convert.converter import generate_message_converter
     from rosbags.highlevel import AnyReader
     from rosbags.interfaces import (
         Connection,
@@ -78,7 +81,8 @@ class Bag:
     """
 
     def __init__(self, path: Path, reader: AnyReader) -> None:
-        self.path, self._reader = path, reader
+        self.path, self._reader, self._types = path, reader, types()
+        self._convert = functools.cache(self._converter)
         self.connections: list[Connection] = list(reader.connections)
 
     @property
@@ -102,7 +106,7 @@ class Bag:
         try:
             for connection, time, data in self._reader.messages(chosen) if chosen else ():
                 if not self._reader.is2:
-                    data = self._reader.typestore.ros1_to_cdr(data, connection.msgtype)
+                    data = self._convert(connection.msgtype)(data)
                 yield Message(connection, time, bytes(data))
         except Exception as error:  # of the file format, of the data base below it, of decompressing
             raise RecordingError(f"{self.path}: it is damaged here: {type(error).__name__}: {error}") from error
@@ -116,13 +120,22 @@ class Bag:
         known = connection.msgdef
         if self._reader.is2 and known.format != MessageDefinitionFormat.NONE and connection.digest:
             return {"msgdef": known.data, "rihs01": connection.digest}
-        store = self._reader.typestore if connection.msgtype in self._reader.typestore.types else types()
-        if connection.msgtype not in store.types:
-            raise RecordingError(
-                f"{self.path}: {connection.topic} is of type {connection.msgtype}, whose definition the bag does not "
-                "hold; copy without it: --only-labels"
-            )
-        return {"typestore": store}
+        for store in (self._types, self._reader.typestore):
+            if connection.msgtype in store.fielddefs:
+                return {"typestore": store}
+        raise RecordingError(
+            f"{self.path}: {connection.topic} is of type {connection.msgtype}, whose definition the bag does not hold; "
+            "go without copying: --only-labels"
+        )
+
+    def _converter(self, kind: str) -> Callable[[bytes], memoryview]:
+        """Returns what turns ROS 1 messages of a type into CDR of the type that ROS 2 has of that name."""
+        own, other = self._reader.typestore, self._types
+        if kind not in other.fielddefs:
+            found = get_types_from_msg(own.generate_msgdef(kind, ros_version=2)[0], kind)
+            other.register({name: fields for name, fields in found.items() if name not in other.fielddefs})
+        with contextlib.redirect_stdout(sys.stderr):  # it says which types differ
+            return generate_message_converter(own, other, kind, kind, {}, src_is2=False, dst_is2=True)
 
 
 @contextlib.contextmanager
@@ -164,7 +177,8 @@ class BagWriter:
     def copy(self, message: Message) -> None:
         """Writes a message of the bag as it is."""
         connection = message.connection
-        profiles = getattr(connection.ext, "offered_qos_profiles", [])
+        latched = [_profile(latched=True)] if getattr(connection.ext, "latching", 0) else []
+        profiles = getattr(connection.ext, "offered_qos_profiles", latched)
         key = connection.topic, connection.msgtype, str(profiles)
         if key not in self._copies:
             self._copies[key] = self._writer.add_connection(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import cv2
+import numpy as np
 
 from seg_ros.classes import ClassMap
 from seg_ros.errors import EngineError, FrameError, RecordingError
@@ -13,6 +16,8 @@ from seg_ros.offline.flow import in_background, mapped
 from seg_ros.offline.labels import Label, recorded_frame
 from seg_ros.results import Frame
 from seg_ros.ros.cdr import write_image
+from seg_ros.ros.names import camera_names
+from seg_ros.sources import picture_files
 
 NODE = "/segmentation"
 """What the topics of labels are below, as those of the live node."""

@@ -139,7 +139,7 @@ def test_every_frame_is_labelled_or_named(pictures, label, tmp_path, capsys):
     status, figures, _ = label(capsys, tmp_path / "drive", "--output", tmp_path / "out", *WEIGHTS)
     assert (status, figures["frames"], figures["labelled"], figures["failed"]) == (0, FRAMES, FRAMES - 1, 1)
     tally = json.loads((tmp_path / "out" / "drive" / "seg_ros.json").read_text())["tally"]
-    assert tally["lost"] == {"truncated": 1}
+    assert tally["lost"] == {"cdr": 1}
     assert tally["named"][0][:2] == ["/camera/image_raw", 1_100_000_000]
 
 
