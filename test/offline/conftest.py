@@ -22,19 +22,14 @@ def pictures():
 
 
 @pytest.fixture(scope="session")
-def label(tmp_path_factory):
-    """Runs the command in this process and returns its last line, or the status that it ends with."""
+def label(small_weights):
+    """Runs the command in this process with small weights: its status, its last line, and what it said."""
     from seg_ros.cli import label as command
 
-    cache = tmp_path_factory.mktemp("cache")
-
-    def run(capsys, *arguments, engine="eager"):
-        import os
-
-        os.environ["XDG_CACHE_HOME"] = str(cache)
+    def run(capsys, *arguments, weights=small_weights):
         status = 0
         try:
-            command.main([*map(str, arguments), "--engine", engine, "--precision", "fp32", "--quiet"])
+            command.main([*map(str, arguments), "--weights", str(weights), "--engine", "eager", "--quiet"])
         except SystemExit as end:
             status = end.code
         said = capsys.readouterr()

@@ -21,7 +21,6 @@ from test.offline.conftest import FRAMES, image_message
 
 TYPES = get_typestore(Stores.ROS2_KILTED)
 IMAGE, COMPRESSED, TEXT = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "std_msgs/msg/String"
-WEIGHTS = "--weights", "unet_street"
 
 
 def text(words):
@@ -49,15 +48,19 @@ def read_bag(path):
     return found
 
 
-def expected(pictures):
-    net = Segmenter.open("unet_street", engine="eager", precision="fp32")
+@pytest.fixture(scope="module")
+def expected(pictures, small_weights):
+    """The labels of the pictures."""
+    net = Segmenter.open(small_weights, engine="eager")
     return [net(picture, Wanted(confidence=False)).label for picture in pictures]
 
 
 @pytest.mark.parametrize("storage", list(StoragePlugin))
-def test_a_bag_keeps_its_messages_and_gets_the_labels_of_the_network(storage, pictures, label, tmp_path, capsys):
+def test_a_bag_keeps_its_messages_and_gets_the_labels_of_the_network(
+    storage, pictures, expected, label, tmp_path, capsys
+):
     source = write_bag(tmp_path / "drive", pictures, storage)
-    status, figures, _ = label(capsys, source, "--output", tmp_path / "out", *WEIGHTS)
+    status, figures, _ = label(capsys, source, "--output", tmp_path / "out")
     assert status == 0
     assert {k: figures[k] for k in ("inputs", "frames", "labelled", "failed", "skipped", "resumed")} == {
         "inputs": 1, "frames": FRAMES, "labelled": FRAMES, "failed": 0, "skipped": 0, "resumed": 0
@@ -66,7 +69,7 @@ def test_a_bag_keeps_its_messages_and_gets_the_labels_of_the_network(storage, pi
     assert {topic: after[topic] for topic in before} == before
     labels = after["/segmentation/label"]
     assert [time for time, _ in labels] == [time for time, _ in before["/camera/image_raw"]]
-    for i, ((_, data), label_) in enumerate(zip(labels, expected(pictures), strict=True)):
+    for i, ((_, data), label_) in enumerate(zip(labels, expected, strict=True)):
         fields = read_image(data)
         assert (fields.stamp, fields.frame_id, fields.encoding) == ((7, i), "camera", "mono8")
         assert np.array_equal(np.frombuffer(fields.data, np.uint8).reshape(fields.height, fields.width), label_)
@@ -85,7 +88,7 @@ def test_a_ros_1_bag_becomes_a_ros_2_bag(pictures, label, tmp_path, capsys):
             height, width = picture.shape[:2]
             message = of[IMAGE](header, height, width, "bgr8", 0, 3 * width, picture.reshape(-1))
             bag.write(connection, 10**9 + i, store.serialize_ros1(message, IMAGE))
-    status, figures, said = label(capsys, tmp_path / "old.bag", "--output", tmp_path / "out", *WEIGHTS)
+    status, figures, said = label(capsys, tmp_path / "old.bag", "--output", tmp_path / "out")
     assert (status, figures["labelled"]) == (0, FRAMES), said
     after = read_bag(tmp_path / "out" / "old")
     frames = [image_frame(read_image(data)) for _, data in after["/camera/image_raw"]]
@@ -105,14 +108,14 @@ def test_of_a_camera_that_is_recorded_twice_the_raw_images_are_labelled(pictures
             bag.write(raw, time, data)
             for each in (jpeg, rear):
                 bag.write(each, time, write_compressed((7, i), "camera", "jpeg", stream))
-    arguments = "--output", tmp_path / "out", *WEIGHTS, "--only-labels"
+    arguments = "--output", tmp_path / "out", "--only-labels"
     assert label(capsys, tmp_path / "two", *arguments)[1]["labelled"] == 2 * FRAMES
     assert sorted(read_bag(tmp_path / "out" / "two")) == [
         "/segmentation/front/label", "/segmentation/label_info", "/segmentation/rear/label"
     ]  # fmt: skip
 
 
-def test_pictures_and_videos_give_pictures(pictures, label, tmp_path, capsys):
+def test_pictures_and_videos_give_pictures(pictures, expected, label, tmp_path, capsys):
     (tmp_path / "in" / "photos").mkdir(parents=True)
     for i, picture in enumerate(pictures):
         cv2.imwrite(str(tmp_path / "in" / "photos" / f"p{i}.png"), picture)
@@ -123,10 +126,10 @@ def test_pictures_and_videos_give_pictures(pictures, label, tmp_path, capsys):
     for picture in pictures:
         film.write(picture)
     film.release()
-    status, figures, said = label(capsys, tmp_path / "in", "--output", tmp_path / "out", *WEIGHTS, "--confidence")
+    status, figures, said = label(capsys, tmp_path / "in", "--output", tmp_path / "out", "--confidence")
     assert (status, figures["inputs"], figures["labelled"], figures["failed"]) == (0, 2, 2 * FRAMES, 1)
     assert "1 frames lost, corrupt" in said
-    for i, label_ in enumerate(expected(pictures)):
+    for i, label_ in enumerate(expected):
         file = tmp_path / "out" / "in" / "photos" / "labels" / f"p{i}.png"
         assert np.array_equal(cv2.imread(str(file), cv2.IMREAD_UNCHANGED), label_)
     assert len(list((tmp_path / "out" / "in" / "film" / "confidence").glob("*.png"))) == FRAMES
@@ -136,7 +139,7 @@ def test_pictures_and_videos_give_pictures(pictures, label, tmp_path, capsys):
 
 def test_every_frame_is_labelled_or_named(pictures, label, tmp_path, capsys):
     write_bag(tmp_path / "drive", pictures, damage=(1,))
-    status, figures, _ = label(capsys, tmp_path / "drive", "--output", tmp_path / "out", *WEIGHTS)
+    status, figures, _ = label(capsys, tmp_path / "drive", "--output", tmp_path / "out")
     assert (status, figures["frames"], figures["labelled"], figures["failed"]) == (0, FRAMES, FRAMES - 1, 1)
     tally = json.loads((tmp_path / "out" / "drive" / "seg_ros.json").read_text())["tally"]
     assert tally["lost"] == {"cdr": 1}
@@ -149,7 +152,7 @@ def test_what_is_readable_of_a_damaged_bag_is_labelled(pictures, label, tmp_path
     data = bytearray(file.read_bytes())
     data[len(data) * 2 // 3 :] = b"\xff" * len(data[len(data) * 2 // 3 :])
     file.write_bytes(data)
-    status, figures, said = label(capsys, source, "--output", tmp_path / "out", *WEIGHTS)
+    status, figures, said = label(capsys, source, "--output", tmp_path / "out")
     assert status == 1
     assert "damaged" in said or "cannot be read" in said
     assert figures["labelled"] < FRAMES
@@ -158,7 +161,7 @@ def test_what_is_readable_of_a_damaged_bag_is_labelled(pictures, label, tmp_path
 def test_the_same_command_goes_on_where_it_was(pictures, label, tmp_path, capsys):
     for name in ("a", "b"):
         write_bag(tmp_path / "in" / name, pictures)
-    arguments = tmp_path / "in", "--output", tmp_path / "out", *WEIGHTS
+    arguments = tmp_path / "in", "--output", tmp_path / "out"
     assert label(capsys, *arguments)[1]["labelled"] == 2 * FRAMES
     shutil.rmtree(tmp_path / "out" / "in" / "b")
     (tmp_path / "out" / "in" / ".b.partial").mkdir()  # as a run that was killed leaves it
@@ -178,7 +181,7 @@ def test_the_same_command_goes_on_where_it_was(pictures, label, tmp_path, capsys
 def test_an_input_that_changed_is_not_taken_for_done(pictures, label, tmp_path, capsys):
     source = write_bag(tmp_path / "drive", pictures)
     before = content(sorted(source.iterdir()))
-    arguments = source, "--output", tmp_path / "out", *WEIGHTS
+    arguments = source, "--output", tmp_path / "out"
     label(capsys, *arguments)
     shutil.rmtree(source)
     write_bag(source, pictures[::-1])
@@ -201,14 +204,14 @@ def test_what_cannot_be_done_is_said_in_a_line(pictures, label, tmp_path, capsys
         ((source, "--output", source / "out"), "inside the input"),
         ((source, tmp_path / "drive", *out), "rename one"),
     ]:
-        status, _, _ = label(capsys, *arguments, *WEIGHTS)
+        status, _, _ = label(capsys, *arguments)
         assert word in status
     for arguments, word in [
         ((tmp_path / "torn.mcap", *out), "cannot be read as a bag"),
         ((tmp_path / "silent", *out), "no topic with images"),
         ((source, *out, "--topics", "/rear"), "it has on /camera/image_raw"),
     ]:
-        status, figures, said = label(capsys, *arguments, *WEIGHTS)
+        status, figures, said = label(capsys, *arguments)
         assert (status, figures["skipped"]) == (1, 1)
         assert word in said
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".lock"]
@@ -221,5 +224,29 @@ def test_two_runs_do_not_write_one_folder(pictures, label, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     with (tmp_path / "out" / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        status, _, _ = label(capsys, source, "--output", tmp_path / "out", *WEIGHTS)
+        status, _, _ = label(capsys, source, "--output", tmp_path / "out")
     assert "another run is at work" in status
+
+
+def test_the_labels_are_those_of_the_live_node(pictures, label, serving, graph, tmp_path, capsys):
+    pytest.importorskip("rclpy", reason="rclpy is not installed")
+    from rclpy.serialization import deserialize_message, serialize_message
+    from sensor_msgs.msg import Image
+
+    from test.conftest import wait_for
+
+    _, camera, labels = serving
+    label(capsys, write_bag(tmp_path / "drive", pictures), "--output", tmp_path / "out")
+    recorded = read_bag(tmp_path / "out" / "drive")
+    for (_, image), (_, made) in zip(recorded["/camera/image_raw"], recorded["/segmentation/label"], strict=True):
+        labels.clear()
+        camera.publish(deserialize_message(image, Image))
+        assert serialize_message(wait_for(lambda: labels and labels[0])) == made
+
+
+def test_objects_give_their_ids(pictures, label, small_instance_weights, tmp_path, capsys):
+    source = write_bag(tmp_path / "drive", pictures)
+    status, _, _ = label(capsys, source, "--output", tmp_path / "out", weights=small_instance_weights)
+    assert status == 0
+    ids = read_image(read_bag(tmp_path / "out" / "drive")["/segmentation/instance_ids"][0][1])
+    assert (ids.encoding, ids.height, ids.width) == ("16UC1", *pictures[0].shape[:2])
