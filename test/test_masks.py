@@ -42,9 +42,9 @@ def test_a_margin_is_a_square_around_every_pixel(size, margin):
     np.testing.assert_array_equal(widened(mask, margin), expected)
 
 
-def held(hold, value, nanoseconds, seconds=1.0, size=(5, 7)):
+def held(hold, value, nanoseconds, seconds=1.0, size=(5, 7), shows=("car",)):
     """The one value of the held mask, of which every pixel is `value`."""
-    mask = hold.extend(np.full(size, value, np.uint8), divmod(nanoseconds, SECOND), seconds)
+    mask = hold.extend(np.full(size, value, np.uint8), divmod(nanoseconds, SECOND), seconds, shows)
     assert (mask.shape, mask.dtype) == (size, np.uint8)
     (value,) = set(mask.ravel().tolist())
     return value
@@ -75,24 +75,25 @@ def test_every_pixel_has_its_own_hold():
 
 
 @pytest.mark.parametrize(
-    ("nanoseconds", "seconds", "size"),
+    ("nanoseconds", "changed"),
     [
-        (9 * SECOND, 1.0, (5, 7)),  # the clock jumped back
-        (10 * SECOND, 1.0, (5, 7)),  # the same stamp again, as of a camera without
-        (10 * SECOND + 1, 1.0, (7, 5)),
-        (10 * SECOND + 1, 2.0, (5, 7)),
-        (10 * SECOND + 1, 0.0, (5, 7)),
-        (90 * SECOND, 1.0, (5, 7)),
+        (9 * SECOND, {}),  # the clock jumped back
+        (10 * SECOND, {}),  # the same stamp again, as of a camera without
+        (10 * SECOND + 1, {"size": (7, 5)}),
+        (10 * SECOND + 1, {"seconds": 2.0}),
+        (10 * SECOND + 1, {"seconds": 0.0}),
+        (10 * SECOND + 1, {"shows": ("car", "pedestrian")}),
+        (90 * SECOND, {}),
     ],
 )
-def test_a_hold_forgets(nanoseconds, seconds, size):
+def test_a_hold_forgets(nanoseconds, changed):
     hold = Hold()
     assert held(hold, 255, 10 * SECOND) == 255
     assert held(hold, 0, 10 * SECOND + 1) == 255  # it would have been held
     hold = Hold()
     assert held(hold, 255, 10 * SECOND) == 255
-    assert held(hold, 0, nanoseconds, seconds, size) == 0
-    assert held(hold, 0, nanoseconds + 1, seconds, size) == 0  # for good
+    assert held(hold, 0, nanoseconds, **changed) == 0
+    assert held(hold, 0, nanoseconds + 1, **changed) == 0  # for good
 
 
 def test_nothing_is_held_for_no_time():
