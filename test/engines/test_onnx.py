@@ -8,7 +8,6 @@ import torch
 from seg_ros.agreement import street_pictures
 from seg_ros.engines.onnx import BATCH, INPUT, OUTPUTS, to_onnx
 from seg_ros.errors import EngineError
-from seg_ros.models import boxes
 from seg_ros.models.graph import make_graph
 from seg_ros.models.precision import at_precision
 from seg_ros.weights import load_model
@@ -58,16 +57,15 @@ def test_labels_of_the_shipped_networks(name, precision, least):
 
 
 @torch.no_grad()
-def test_instances_of_the_shipped_network(monkeypatch):
-    monkeypatch.setattr(boxes, "_ROUNDS", 7)  # enough here, and less to write
+def test_instances_of_the_shipped_network():
     graph, pixels = graph_of("mask_rcnn_street"), street_pictures((2, *SIZE))
-    found_boxes, scores, class_ids, masks = written(graph, "fp32", pixels)(pixels)
+    boxes, scores, class_ids, masks = written(graph, "fp32", pixels)(pixels)
     their_boxes, their_scores, their_ids, their_masks = graph(pixels)
     found = their_scores > 0
     assert (their_scores > 0.5).any(dim=1).all()
     torch.testing.assert_close(scores, their_scores, rtol=0, atol=1e-3)
     assert torch.equal(class_ids, their_ids)
-    torch.testing.assert_close(found_boxes[found], their_boxes[found], rtol=0, atol=0.05)
+    torch.testing.assert_close(boxes[found], their_boxes[found], rtol=0, atol=0.05)
     torch.testing.assert_close(masks[found], their_masks[found], rtol=0, atol=0.02)
 
 
