@@ -125,13 +125,6 @@ for file in "${files[@]}"; do
   fi
 done
 
-# Torch-TensorRT's wheel is kept, not installed: test/engines/test_tensorrt.py reads in it what can be converted, and is
-# skipped without it.
-rm -rf "$venv/wheels"
-"$venv/bin/python" -m pip download --disable-pip-version-check --no-deps --only-binary :all: --dest "$venv/wheels" \
-  -r requirements/tensorrt.txt >>"$log" 2>&1 </dev/null ||
-  say "      no wheel of $(tail -n 1 requirements/tensorrt.txt) for this Python here; the test that reads it is skipped"
-
 # TensorRT for RTX is kept beside the environment: the tests build engines with it, and are skipped without it. Installed,
 # `auto` would take it on every machine with a GPU.
 rm -rf "$venv/tensorrt-rtx"
