@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -13,10 +15,12 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from seg_ros.offline.inputs import content
+from seg_ros.offline.progress import Lines
 from seg_ros.results import Wanted
 from seg_ros.ros.cdr import read_image, write_compressed
 from seg_ros.ros.pixels import image_frame
 from seg_ros.segmenter import Segmenter
+from test.conftest import wait_for
 from test.offline.conftest import FRAMES, image_message
 
 TYPES = get_typestore(Stores.ROS2_KILTED)
@@ -215,6 +219,33 @@ def test_what_cannot_be_done_is_said_in_a_line(pictures, label, tmp_path, capsys
         assert (status, figures["skipped"]) == (1, 1)
         assert word in said
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".lock"]
+
+
+def test_progress_is_a_line_of_json_a_second():
+    times, lines = iter([0.0, 0.0, 0.4, 1.0, 1.0, 1.5, 2.0]), []
+    progress = Lines(10, lines.append, lambda: next(times))
+    progress.begin("drive")
+    progress.step()
+    progress.step()
+    progress.say("a word")
+    first, second, third = map(json.loads, lines)
+    assert (first["file"], first["of"], first["frames"]) == ("drive", 10, 0)
+    assert (second["frames"], second["fps"], second["eta"]) == (2, 2.0, 4.0)
+    assert third["message"] == "a word"
+
+
+def test_a_run_that_is_killed_is_finished_by_the_next(pictures, label, small_weights, tmp_path, capsys):
+    write_bag(tmp_path / "in" / "a", pictures)
+    write_bag(tmp_path / "in" / "b", pictures * 500)
+    command = [sys.executable, "-m", "seg_ros.cli.label", tmp_path / "in", "--output", tmp_path / "out"]
+    options = ["--weights", small_weights, "--engine", "eager", "--log", "json"]
+    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as process:
+        wait_for((tmp_path / "out" / "in" / ".b.partial").exists, 60.0)
+        process.kill()
+    assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == [".b.partial", "a"]
+    status, figures, _ = label(capsys, tmp_path / "in", "--output", tmp_path / "out")
+    assert (status, figures["resumed"], figures["labelled"]) == (0, 1, 500 * FRAMES)
+    assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == ["a", "b"]
 
 
 def test_two_runs_do_not_write_one_folder(pictures, label, tmp_path, capsys):
