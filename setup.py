@@ -42,6 +42,7 @@ setup(
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", files("launch/*.launch.py")),
         (f"{SHARE}/config", files("config/*")),
+        (f"{SHARE}/config/profiles", files("config/profiles/*")),
         (f"{SHARE}/weights", files("weights/*")),
     ],
     entry_points={
@@ -57,6 +58,7 @@ setup(
             "evaluate = seg_ros.cli.evaluate:main",
             "quantize = seg_ros.cli.quantize:main",
             "export = seg_ros.cli.export:main",
+            "consumers = seg_ros.cli.consumers:main",
         ]
     },
 )
