@@ -67,6 +67,11 @@ class CameraInfos:
             self._infos.clear()
             self._unread = ""
 
+    @property
+    def empty(self) -> bool:
+        """Returns whether there are none."""
+        return not self._infos
+
     def of(self, frame: Frame) -> CameraInfo | None:
         """Returns the calibration of a frame, with the frame's stamp and frame_id, and otherwise as the camera sent it.
 
