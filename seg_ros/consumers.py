@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterable
 
+from seg_ros import autoware as theirs
 from seg_ros.manifest import Manifest
 from seg_ros.models import INSTANCES
 
@@ -17,6 +19,9 @@ GROUND = ("road", "pavement", "sidewalk", "crosswalk", "lane", "path", "ground",
 PEOPLE = ("pedestrian", "person", "people", "human", "rider", "bicyclist", "cyclist")
 SKY = ("sky",)
 """Classes that no robot runs into."""
+REMOVED = ("BUILDING", "WALL", "ROAD", "VEGETATION")
+"""Whose points Autoware removes, as it is set up."""
+_NAME = re.compile(r"[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +43,11 @@ class Source:
     camera: str = ""
 
     def __post_init__(self) -> None:
+        if not all(map(_NAME.fullmatch, (self.node.removeprefix("/"), self.camera or "camera"))):
+            raise ValueError(
+                "expected names of ROS, letters, digits and _ with single / between them, such as /front/segmentation, "
+                f"got {self.node!r} and {self.camera!r}"
+            )
         if strange := [name for name in self.chosen if name not in self.names]:
             raise ValueError(f"expected classes of {self.weights}, {', '.join(self.names)}, got {', '.join(strange)}")
 
@@ -68,7 +78,7 @@ class Source:
 
 
 def nav2(source: Source) -> str:
-    """Returns the parameters of nav2's semantic_segmentation_layer: a cost for every class of the weights."""
+    """Returns the parameters of nav2's semantic_segmentation_layer: a cost for every class but the sky."""
     ground = source.about("nav2", GROUND)
     rest = [name for name in source.names if name not in (*ground, *_of(source.names, SKY))]
     people = _of(rest, PEOPLE)
@@ -94,7 +104,8 @@ def nav2(source: Source) -> str:
     return f"""\
 # nav2, costmap plugin semantic_segmentation_layer: paste into nav2_params.yaml, below
 # local_costmap/local_costmap/ros__parameters, with "semantic_segmentation_layer" in its list `plugins`.
-# ~/label_info needs vision_msgs beside seg_ros; the layer takes no label before it.
+# {source.node}/label_info is there only if vision_msgs is installed beside seg_ros: without it the layer
+# ends nav2's costmap server at the first label.
 local_costmap:
   local_costmap:
     ros__parameters:
@@ -147,6 +158,36 @@ def nvblox(source: Source) -> str:
 """
 
 
+def autoware(source: Source) -> str:
+    """Returns the parameters of Autoware's segmentation_pointcloud_fusion: whose points it removes."""
+    ours: dict[str, list[str]] = {name: [] for name in theirs.NAMES}
+    for name in source.names:
+        ours[theirs.counterpart(name) or "UNKNOWN"].append(name)
+    removed = {theirs.counterpart(name) for name in source.chosen} or {name for name in REMOVED if ours[name]}
+    if not removed or "" in removed:
+        raise ValueError(
+            f"autoware needs classes whose points it can remove: its {', '.join(REMOVED)}, or with --classes others "
+            f"that have a name there; {source.weights} has "
+            + ", ".join(f"{name} ({theirs.counterpart(name) or 'UNKNOWN'})" for name in source.names)
+        )
+    labels = "".join(f"      {name}: {_flag(name in removed)}{_comment(ours[name])}\n" for name in theirs.NAMES)
+    return f"""\
+# Autoware, segmentation_pointcloud_fusion: in place of its config/segmentation_pointcloud_fusion.param.yaml.
+#   ros2 launch autoware_image_projection_based_fusion segmentation_pointcloud_fusion.launch.xml \\
+#     semantic_segmentation_based_filter_param_path:=THIS_FILE input/pointcloud:=YOUR_CLOUD \\
+#     input/mask0:={source.topic("mask_rle")} input/camera_info0:={source.topic("camera_info")}
+# Never {source.topic("label")}: a label image is read as run lengths, without a word, and comes out as nonsense.
+# In fusion_common.param.yaml rois_timestamp_offsets and approximate_camera_projection have one entry for each camera;
+# the offset is the camera's stamp less the LiDAR's. The image that is segmented must be rectified.
+/**:
+  ros__parameters:
+    filter_semantic_label_target: # true: points on these pixels are removed; behind each the classes of the weights
+{labels}\
+    filter_distance_threshold: 60.0 # m; farther points stay
+    is_publish_debug_mask: false
+"""
+
+
 def moveit(source: Source) -> str:
     """Returns which topics fill the ports of MoveIt Pro's Behaviors, and how an object becomes a Mask2D."""
     if source.manifest.task != INSTANCES:
@@ -171,7 +212,7 @@ node: # its own parameters, in place of those of profile:=moveit
 """
 
 
-CONSUMERS: dict[str, Callable[[Source], str]] = {"nav2": nav2, "nvblox": nvblox, "moveit": moveit}
+CONSUMERS: dict[str, Callable[[Source], str]] = {"nav2": nav2, "nvblox": nvblox, "autoware": autoware, "moveit": moveit}
 """By name, what makes the settings of a consumer: YAML with comments. ValueError: the weights are not for it."""
 
 
@@ -185,6 +226,10 @@ def _text(value: str) -> str:
 
 def _list(values: Iterable[str]) -> str:
     return f"[{', '.join(map(_text, values))}]"
+
+
+def _comment(names: list[str]) -> str:
+    return f" # {', '.join(names)}" if names else ""
 
 
 def _flag(value: bool) -> str:

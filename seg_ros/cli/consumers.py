@@ -34,8 +34,8 @@ def main(arguments: list[str] | None = None) -> None:
         help="that nav2 drives on, nvblox masks, Autoware filters or MoveIt grasps, in place of those found by name",
     )
     args = parser.parse_args(arguments)
-    node = "/" + args.node.strip("/")
-    source = Source(node, args.weights, read_manifest(args.weights), tuple(args.classes), args.camera.strip("/"))
+    node = "/" + args.node.removeprefix("/")
+    source = Source(node, args.weights, read_manifest(args.weights), tuple(args.classes), args.camera)
     print(CONSUMERS[args.consumer](source), end="")
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from seg_ros import weights
+from seg_ros.autoware import NAMES
 from seg_ros.classes import CAMVID, ClassMap
 from seg_ros.cli import consumers as cli
 from seg_ros.consumers import CONSUMERS
@@ -79,6 +80,18 @@ def test_nvblox_masks_people_and_says_what_to_remap(printed):
     assert 'masks: {people: ["pedestrian", "bicyclist"]}' in text
 
 
+def test_autoware_declares_all_of_its_labels_and_removes_what_it_usually_does(printed):
+    text = printed("autoware")
+    parameters = yaml.safe_load(text)["/**"]["ros__parameters"]
+    assert parameters.keys() == {"filter_semantic_label_target", "filter_distance_threshold", "is_publish_debug_mask"}
+    targets = parameters["filter_semantic_label_target"]
+    assert list(targets) == list(NAMES)
+    assert {name for name, removed in targets.items() if removed} == {"BUILDING", "ROAD", "VEGETATION"}
+    assert "input/mask0:=/segmentation/mask_rle input/camera_info0:=/segmentation/camera_info\n" in text
+    targets = yaml.safe_load(printed("autoware", "--classes", "car"))["/**"]["ros__parameters"]
+    assert [name for name, removed in targets["filter_semantic_label_target"].items() if removed] == ["VEHICLE"]
+
+
 def test_moveit_takes_objects(printed):
     settings = yaml.safe_load(printed("moveit", objects=True))
     assert settings["masks2d"]["topic"] == "/segmentation/instances"
@@ -110,7 +123,15 @@ def test_weights_that_a_consumer_cannot_use_are_named(small_weights, small_insta
     said = refusal("nav2", "--weights", str(small_instance_weights))
     assert "nav2 needs a class such as road, pavement" in said
     assert "has car, pedestrian, bicyclist; name those that are meant with --classes" in said
+    said = refusal("autoware", "--weights", str(small_instance_weights))
+    assert "classes whose points it can remove: its BUILDING, WALL, ROAD, VEGETATION" in said
+    assert "has car (VEHICLE), pedestrian (PERSON), bicyclist (BIKE)" in said
     assert "no such file" in refusal("nav2", "--weights", "missing")
+
+
+@pytest.mark.parametrize("name", [["--node", "a b"], ["--node", "/"], ["--camera", "front:"]])
+def test_names_that_no_node_can_have_are_refused(small_weights, name):
+    assert "expected names of ROS" in refusal("nav2", "--weights", str(small_weights), *name)
 
 
 def test_an_unknown_consumer_is_refused_with_those_that_there_are(small_weights, capsys):
