@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import cv2
 import numpy as np
 
@@ -12,8 +14,8 @@ _TICKS = 254
 def widened(mask: np.ndarray, margin: int) -> np.ndarray:
     """Returns the mask with all pixels set that are at most `margin` rows and `margin` columns from one that is.
 
-    That is a square around each pixel, which goes along rows and then along columns; it contains the circle of that
-    radius, for which every size of margin would take several times as long.
+    A square around each pixel is made along rows, then along columns; a circle would take many times as long, and lies
+    inside of it.
 
     Args:
         mask: `(H, W) uint8`, 0 or 255.
@@ -27,28 +29,29 @@ def widened(mask: np.ndarray, margin: int) -> np.ndarray:
 class Hold:
     """Keeps the pixels of one camera's mask set for a while after they were last seen, against flicker.
 
-    What is kept is not what the network saw in this frame. It is forgotten when the size of the frames or the length of
-    the hold changes, and when a stamp is not later than the one before: of a clock that jumped back, or of a camera
-    without stamps, nobody knows how old anything is.
+    What is kept is not what the network saw in this frame. It is forgotten when the size of the frames, what the mask
+    shows, or the length of the hold changes, and when a stamp is not later than the one before: of a clock that jumped
+    back, or of a camera without stamps, nobody knows how old anything is.
     """
 
     def __init__(self) -> None:
-        self._left: np.ndarray | None = None  # of the hold, in ticks, + 1: 255 is seen now, 0 is over
-        self._stamp, self._hold = 0, 0
+        self._left = np.zeros((0, 0), np.uint8)  # of the hold, in ticks, + 1: 255 is seen now, 0 is over
+        self._stamp, self._kind = 0, None
 
-    def extend(self, mask: np.ndarray, stamp: tuple[int, int], seconds: float) -> np.ndarray:
+    def extend(self, mask: np.ndarray, stamp: tuple[int, int], seconds: float, shows: Hashable = None) -> np.ndarray:
         """Returns the mask with all pixels set that were in one of the last `seconds`, or at most 0.4 % longer ago.
 
         Args:
             mask: `(H, W) uint8`, 0 or 255.
             stamp: of its frame, `(sec, nanosec)`.
             seconds: 0.0 keeps nothing.
+            shows: what the mask is of.
         """
         now, hold = stamp[0] * 10**9 + stamp[1], round(seconds * 1e9)
-        left, before = self._left, self._stamp
-        goes_on = left is not None and left.shape == mask.shape and hold == self._hold and now > before
-        self._stamp, self._hold, self._left = now, hold, mask if hold else None
-        if not (hold and goes_on):
+        kind, left, before = (mask.shape, hold, shows), self._left, self._stamp
+        goes_on = hold and kind == self._kind and now > before
+        self._stamp, self._kind, self._left = now, kind, mask
+        if not goes_on:
             return mask
         # Ticks since the epoch, so that rounding does not add up from frame to frame.
         passed = np.uint8(min(now * _TICKS // hold - before * _TICKS // hold, 255))

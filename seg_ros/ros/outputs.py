@@ -130,9 +130,9 @@ def _mask(name: str) -> Callable[[Outcome], bytes]:
     hold = Hold()
 
     def fill(o: Outcome) -> bytes:
-        seen = o.output.mask(o.classes.ids(o.parameters.mask_classes(name)))
-        wide = widened(seen, o.parameters.mask_margin)
-        return o.image(hold.extend(wide, o.frame.stamp, o.parameters.mask_hold), "mono8")
+        classes, margin = o.parameters.mask_classes(name), o.parameters.mask_margin
+        mask = widened(o.output.mask(o.classes.ids(classes)), margin)
+        return o.image(hold.extend(mask, o.frame.stamp, o.parameters.mask_hold, (classes, margin)), "mono8")
 
     return fill
 
