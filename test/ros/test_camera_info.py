@@ -253,17 +253,16 @@ def test_an_output_beside_the_images_is_no_calibration_of_the_camera(start):
     assert "got '/segmentation/camera_info', an own output, beside the images" in str(node.problem)
 
 
-def test_mask_and_calibration_under_the_names_of_a_consumer(graph, small_weights, eye):
-    images, calibrations, *_ = eye
+def test_remapped_mask_and_calibration_go_together(graph, small_weights):
+    images, calibrations = graph.publisher(Image, "/eye/image"), graph.publisher(CameraInfo, "/calibration")
     values = {"weights": str(small_weights), "engine": "eager", "input_topic": "/eye/image", "masks.people": ["car"]}
-    remapped = ["~/mask/people:=/mask/image", "~/camera_info:=/mask/camera_info"]
+    remapped = ["~/mask/people:=/mask/image", "~/camera_info:=/mask/camera_info", "/eye/camera_info:=/calibration"]
     node = SegmentationNode(
         parameter_overrides=[Parameter(k, value=v) for k, v in values.items()],
         cli_args=["--ros-args", *(word for rule in remapped for word in ("-r", rule))],
     )
     active(graph.add(node))
     masks, received = graph.collect(Image, "/mask/image"), graph.collect(CameraInfo, "/mask/camera_info")
-    heard(graph)
     repeat(calibrations, info(5), lambda: (images.publish(picture(5)), masks and received)[1])
     assert masks[-1].header == received[-1].header == picture(5).header
     assert (masks[-1].height, masks[-1].width) == (received[-1].height, received[-1].width)
