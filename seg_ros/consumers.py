@@ -140,8 +140,9 @@ def nvblox(source: Source) -> str:
 #   -r {mask}/image:={source.topic("mask/people")}
 #   -r {mask}/camera_info:={source.topic("camera_info")}
 #   -r {color}/image:=YOUR_CAMERA/image_rect -r {color}/camera_info:={source.topic("camera_info")}
-# and the node's own parameters (they are those of profile:=nvblox, but for the classes):
+# and the node's own parameters, which are those of profile:=nvblox but for the classes:
 #   masks: {{people: {_list(people)}}}
+#   mask_margin: 4
 # The colour image must be rgb8 or bgra8, rectified (nvblox takes K and ignores the distortion), and the very one that
 # is segmented: its stamp and size must equal the mask's. Another size ends nvblox.
 /**:
