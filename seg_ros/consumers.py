@@ -10,7 +10,8 @@ import json
 import re
 from collections.abc import Callable, Iterable
 
-from seg_ros import autoware as theirs
+from seg_ros.autoware import NAMES as AUTOWARE
+from seg_ros.autoware import counterpart
 from seg_ros.manifest import Manifest
 from seg_ros.models import INSTANCES
 
@@ -100,7 +101,7 @@ def nav2(source: Source) -> str:
 """
         for kind, (classes, base, most, sure, samples, first) in kinds.items()
     )
-    name = source.camera or "camera"
+    name = _text(source.camera.replace("/", "_") or "camera")
     return f"""\
 # nav2, costmap plugin semantic_segmentation_layer: paste into nav2_params.yaml, below
 # local_costmap/local_costmap/ros__parameters, with "semantic_segmentation_layer" in its list `plugins`.
@@ -161,23 +162,23 @@ def nvblox(source: Source) -> str:
 
 def autoware(source: Source) -> str:
     """Returns the parameters of Autoware's segmentation_pointcloud_fusion: whose points it removes."""
-    ours: dict[str, list[str]] = {name: [] for name in theirs.NAMES}
+    ours: dict[str, list[str]] = {name: [] for name in AUTOWARE}
     for name in source.names:
-        ours[theirs.counterpart(name) or "UNKNOWN"].append(name)
-    removed = {theirs.counterpart(name) for name in source.chosen} or {name for name in REMOVED if ours[name]}
+        ours[counterpart(name) or "UNKNOWN"].append(name)
+    removed = {counterpart(name) for name in source.chosen} or {name for name in REMOVED if ours[name]}
     if not removed or "" in removed:
         raise ValueError(
             f"autoware needs classes whose points it can remove: its {', '.join(REMOVED)}, or with --classes others "
             f"that have a name there; {source.weights} has "
-            + ", ".join(f"{name} ({theirs.counterpart(name) or 'UNKNOWN'})" for name in source.names)
+            + ", ".join(f"{name} ({counterpart(name) or 'UNKNOWN'})" for name in source.names)
         )
-    labels = "".join(f"      {name}: {_flag(name in removed)}{_comment(ours[name])}\n" for name in theirs.NAMES)
+    labels = "".join(f"      {name}: {_flag(name in removed)}{_comment(ours[name])}\n" for name in AUTOWARE)
     return f"""\
 # Autoware, segmentation_pointcloud_fusion: in place of its config/segmentation_pointcloud_fusion.param.yaml.
 #   ros2 launch autoware_image_projection_based_fusion segmentation_pointcloud_fusion.launch.xml \\
 #     semantic_segmentation_based_filter_param_path:=THIS_FILE input/pointcloud:=YOUR_CLOUD \\
 #     input/mask0:={source.topic("mask_rle")} input/camera_info0:={source.topic("camera_info")}
-# Never {source.topic("label")}: a label image is read as run lengths, without a word, and comes out as nonsense.
+# Never {source.topic("label")}: it would be read as run lengths, and their decoder writes behind the end of its image.
 # In fusion_common.param.yaml rois_timestamp_offsets and approximate_camera_projection have one entry for each camera;
 # the offset is the camera's stamp less the LiDAR's. The image that is segmented must be rectified.
 /**:

@@ -64,10 +64,10 @@ def test_nav2_drives_where_it_is_told_to(printed):
 
 
 def test_names_are_those_of_the_node_and_its_camera(printed):
-    text = printed("nav2", "--node", "robot/eyes", "--camera", "front")
-    assert layer(text)["observation_sources"] == "front"
-    camera = layer(text)["front"]
-    assert camera["segmentation_topic"] == "/robot/eyes/front/label"
+    text = printed("nav2", "--node", "robot/eyes", "--camera", "on")
+    assert layer(text)["observation_sources"] == "on"  # which is a flag in YAML, if it is not quoted
+    camera = layer(text)["on"]
+    assert camera["segmentation_topic"] == "/robot/eyes/on/label"
     assert camera["labels_topic"] == "/robot/eyes/label_info"
 
 
