@@ -54,7 +54,7 @@ def test_rviz_shows_camera_overlay_and_labels():
 def test_foxglove_opens_with_topics_and_figures_that_there_are():
     """The structure is that of Lichtblick's layouts: `LayoutData`, `validateLayoutData` in its `util/layout.ts`."""
     pytest.importorskip("rclpy", reason="rclpy is not installed")
-    from seg_ros.ros.figures import status
+    from seg_ros.ros.diagnostics import status
     from seg_ros.ros.outputs import OUTPUTS
     from seg_ros.statistics import Statistics
 
