@@ -63,4 +63,5 @@ def ids(names: tuple[str, ...], chosen: tuple[str, ...]) -> np.ndarray:
         said.add(ours)
     table = np.zeros(256, np.uint8)
     table[: len(names)] = [NAMES.index(theirs[name] or "UNKNOWN") for name in names]
+    table.flags.writeable = False  # it is kept, and given to all who ask
     return table

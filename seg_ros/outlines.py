@@ -14,8 +14,8 @@ from seg_ros.results import Instances, SemanticMap
 MOST_CORNERS = 10_000
 """Of all outlines of a frame; the shortest outlines are left out beyond."""
 MOST_CROSSINGS = 50_000
-"""Of rows with the borders of all classes in a semantic map; a class that would go beyond is left out. A street at 1080p has
-15,000, noise of any kind 100 times as many: following that would take seconds, and show nothing."""
+"""Of rows with the borders of all wanted classes of a semantic map; a class that goes beyond, and those after it, are
+left out. A street at 1080p has 15,000, noise up to 100 times as many: that would take seconds, and show nothing."""
 
 
 class Outline(NamedTuple):

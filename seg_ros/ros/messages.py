@@ -107,8 +107,8 @@ def serialized_run_lengths(stamp: Stamp, frame_id: str, label: np.ndarray, ids: 
 def serialized_outlines(stamp: Stamp, frame_id: str, found: Sequence[Outline], classes: ClassMap) -> bytes:
     """Makes a serialised `ImageMarker` of all outlines of a frame, a list of lines.
 
-    A line has the colour of the class, and the score for opacity. It is one marker, because a viewer shows only the last
-    of a topic; without outlines it has no lines, so that those of the frame before go.
+    A line has the colour of the class, and the score for opacity. It is one marker, because viewers show the last of a
+    topic; without outlines it has no lines, so that those of the frame before go.
     """
     counts = np.array([len(each.corners) for each in found], int)
     starts = np.concatenate([np.zeros((0, 2)), *(each.corners for each in found)])
