@@ -38,7 +38,7 @@ class Picture(NamedTuple):
 _log = logging.getLogger(__name__)
 _FASTEST = 240.0
 """Hz of the fastest video that is believed."""
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
 def own_rate(name: str) -> float | None:
@@ -101,9 +101,9 @@ def picture_files(folder: Path) -> list[Path]:
     Raises:
         FileNotFoundError: if there is none.
     """
-    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in _IMAGE_SUFFIXES)
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
-        raise FileNotFoundError(f"{folder}: no pictures ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+        raise FileNotFoundError(f"{folder}: no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return files
 
 
