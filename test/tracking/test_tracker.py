@@ -9,7 +9,7 @@ from seg_ros.results import Instances
 from seg_ros.scenes.street import Street
 from seg_ros.tracking import Tracker
 from seg_ros.tracking import tracker as module
-from test.objects import BICYCLIST, CAR, PEDESTRIAN
+from test.objects import BICYCLIST, CAR, PEDESTRIAN, true_objects
 
 SIZE = (480, 640)
 
@@ -157,23 +157,7 @@ def test_true_objects_of_a_street_keep_their_ids():
     street, tracker = Street(20000), Tracker(itertools.count(1))
     ids_of, frames = {}, 0
     for index in range(40):
-        scene = street.scene(index, 10.0)
-        objects, names = [], []
-        for true in np.unique(scene.instance)[1:]:
-            inside = scene.instance == true
-            rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-            if inside.sum() < 100:
-                continue
-            part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            roi = (columns[0], rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1)
-            objects.append((scene.label[inside][0], roi, inside[part].astype(np.uint8) * 255))
-            names.append(int(true))
-        roi = np.array([o[1] for o in objects], np.int32).reshape(-1, 4)
-        box = np.hstack((roi[:, :2], roi[:, :2] + roi[:, 2:])).astype(np.float32)
-        found = Instances(
-            SIZE, np.array([o[0] for o in objects], np.uint8), np.full(len(objects), 0.9, np.float32), box, roi,
-            tuple(o[2] for o in objects),
-        )  # fmt: skip
+        found, names = true_objects(street.scene(index, 10.0))
         for name, track in zip(names, ids(tracker.update(index / 10, found)), strict=True):
             if track:
                 ids_of.setdefault(name, []).append(track)
