@@ -14,7 +14,7 @@ import numpy as np
 from seg_ros.metrics.tracks import Named, Overlap, track_scores
 from seg_ros.results import Frame, Instances
 from seg_ros.scenes.street import Street
-from seg_ros.tracking import Tracker
+from seg_ros.tracking import Tracker, camera_motion
 
 OTHERS = {
     "sort": "SORTTracker",
@@ -27,16 +27,17 @@ OTHERS = {
 
 
 class Moment(NamedTuple):
-    """One frame of a sequence: its stamp (s), the objects found, and how they overlap the true ones."""
+    """One frame of a sequence: its stamp (s), the objects found, how they overlap the true ones; small and grey."""
 
     stamp: float
     objects: Instances
     overlap: Overlap
+    picture: np.ndarray
 
 
 Drive = list[Moment]
 """The frames of one street, in order."""
-Follow = Callable[[float, Instances], Named]
+Follow = Callable[[Moment], Named]
 """Takes the next frame of a sequence."""
 
 
@@ -47,7 +48,8 @@ def drive(seed: int, rate: float, frames: int, find: Callable[[Frame], Instances
     for index in range(frames):
         scene = street.scene(index, rate)
         objects = find(Frame(scene.image))
-        moments.append(Moment(1.0 + index / rate, objects, Overlap.of(scene.label, scene.instance, objects)))
+        overlap = Overlap.of(scene.label, scene.instance, objects)
+        moments.append(Moment(1.0 + index / rate, objects, overlap, camera_motion.small(scene.image)))
     return moments
 
 
@@ -97,8 +99,8 @@ def trackers() -> dict[str, Callable[[], Follow]]:
 def _ours() -> Follow:
     tracker = Tracker(itertools.count(1))
 
-    def follow(stamp: float, objects: Instances) -> Named:
-        tracks = tracker.update(stamp, objects)
+    def follow(moment: Moment) -> Named:
+        tracks = tracker.update(moment.stamp, moment.objects, moment.picture)
         return Named(tracks.track_id, tracks.class_id)
 
     return follow
@@ -109,10 +111,11 @@ def _other(kind: type) -> Follow:
 
     tracker = kind() if kind.__name__ != "BoTSORTTracker" else kind(enable_cmc=False)  # it gets no pictures
 
-    def follow(stamp: float, objects: Instances) -> Named:
+    def follow(moment: Moment) -> Named:
+        objects = moment.objects
         places = np.arange(len(objects))  # they may come back in another order: the class is their place
         given = Detections(xyxy=objects.box.copy(), confidence=objects.score.copy(), class_id=places)
-        told = tracker.update(given, timestamp=stamp)
+        told = tracker.update(given, timestamp=moment.stamp)
         ids = np.zeros(len(objects), np.int64)
         if len(told):
             ids[told.class_id] = np.asarray(told.tracker_id) + 1  # -1 is none
@@ -125,7 +128,7 @@ def _followed(begin: Callable[[], Follow], one: Drive) -> tuple[list[Named], flo
     """Returns what a tracker says of each frame, and the seconds that it took."""
     follow = begin()
     start = time.thread_time()
-    return [follow(moment.stamp, moment.objects) for moment in one], time.thread_time() - start
+    return [follow(moment) for moment in one], time.thread_time() - start
 
 
 def _figures(drives: list[Drive], told: list[tuple[list[Named], float]]) -> dict[str, float]:

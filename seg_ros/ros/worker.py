@@ -156,7 +156,8 @@ class Worker:
         if camera not in self._trackers:
             self._trackers[camera] = Tracker(self._track_ids)
         objects = result.output
-        objects = objects.followed(self._trackers[camera].update(self._seconds(result.frame), objects))
+        tracks = self._trackers[camera].update(self._seconds(result.frame), objects, result.frame.pixels)
+        objects = objects.followed(tracks)
         shown = objects[objects.score >= selection.score_threshold]
         return Result(result.frame, shown, {**result.timings, "track": time.perf_counter() - start})
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from seg_ros.tracking.kalman import Motion
 
-GRID = 24
+GRID = 16
 """Masks are compared at this many points along each side of the box around both."""
 _NEAR, _STRAY, _FAR = 0.4, 0.5, 1.5
 """How far an object may be from where it should be, in its own sizes; more for each second unseen; and at most."""

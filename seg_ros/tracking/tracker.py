@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seg_ros.results import Instances, Tracks
-from seg_ros.tracking import kalman
+from seg_ros.tracking import camera_motion, kalman
 from seg_ros.tracking.association import best_first, grids, mask_iou, nearness
 
 FAINT = 0.1
@@ -119,7 +119,8 @@ class Tracker:
     Multi-Object Tracking by Associating Every Detection Box, arXiv 2110.06864): first the sure ones, then, with
     tracks seen just now, the faint ones. What is left is associated by its place: an object that comes out from
     behind another shows a part of itself first, which overlaps nothing. A new object is expected to move as those
-    near by do, which is how the camera's own motion enters. The class of a track is voted for by its objects.
+    near by do; and where pictures are given, all tracks to move with the camera. The class of a track is voted for
+    by its objects.
 
     Tracks are kept for one second without an object. None survives a stamp that goes back, a gap of more than two
     seconds, or another size of frame; ids go on, and none is given twice.
@@ -132,20 +133,24 @@ class Tracker:
         self._ids = ids
         self._size: tuple[int, int] | None = None
         self._stamp = 0.0
+        self._picture: np.ndarray | None = None
         self._known = _nothing()
 
-    def update(self, stamp: float, objects: Instances) -> Tracks:
+    def update(self, stamp: float, objects: Instances, picture: np.ndarray | None = None) -> Tracks:
         """Takes the objects of the next frame.
 
         Args:
             stamp: of the frame, s.
             objects: in descending score. Those below the score that is to be shown help, down to `FAINT`.
+            picture: the frame, `(H, W, 3)` or grey, uint8, or a smaller one of its shape; a camera that turns or shakes
+                breaks tracks without.
 
         Returns:
             The tracks of the objects, in their order. Beyond 256 objects the worst scored are not followed.
         """
         found = _Found.of(objects)
-        known = self._predicted(stamp, objects.size)
+        picture = None if picture is None else camera_motion.small(picture)
+        known = self._predicted(stamp, objects.size, picture)
         track = _associated(known, found, stamp - known.seen)
         seen = np.flatnonzero(track >= 0)
         _correct(known, track[seen], found, seen, stamp)
@@ -157,10 +162,10 @@ class Tracker:
         known = known.take(kept).joined(_Known.begin(found, new, stamp, velocity))
         for row in np.flatnonzero((known.track_id == 0) & (known.belief >= _BELIEVED)):
             known.track_id[row] = next(self._ids)
-        self._stamp, self._size, self._known = stamp, objects.size, known
+        self._stamp, self._size, self._picture, self._known = stamp, objects.size, picture, known
         return _told(known, track, objects.class_id)
 
-    def _predicted(self, stamp: float, size: tuple[int, int]) -> _Known:
+    def _predicted(self, stamp: float, size: tuple[int, int], picture: np.ndarray | None) -> _Known:
         """Returns the tracks as they should be at `stamp`, the newest `_MOST_TRACKS`; none after a cut."""
         seconds = stamp - self._stamp
         if size != self._size or not 0.0 <= seconds <= _GAP:
@@ -168,7 +173,19 @@ class Tracker:
         known = self._known
         if len(known.seen) > _MOST_TRACKS:
             known = known.take(np.sort(np.argsort(-known.seen, kind="stable")[:_MOST_TRACKS]))
-        return known._replace(motion=kalman.predict(known.motion, seconds))
+        motion = known.motion
+        if len(known.seen) and picture is not None:
+            motion = motion._replace(place=self._shifted(motion.place, size, picture))
+        return known._replace(motion=kalman.predict(motion, seconds))
+
+    def _shifted(self, place: np.ndarray, size: tuple[int, int], picture: np.ndarray) -> np.ndarray:
+        """Returns where the camera's own motion takes places from the last picture to this one."""
+        before = self._picture
+        moved = camera_motion.motion(before, picture) if before is not None and before.shape == picture.shape else None
+        if moved is None:
+            return place
+        centre = place[:, :2] @ moved[:, :2].T + moved[:, 2] * (size[1] / picture.shape[1])
+        return np.hstack((centre, place[:, 2:]))
 
 
 def _nothing() -> _Known:
