@@ -43,6 +43,7 @@ setup(
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", files("launch/*.launch.py")),
         (f"{SHARE}/config", files("config/*")),
+        (f"{SHARE}/config/profiles", files("config/profiles/*")),
         (f"{SHARE}/weights", files("weights/*")),
     ],
     entry_points={
@@ -58,6 +59,7 @@ setup(
             "evaluate = seg_ros.cli.evaluate:main",
             "quantize = seg_ros.cli.quantize:main",
             "export = seg_ros.cli.export:main",
+            "consumers = seg_ros.cli.consumers:main",
             "label = seg_ros.cli.label:main",
         ]
     },

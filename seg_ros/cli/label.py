@@ -42,7 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--precision", choices=("auto", *PRECISIONS), default="auto", help="(default: %(default)s)")
     add("--device", choices=("auto", *DEVICES), default="auto", help="(default: %(default)s)")
     add("--force", action="store_true", help="replace outputs that were made otherwise")
-    add("--quiet", action="store_true", help="no bar")
+    add("--log", choices=("bar", "json"), default="bar", help="of the progress, on stderr (default: %(default)s)")
+    add("--quiet", action="store_true", help="no bar; there is none either where stderr is no terminal")
     return parser
 
 
@@ -52,13 +53,12 @@ def main(arguments: list[str] | None = None) -> None:
     if not 0.0 <= args.score_threshold <= 1.0:
         raise ValueError(f"--score-threshold must be in 0..1, got {args.score_threshold}")
 
-    from tqdm import tqdm
-
     from seg_ros import __version__
     from seg_ros.offline.inputs import Input, find_inputs
     from seg_ros.offline.jobs import done, locked, make
     from seg_ros.offline.labels import labels
-    from seg_ros.offline.recordings import Tally, label_bag, label_pictures
+    from seg_ros.offline.progress import Bar, Lines
+    from seg_ros.offline.recordings import Tally, frames_of, label_bag, label_pictures
     from seg_ros.segmenter import Segmenter
     from seg_ros.weights import digest, load_model
 
@@ -72,41 +72,36 @@ def main(arguments: list[str] | None = None) -> None:
         }  # fmt: skip
         net = Segmenter.open(args.weights, engine=args.engine, precision=args.precision, device=args.device)
         engine = net.runner.engine
-        print(f"{len(inputs)} inputs, {engine.name} {engine.precision} on {engine.device}", file=sys.stderr)
-        quiet = args.quiet or not sys.stderr.isatty()
-        start, made, resumed, unread = time.monotonic(), [], 0, []
-        with tqdm(unit=" frames", disable=quiet) as bar:
+        segment = functools.partial(labels, net, score_threshold=args.score_threshold, confidence=args.confidence)
+        total = sum(frames_of(each.path, each.bag, args.topics) for each in inputs)
+        progress = Lines(total) if args.log == "json" else Bar(total, args.quiet)
+        progress.say(f"{len(inputs)} inputs, {total} frames, {engine.name} {engine.precision} on {engine.device}")
 
-            def label(each: Input, target: Path) -> Tally:
-                bar.set_description(each.path.name)
+        def label(each: Input, target: Path) -> Tally:
+            progress.begin(each.path.name)
+            if not each.bag:
+                return label_pictures(each.path, target, segment, progress.step)
+            copy = not args.only_labels
+            return label_bag(each.path, target, segment, net.classes, args.topics, copy, progress.step)
 
-                segment = functools.partial(
-                    labels, net, score_threshold=args.score_threshold, confidence=args.confidence
-                )
-                if each.bag:
-                    copy = not args.only_labels
-                    return label_bag(each.path, target, segment, net.classes, args.topics, copy, bar.update)
-                return label_pictures(each.path, target, segment, bar.update)
-
-            for each in inputs:
-                try:
-                    if not args.force and done(each, args.output, asked) is not None:
-                        resumed += 1
-                        continue
-                    tally = make(each, args.output, asked, label)
-                except RecordingError as error:
-                    unread.append(each)
-                    bar.write(f"label: {error}", file=sys.stderr)
+        start, made, resumed, unread = time.monotonic(), [], 0, 0
+        for each in inputs:
+            try:
+                if not args.force and done(each, args.output, asked) is not None:
+                    resumed += 1
                     continue
-                made.append(tally)
-                for why in [tally.damage, *(f"{count} frames lost, {reason}" for reason, count in tally.lost.items())]:
-                    if why:
-                        bar.write(f"label: {each.path}: {why}", file=sys.stderr)
+                made.append(make(each, args.output, asked, label))
+            except RecordingError as error:
+                unread += 1
+                progress.say(f"label: {error}")
+            else:
+                for why in made[-1].faults():
+                    progress.say(f"label: {each.path}: {why}")
         seconds = time.monotonic() - start
     frames, labelled = sum(tally.frames for tally in made), sum(tally.labelled for tally in made)
     figures = {
-        "inputs": len(inputs), "frames": frames, "labelled": labelled, "failed": frames - labelled,
-        "skipped": len(unread), "seconds": round(seconds, 2), "fps": round(labelled / seconds, 1) if seconds else 0.0,
+        "inputs": len(inputs), "frames": frames, "labelled": labelled, "failed": frames - labelled, "skipped": unread,
+        "seconds": round(seconds, 2), "fps": round(labelled / seconds, 1) if seconds else 0.0,
         "engine": f"{engine.name} {engine.precision}", "workers": 1, "resumed": resumed,
     }  # fmt: skip
     print(json.dumps(figures), flush=True)

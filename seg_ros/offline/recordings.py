@@ -52,6 +52,11 @@ class Tally:
         if len(self.named) < _MOST_NAMED:
             self.named.append([of, at, f"{error.reason}: {error}"])
 
+    def faults(self) -> list[str]:
+        """Returns what people should know of it, a line each."""
+        lost = [f"{count} frames lost, {reason}" for reason, count in self.lost.items()]
+        return [self.damage, *lost] if self.damage else lost
+
 
 def label_bag(
     source: Path, target: Path, segment: Segment, classes: ClassMap, topics: list[str], copy: bool, step: Callable
@@ -110,6 +115,26 @@ def label_bag(
             except RecordingError as error:  # what came before it is labelled
                 tally.damage = str(error)
     return tally
+
+
+def frames_of(source: Path, bag: bool, topics: list[str]) -> int:
+    """Returns how many frames a recording says that it has, for the progress; 0 where that cannot be told."""
+    if not bag:
+        return len(picture_files(source)) if source.is_dir() else _frames_of_video(source)
+    from seg_ros.offline.bags import open_bag
+
+    try:
+        with open_bag(source) as opened:
+            return opened.count(image_topics(source, opened.connections, topics))
+    except RecordingError:  # said when it is its turn
+        return 0
+
+
+def _frames_of_video(source: Path) -> int:
+    capture = cv2.VideoCapture(str(source))
+    frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    capture.release()
+    return max(frames, 0)
 
 
 def image_topics(source: Path, connections: list, topics: list[str]) -> list[str]:

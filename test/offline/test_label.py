@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -13,10 +15,12 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from seg_ros.offline.inputs import content
+from seg_ros.offline.progress import Lines
 from seg_ros.results import Wanted
 from seg_ros.ros.cdr import read_image, write_compressed
 from seg_ros.ros.pixels import image_frame
 from seg_ros.segmenter import Segmenter
+from test.conftest import wait_for
 from test.offline.conftest import FRAMES, image_message
 
 TYPES = get_typestore(Stores.ROS2_KILTED)
@@ -74,8 +78,9 @@ def test_a_bag_keeps_its_messages_and_gets_the_labels_of_the_network(
         assert (fields.stamp, fields.frame_id, fields.encoding) == ((7, i), "camera", "mono8")
         assert np.array_equal(np.frombuffer(fields.data, np.uint8).reshape(fields.height, fields.width), label_)
     assert len(after["/segmentation/label_info"]) == 1
-    stored = {path.suffix for path in (tmp_path / "out" / "drive").iterdir()}
-    assert {StoragePlugin.MCAP: ".mcap", StoragePlugin.SQLITE3: ".db3"}[storage] in stored
+    suffix = {StoragePlugin.MCAP: ".mcap", StoragePlugin.SQLITE3: ".db3"}[storage]
+    stored = sorted(path.name for path in (tmp_path / "out" / "drive").iterdir())
+    assert stored == [f"drive{suffix}", "metadata.yaml", "seg_ros.json"]
 
 
 def test_a_ros_1_bag_becomes_a_ros_2_bag(pictures, label, tmp_path, capsys):
@@ -217,6 +222,33 @@ def test_what_cannot_be_done_is_said_in_a_line(pictures, label, tmp_path, capsys
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".lock"]
 
 
+def test_progress_is_a_line_of_json_a_second():
+    times, lines = iter([0.0, 0.0, 0.4, 1.0, 1.0, 1.5, 2.0]), []
+    progress = Lines(10, lines.append, lambda: next(times))
+    progress.begin("drive")
+    progress.step()
+    progress.step()
+    progress.say("a word")
+    first, second, third = map(json.loads, lines)
+    assert (first["file"], first["of"], first["frames"]) == ("drive", 10, 0)
+    assert (second["frames"], second["fps"], second["eta"]) == (2, 2.0, 4.0)
+    assert third["message"] == "a word"
+
+
+def test_a_run_that_is_killed_is_finished_by_the_next(pictures, label, small_weights, tmp_path, capsys):
+    write_bag(tmp_path / "in" / "a", pictures)
+    write_bag(tmp_path / "in" / "b", pictures * 500)
+    command = [sys.executable, "-m", "seg_ros.cli.label", tmp_path / "in", "--output", tmp_path / "out"]
+    options = ["--weights", small_weights, "--engine", "eager", "--log", "json"]
+    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as process:
+        wait_for((tmp_path / "out" / "in" / ".b.partial").exists, 60.0)
+        process.kill()
+    assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == [".b.partial", "a"]
+    status, figures, _ = label(capsys, tmp_path / "in", "--output", tmp_path / "out")
+    assert (status, figures["resumed"], figures["labelled"]) == (0, 1, 500 * FRAMES)
+    assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == ["a", "b"]
+
+
 def test_two_runs_do_not_write_one_folder(pictures, label, tmp_path, capsys):
     import fcntl
 
@@ -243,6 +275,17 @@ def test_the_labels_are_those_of_the_live_node(pictures, label, serving, graph, 
         camera.publish(deserialize_message(image, Image))
         live = serialize_message(wait_for(lambda: labels and labels[0]))  # whose bytes between fields may be any
         assert read_image(live) == read_image(made)
+
+
+def test_the_demo_of_a_recording(tmp_path, capsys, small_weights):
+    from seg_ros.cli import bag_demo
+
+    arguments = ["--seconds", "1", "--output", str(tmp_path / "demo"), "--engine", "eager"]
+    with pytest.raises(SystemExit):  # what is not trained is not good
+        bag_demo.main([*arguments, "--weights", str(small_weights)])
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures["labelled"] == 30
+    assert 0.0 < figures["miou"] < 0.75
 
 
 def test_objects_give_their_ids(pictures, label, small_instance_weights, tmp_path, capsys):
