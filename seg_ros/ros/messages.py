@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import array
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import Image, RegionOfInterest
+from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
+from seg_ros import run_lengths
 from seg_ros.classes import ClassMap
+from seg_ros.outlines import Outline
 from seg_ros.results import Frame, Instances
-from seg_ros.ros.cdr import Stamp, write_compressed, write_image
+from seg_ros.ros.cdr import Stamp, write_compressed, write_encoded, write_image, write_line_list
 from seg_ros_msgs.msg import InstanceMask, InstanceMaskArray
 
 try:
@@ -23,11 +26,17 @@ except ImportError:
 
 _PIXELS = {"mono8": ("u1", ()), "rgb8": ("u1", (3,)), "bgr8": ("u1", (3,)), "16UC1": ("<u2", ())}
 """Per encoding the dtype of a value, little-endian, and the shape of a pixel."""
+_LINE_WIDTH = 2.0
+"""Pixels."""
 
 
 def header(frame: Frame) -> Header:
     """Makes the header of what is computed from `frame`: the source's own stamp and frame_id."""
-    return Header(stamp=Time(sec=frame.stamp[0], nanosec=frame.stamp[1]), frame_id=frame.frame_id)
+    return _header(frame.stamp, frame.frame_id)
+
+
+def _header(stamp: Stamp, frame_id: str) -> Header:
+    return Header(stamp=Time(sec=stamp[0], nanosec=stamp[1]), frame_id=frame_id)
 
 
 def image(header: Header, pixels: np.ndarray, encoding: str) -> Image:
@@ -65,6 +74,51 @@ def serialized_jpeg(stamp: Stamp, frame_id: str, bgr: np.ndarray, quality: int =
     if not ok:
         raise ValueError(f"OpenCV cannot encode {bgr.shape} {bgr.dtype} as JPEG")
     return write_compressed(stamp, frame_id, "bgr8; jpeg compressed bgr8", stream.reshape(-1))
+
+
+def camera_info(stamp: Stamp, frame_id: str, size: tuple[int, int], matrix: np.ndarray) -> CameraInfo:
+    """Makes the calibration of a camera without distortion.
+
+    Args:
+        size: `(H, W)` of its images.
+        matrix: `(3, 3) float64`, the camera matrix, px.
+    """
+    height, width = size
+    info = CameraInfo(header=_header(stamp, frame_id), height=height, width=width)
+    info.distortion_model, info.d = "plumb_bob", [0.0] * 5
+    info.k, info.r = matrix.ravel(), np.eye(3).ravel()
+    info.p = np.hstack([matrix, np.zeros((3, 1))]).ravel()
+    return info
+
+
+def serialized_run_lengths(stamp: Stamp, frame_id: str, label: np.ndarray, ids: np.ndarray) -> bytes:
+    """Makes a serialised `Image` of run lengths, as the mask images of Autoware's perception are.
+
+    Encoding, step, height and width are those of the mono8 image that `data`, see `run_lengths`, is decoded to.
+
+    Args:
+        label: `(H, W) uint8`, class ids.
+        ids: `(256,) uint8`, the id to write for each.
+    """
+    runs = run_lengths.encode(label, ids)
+    return write_encoded(stamp, frame_id, label.shape, "mono8", label.shape[1], runs.view(np.uint8))
+
+
+def serialized_outlines(stamp: Stamp, frame_id: str, found: Sequence[Outline], classes: ClassMap) -> bytes:
+    """Makes a serialised `ImageMarker` of all outlines of a frame, a list of lines.
+
+    A line has the colour of the class, and the score for opacity. It is one marker, because viewers show the last of a
+    topic; without outlines it has no lines, so that those of the frame before go.
+    """
+    counts = np.array([len(each.corners) for each in found], int)
+    starts = np.concatenate([np.zeros((0, 2)), *(each.corners for each in found)])
+    following = np.arange(1, len(starts) + 1)
+    last = counts.cumsum() - 1
+    following[last] -= counts  # the line from the last corner closes the outline
+    colors = classes.palette()[[each.class_id for each in found]] / 255
+    rgba = np.column_stack([colors, [each.score for each in found]])
+    lines = np.stack([starts, starts[following]], 1)
+    return write_line_list(stamp, frame_id, lines, np.repeat(rgba, counts, axis=0), _LINE_WIDTH)
 
 
 def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceMaskArray:
