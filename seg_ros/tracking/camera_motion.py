@@ -1,8 +1,10 @@
-"""Estimates how the camera's own motion moves the picture, from sparse optical flow on a small grey picture.
+"""Estimates how the camera's own motion shifts the picture, from sparse optical flow on a small grey picture.
 
-Points of a fixed grid are followed from the last picture (Bouguet, Pyramidal Implementation of the Lucas Kanade Feature
-Tracker, 2000), and the shift, rotation and scale that most of them agree with is taken (RANSAC), so that objects that
-move by themselves do not count.
+Points of a fixed grid are followed from the last picture (Bouguet, Pyramidal Implementation of the Lucas Kanade
+Feature Tracker, 2000), and the shift, rotation and scale that most of them agree with is estimated (RANSAC), so that
+objects that move by themselves do not count. Taken is the shift of the middle of the picture, which a camera that turns or shakes
+gives to near and far alike. How a camera that drives spreads the picture depends on the distance: the tracks' own
+velocities hold that.
 """
 
 from __future__ import annotations
@@ -33,10 +35,10 @@ def small(picture: np.ndarray) -> np.ndarray:
 
 
 def motion(before: np.ndarray, now: np.ndarray) -> np.ndarray | None:
-    """Estimates where the pixels of one small picture are in the next.
+    """Estimates how far the middle of one small picture has moved in the next.
 
     Returns:
-        `(2, 3)`, the map in pixels of the small picture; None where too few points agree.
+        `(x, y)`, in pixels of the small picture; None where too few points agree.
     """
     height, width = now.shape
     x = (np.arange(_COLUMNS) + 0.5) * width / _COLUMNS
@@ -49,4 +51,5 @@ def motion(before: np.ndarray, now: np.ndarray) -> np.ndarray | None:
     matrix, agree = cv2.estimateAffinePartial2D(points[found], moved[found], ransacReprojThreshold=_AGREE, maxIters=200)
     if matrix is None or agree.sum() < _LEAST or not _SCALES[0] < np.hypot(*matrix[:, 0]) < _SCALES[1]:
         return None
-    return matrix
+    middle = np.array([width / 2, height / 2])
+    return matrix[:, :2] @ middle + matrix[:, 2] - middle

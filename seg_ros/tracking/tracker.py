@@ -17,8 +17,8 @@ _SURE = 0.5
 """Score from which an object may be any track's; below, only that of one seen just now."""
 _NEW = 0.7
 """Score from which an object that is no track's begins one."""
-_BELIEVED = 1.2
-"""Sum of the scores of a track's objects from which it has an id: two frames, mostly."""
+_BELIEVED = 0.97
+"""Sum of the scores of a track's objects from which it has an id: one frame where the network is sure, else two."""
 _OVERLAP, _FAINT_OVERLAP = 0.2, 0.4
 """Least IoU of an object's mask and a track's predicted one; for faint objects more."""
 _OTHER_CLASS = 0.5
@@ -184,8 +184,7 @@ class Tracker:
         moved = camera_motion.motion(before, picture) if before is not None and before.shape == picture.shape else None
         if moved is None:
             return place
-        centre = place[:, :2] @ moved[:, :2].T + moved[:, 2] * (size[1] / picture.shape[1])
-        return np.hstack((centre, place[:, 2:]))
+        return place + np.array([*moved, 0.0, 0.0]) * (size[1] / picture.shape[1])
 
 
 def _nothing() -> _Known:
