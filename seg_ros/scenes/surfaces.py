@@ -53,6 +53,14 @@ class Surface:
         """Makes the surface of a sprite that faces the camera at distance `z`, m."""
         return cls(number, np.float64((0, 0, 1 / z)), z, z, None, opaque, to_texture)
 
+    def corners(self) -> np.ndarray | None:
+        """Returns the corners of the outline, of a sprite those of its picture, `(N, 2)`, px; None for the ground."""
+        if self.opaque is None:
+            return self.outline
+        h, w = self.opaque.shape
+        there = np.float64(((0, 0), (w, 0), (w, h), (0, h))) - 0.5
+        return (there - self.to_texture[:, 2]) @ np.linalg.inv(self.to_texture[:, :2]).T
+
     def covers(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Returns whether the surface is at the pixels' places `(N,)`, px: `(N,) bool`."""
         if self.outline is not None:
