@@ -26,11 +26,13 @@ class Picture(NamedTuple):
         image: `(H, W, 3) uint8` BGR.
         label: `(H, W) uint8`, true class ids.
         instance: `(H, W) uint16`, true object ids; 0 = none.
+        matrix: `(3, 3) float64`, the camera matrix, px, of a camera without distortion.
     """
 
     image: np.ndarray
     label: np.ndarray | None = None
     instance: np.ndarray | None = None
+    matrix: np.ndarray | None = None
 
 
 _log = logging.getLogger(__name__)
@@ -160,7 +162,7 @@ def _street(seed: int, size: tuple[int, int], rate: float) -> Iterator[Picture]:
     index = 0
     while True:
         scene = street.scene(index, rate)
-        yield Picture(cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), scene.label, scene.instance)
+        yield Picture(cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), scene.label, scene.instance, street.matrix)
         index += 1
 
 

@@ -6,9 +6,10 @@
     ros2 run seg_ros camera --source 0 --compressed        # the first webcam
     ros2 run seg_ros camera --ahead 150                    # 5 s of the street again and again, at hardly any load
 
-Publishes `image_raw`, with `--compressed` also `image_raw/compressed`, and, where the source has truth (label images,
-or objects annotated in COCO's or VIA's JSON) and somebody subscribes, `label_truth` (mono8 class ids) and
-`instance_truth` (16UC1 object ids, 0 = none) with the same header; all below `--namespace` (`/camera`).
+Publishes `image_raw`, with `--compressed` also `image_raw/compressed`, of the street `camera_info`, and, where the
+source has truth (label images, or objects annotated in COCO's or VIA's JSON) and somebody subscribes, `label_truth`
+(mono8 class ids) and `instance_truth` (16UC1 object ids, 0 = none) with the same header; all below `--namespace`
+(`/camera`).
 """
 
 from __future__ import annotations

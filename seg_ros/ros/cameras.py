@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
+from seg_ros.ros.camera_info import CameraInfos, info_topic
 from seg_ros.ros.diagnostics import Health
-from seg_ros.ros.outputs import OUTPUTS, Publishers, above
+from seg_ros.ros.outputs import OUTPUTS, Publishers, above, mask_topics
 from seg_ros.ros.traffic import Traffic
 from seg_ros.statistics import Statistics
 
@@ -22,6 +23,7 @@ class Camera:
         topic: of its images, resolved; one that ends in /compressed carries `CompressedImage`.
         name: that outputs and diagnostics are below; empty where the node has one camera only.
         publishers: of its outputs.
+        infos: its calibrations, while somebody wants them.
     """
 
     topic: str
@@ -29,6 +31,7 @@ class Camera:
     publishers: Publishers
     statistics: Statistics = dataclasses.field(default_factory=Statistics)
     health: Health = dataclasses.field(default_factory=Health)
+    infos: CameraInfos = dataclasses.field(default_factory=CameraInfos)
     traffic: Traffic = dataclasses.field(default_factory=Traffic)
 
     @property
@@ -60,32 +63,43 @@ def camera_names(topics: Sequence[str]) -> list[str]:
     return names
 
 
-def named(node: Node, topics: Sequence[str]) -> list[tuple[str, str]]:
+def named(node: Node, topics: Sequence[str], masks: Sequence[str]) -> list[tuple[str, str]]:
     """Returns the resolved topic of each camera, and its name; that of a node's only camera is empty.
+
+    Args:
+        topics: of the cameras.
+        masks: names of the masks that are published of each.
 
     Raises:
         ValueError: see `camera_names` and `check_outputs`.
     """
     topics = [node.resolve_topic_name(topic) for topic in topics]
     names = camera_names(topics) if len(topics) > 1 else [""]
-    check_outputs(node, topics, names)
+    check_outputs(node, topics, names, masks)
     return list(zip(topics, names, strict=True))
 
 
-def check_outputs(node: Node, topics: Sequence[str], names: Sequence[str]) -> None:
+def check_outputs(node: Node, topics: Sequence[str], names: Sequence[str], masks: Sequence[str]) -> None:
     """Checks that the node can publish what it makes of its cameras, and does not read it again.
 
     Args:
         topics: of the cameras, resolved.
         names: of the cameras.
+        masks: names of the masks that are published of each camera.
 
     Raises:
-        ValueError: an output's topic would be no topic, or is a camera's.
+        ValueError: an output's topic would be no topic, is a camera's, or is another output's, as remapped.
     """
-    for output in (above(name) + output for name in names for output in OUTPUTS):
+    sources = {*topics, *(node.resolve_topic_name(info_topic(topic)) for topic in topics)}
+    taken: dict[str, str] = {}
+    for output in (above(name) + output for name in names for output in (*OUTPUTS, *mask_topics(masks))):
         try:
             topic = node.resolve_topic_name(output)
         except RuntimeError as error:  # rclpy's RCLError
             raise ValueError(f"output {output!r} is no topic name: {error}; give the cameras shorter topics") from error
-        if topic in topics:
-            raise ValueError(f"parameter 'input_topic': got {topic!r}, an own output; allowed: a camera's topic")
+        if topic in sources:
+            what = "an own output" if topic in topics else "an own output, beside the images for the camera's own"
+            raise ValueError(f"parameter 'input_topic': got {topic!r}, {what}; allowed: a camera's topic")
+        if topic in taken:
+            raise ValueError(f"outputs {taken[topic]!r} and {output!r}: got {topic!r} for both; remap one of them only")
+        taken[topic] = output

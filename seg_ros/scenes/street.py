@@ -84,6 +84,15 @@ class Street:
         self._soft = self._make_shadow()
         self._vignette, self._noise = self._make_lens(rng)
 
+    @property
+    def matrix(self) -> np.ndarray:
+        """Returns the camera matrix of every frame, `(3, 3) float64`, px; the camera looks along the road, level.
+
+        The horizon sways by a pixel or two around its row, as that of a car on its springs does.
+        """
+        drive, (_, width) = self._drive, self._size
+        return np.float64(((drive.focal, 0, width / 2 - 0.5), (0, drive.focal, drive.horizon), (0, 0, 1)))
+
     def scene(self, index: int, rate: float = 30.0, space: bool = False) -> Scene:
         """Draws frame `index` of a camera at `rate` Hz: it depends on no other call.
 
@@ -112,18 +121,12 @@ class Street:
         )
 
     def _space(self, canvas: Canvas, view: View, items: list[Item]) -> Space:
-        """Returns what is painted in metres.
-
-        The horizon sways by a pixel or two, as a car on its springs does. Here it does so in space: the matrix is the
-        same in every frame, as that of a camera is.
-        """
-        depth, focal = canvas.depth(), self._drive.focal
+        """Returns what is painted in metres: where the horizon sways, space does, since the matrix stays."""
+        depth = canvas.depth()
         sign = -1 if self._mirrored else 1
         return Space(
             depth=cv2.flip(depth, 1) if self._mirrored else depth,
-            matrix=np.float64(
-                ((focal, 0, self._size[1] / 2 - 0.5), (0, focal, self._drive.horizon), (0, 0, 1)),
-            ),
+            matrix=self.matrix,
             surfaces=tuple(canvas.surfaces),
             label=canvas.label,
             instance=canvas.instance,
