@@ -58,13 +58,21 @@ class CameraModel:
         """
         k, d = [float(v) for v in matrix], [float(v) for v in distortion]
         if len(k) != 9 or not np.isfinite([*k, *d]).all():
-            raise FrameError("calibration", f"K and D must be finite and K 9 numbers, got {k}, {d}: calibrate the camera")
+            raise FrameError(
+                "calibration", f"K and D must be finite and K 9 numbers, got {k}, {d}: calibrate the camera"
+            )
         if k[0] <= 0 or k[4] <= 0:
-            raise FrameError("calibration", f"focal lengths must be over 0, got {k[0]:g} and {k[4]:g}: calibrate the camera")
+            raise FrameError(
+                "calibration", f"focal lengths must be over 0, got {k[0]:g} and {k[4]:g}: calibrate the camera"
+            )
         if [k[1], k[3], *k[6:]] != [0, 0, 0, 0, 1]:
-            raise FrameError("calibration", f"K must be fx 0 cx, 0 fy cy, 0 0 1, got {k}: skewed axes are not supported")
+            raise FrameError(
+                "calibration", f"K must be fx 0 cx, 0 fy cy, 0 0 1, got {k}: skewed axes are not supported"
+            )
         if not all(0 < side <= _LARGEST for side in size):
-            raise FrameError("calibration", f"the camera must have sides of 1 to {_LARGEST} px, got {size[1]}x{size[0]}")
+            raise FrameError(
+                "calibration", f"the camera must have sides of 1 to {_LARGEST} px, got {size[1]}x{size[0]}"
+            )
         d = d if any(d) else []
         if d and lens not in _COEFFICIENTS:
             raise FrameError(

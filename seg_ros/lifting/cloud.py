@@ -75,4 +75,6 @@ class Look:
 
 def mismatch(what: str, got: tuple[int, ...], of: str, expected: tuple[int, ...]) -> FrameError:
     """Makes the error of sizes `(H, W)` that differ."""
-    return FrameError("size", f"{what} has {got[1]}x{got[0]} px and {of} {expected[1]}x{expected[0]}: they must be of one size")
+    return FrameError(
+        "size", f"{what} has {got[1]}x{got[0]} px and {of} {expected[1]}x{expected[0]}: they must be of one size"
+    )
