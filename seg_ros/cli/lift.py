@@ -1,10 +1,11 @@
 """The lift node as a process: labels and depth, or a LiDAR's points, become labelled clouds and boxes in metres.
 
     ros2 run seg_ros lift --ros-args -p depth_topic:=/camera/depth/image_raw -p weights:=unet_street
-    ros2 run seg_ros lift --ros-args -p points_topic:=/lidar/points -p extrinsics:="[0.2, -0.4, -0.3, 0.5, -0.5, 0.5, -0.5]"
+    ros2 run seg_ros lift --ros-args -p points_topic:=/lidar/points \\
+        -p extrinsics:="[0.2, -0.4, -0.3, 0.5, -0.5, 0.5, -0.5]"
 
-Parameters are described in docs/lifting.md, and by `ros2 param describe /lift NAME` while it runs. Exits 0 on SIGINT and
-SIGTERM.
+Parameters are described in docs/lifting.md, and by `ros2 param describe /lift NAME` while it runs. Exits 0 on SIGINT
+and SIGTERM.
 """
 
 from __future__ import annotations

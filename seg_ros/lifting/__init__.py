@@ -1,4 +1,4 @@
-"""Labels into space: depth or LiDAR and a camera model make labelled clouds, and boxes in metres. No ROS, no PyTorch."""
+"""Labels into space: depth or LiDAR and a camera model make labelled clouds and boxes in metres. No ROS, no PyTorch."""
 
 from seg_ros.lifting.boxes import Box, boxes, scattered
 from seg_ros.lifting.camera import CameraModel

@@ -53,8 +53,8 @@ class CameraModel:
             distortion: D.
 
         Raises:
-            FrameError: "calibration": it is of no camera: not calibrated (all zero), not finite, skewed, of another lens
-                model, or with another number of coefficients.
+            FrameError: "calibration": it is of no camera: not calibrated (all zero), not finite, skewed, of another
+                lens model, or with another number of coefficients.
         """
         k, d = [float(v) for v in matrix], [float(v) for v in distortion]
         if len(k) != 9 or not np.isfinite([*k, *d]).all():

@@ -17,8 +17,8 @@ POINT = np.dtype(
         "itemsize": 24,
     }
 )
-"""A point, 24 bytes. x, y, z in m, NaN where there is none; `rgb` the class colour as PCL packs it (0x00RRGGBB, sent as a
-float32); `label` the class id, 255 = unlabelled; `instance` the object's id, 0 = none; `confidence` 0..255."""
+"""A point, 24 bytes. x, y, z in m, NaN where there is none; `rgb` the class colour as PCL packs it (0x00RRGGBB, sent as
+a float32); `label` the class id, 255 = unlabelled; `instance` the object's id, 0 = none; `confidence` 0..255."""
 WORDS = POINT.itemsize // 4
 
 

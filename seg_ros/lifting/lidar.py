@@ -13,8 +13,15 @@ from seg_ros.lifting.cloud import POINT, Labels, Look, mismatch
 
 FOOTPRINT = (1.5, 0.5)
 """Degrees, height and width, that a point hides around itself: the gaps between the rings, and between their points."""
+_CELLS = (4, 2)
+"""Cells of the z-buffer in a footprint."""
+_CLEARANCE = 0.7
+"""m; a surface through two points that would pass the camera nearer than this is none: the farther point is hidden. The
+ground passes it at the camera's height, a house at its distance."""
 _BEHIND = (0.5, 0.04)
 """Metres, and share of the distance, by which a point must be farther than what hides it."""
+_BORDER = 1
+"""px beside an edge of the labels that give none: calibration and labels are no better."""
 _NEAREST = 0.1
 
 
@@ -67,13 +74,13 @@ def paint(
     look: Look,
     footprint: tuple[float, float] = FOOTPRINT,
 ) -> np.ndarray:
-    """Makes a cloud `(N,)` of `POINT` of a sensor's points, in the sensor's own coordinates and order.
+    """Makes a cloud `(N,)` of `POINT` of a sensor's points, in its own coordinates and order.
 
-    Points that the camera does not see are unlabelled: those behind it or beside its picture, and those that a nearer
-    point hides, within `footprint` of it (a z-buffer of the points themselves, with a footprint that closes the gaps
-    between them; Pintus et al., Real-time Rendering of Massive Unstructured Raw Point Clouds, 2011). Of two points above
-    each other only what lies between two nearer ones, or right behind one, is hidden: the ground is not, whose points
-    are farther the higher they are seen.
+    Points that the camera does not see are unlabelled: those behind it or beside its picture, those within a pixel of
+    an edge of the labels, and those that a nearer point hides. That is a z-buffer of the points, in which each covers a
+    footprint that closes the gaps between them (as Pintus et al., Real-time Rendering of Massive Unstructured Raw Point
+    Clouds, 2011, do). The ground, whose points are the farther the higher they are seen, does not hide itself:
+    a footprint is a cone, which is the farther behind its point the farther beside it.
 
     Args:
         points: `(N, 3) float32`, m; those with NaN stay as they are, unlabelled.
@@ -86,7 +93,7 @@ def paint(
     if labels.label.shape != camera.size:
         raise mismatch("the label", labels.label.shape, "the camera_info", camera.size)
     seen, row, column, z = _seen(points, sensor, camera)
-    shown = ~_hidden(row, column, z, camera, footprint)
+    shown = ~_hidden(row, column, z, camera, footprint) & _inside(labels.label)[row, column]
     seen, row, column = seen[shown], row[shown], column[shown]
     cloud = np.zeros(len(points), POINT)
     for i, axis in enumerate("xyz"):
@@ -123,19 +130,31 @@ def _hidden(
     row: np.ndarray, column: np.ndarray, z: np.ndarray, camera: CameraModel, footprint: tuple[float, float]
 ) -> np.ndarray:
     """Returns which points `(M,) bool` have something nearer in front."""
-    if not len(z):
-        return np.zeros(0, bool)
-    reach = [max(int(np.tan(np.radians(d)) * f), 1) for d, f in zip(footprint, camera.focal[::-1], strict=True)]
-    cell = [-(-n // 2) for n in reach]  # half a footprint: a window of three cells is one and a half
-    shape = [-(-size // c) for size, c in zip(camera.size, cell, strict=True)]
+    reach = [np.tan(np.radians(d)) * f for d, f in zip(footprint, camera.focal[::-1], strict=True)]
+    cell = [max(int(r / n), 1) for r, n in zip(reach, _CELLS, strict=True)]
+    around = [int(np.ceil(r / c)) for r, c in zip(reach, cell, strict=True)]
+    inverse = np.zeros([-(-size // c) for size, c in zip(camera.size, cell, strict=True)], np.float32)
     place = row // cell[0], column // cell[1]
-    nearest = np.full(shape, np.inf, np.float32)
-    np.minimum.at(nearest, place, z)
-    beside = cv2.erode(nearest, np.ones((1, 3), np.uint8))
-    far = np.float32(np.inf)
-    padded = cv2.copyMakeBorder(beside, 2, 2, 0, 0, cv2.BORDER_CONSTANT, value=float(far))
-    above = np.minimum(padded[:-4], padded[1:-3])
-    below = np.minimum(padded[3:-1], padded[4:])
-    between = np.maximum(above, below)
-    front = np.minimum(nearest, between)[place]
+    np.maximum.at(inverse, place, 1 / z)
+    for axis in (0, 1):
+        inverse = _cones(inverse, axis, around[axis], cell[axis] / (camera.focal[1 - axis] * _CLEARANCE))
+    front = 1 / np.maximum(inverse[place], 1e-6)
     return z > front * np.float32(1 + _BEHIND[1]) + np.float32(_BEHIND[0])
+
+
+def _cones(inverse: np.ndarray, axis: int, reach: int, slope: float) -> np.ndarray:
+    """Widens each cell of inverse distances, 1/m, by `reach` cells either way, falling by `slope` a cell."""
+    out = inverse.copy()
+    length = inverse.shape[axis]
+    for n in range(1, min(reach + 1, length)):
+        fallen = inverse - np.float32(slope * (n - 0.5))
+        near, far = ((slice(None),) * axis + (part,) for part in (slice(n, None), slice(length - n)))
+        np.maximum(out[near], fallen[far], out=out[near])
+        np.maximum(out[far], fallen[near], out=out[far])
+    return out
+
+
+def _inside(label: np.ndarray) -> np.ndarray:
+    """Returns which pixels `(H, W) bool` have only neighbours of their own label."""
+    square = np.ones((2 * _BORDER + 1,) * 2, np.uint8)
+    return cv2.erode(label, square) == cv2.dilate(label, square)

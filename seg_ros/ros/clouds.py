@@ -37,7 +37,7 @@ class Cloud(NamedTuple):
 
 
 def read_cloud(message: bytes) -> Cloud:
-    """Reads the places of a serialised `sensor_msgs/PointCloud2`: organised or not, padded or not, of either byte order.
+    """Reads the places of a serialised `sensor_msgs/PointCloud2`, organised, padded and of either byte order or not.
 
     Raises:
         FrameError: "cdr": it does not deserialise; "fields": x, y and z are not three floats inside a point; "size": it
@@ -75,32 +75,39 @@ def read_cloud(message: bytes) -> Cloud:
     return Cloud(stamp, cloud.header.frame_id, points.reshape(-1, 3))
 
 
+def read_points(message: bytes) -> tuple[Stamp, np.ndarray]:
+    """Reads what `write_cloud` made of `POINT`: stamp and the points, of the cloud's shape."""
+    cloud = deserialize_message(message, PointCloud2)
+    points = np.frombuffer(cloud.data, POINT)
+    shape = (cloud.height, cloud.width) if cloud.height > 1 else (cloud.width,)
+    return (cloud.header.stamp.sec, cloud.header.stamp.nanosec), points.reshape(shape)
+
+
 def write_cloud(stamp: Stamp, frame_id: str, cloud: np.ndarray, dense: bool = False) -> bytes:
-    """Writes a labelled cloud, `(H, W)` or `(N,)` of `POINT`, as a serialised `sensor_msgs/PointCloud2`.
+    """Writes a cloud, `(H, W)` or `(N,)` of `POINT` or another record, as a serialised `sensor_msgs/PointCloud2`.
 
     Args:
         dense: whether no point has NaN.
     """
     height, width = cloud.shape if cloud.ndim == 2 else (1, len(cloud))
-    head = _head(frame_id, height, width)
+    head = _head(frame_id, height, width, cloud.dtype)
     body = np.ascontiguousarray(cloud).reshape(-1).view(np.uint8).data
     return b"".join((head[:4], struct.pack("<iI", *stamp), head[12:], body, bytes((dense,))))
 
 
-def fields() -> list[PointField]:
-    """Returns the fields of `POINT` as they are sent."""
+def _fields(record: np.dtype) -> list[PointField]:
     made = []
-    for name, (kind, offset) in POINT.fields.items():
+    for name, (kind, offset) in record.fields.items():
         datatype = PointField.FLOAT32 if name == _SENT_AS_FLOAT else _TYPES[kind]
         made.append(PointField(name=name, offset=offset, datatype=datatype, count=1))
     return made
 
 
 @functools.lru_cache(maxsize=64)
-def _head(frame_id: str, height: int, width: int) -> bytes:
+def _head(frame_id: str, height: int, width: int, record: np.dtype) -> bytes:
     """Everything before the points, as the middleware itself writes it, with a stamp of zero at bytes 4 to 11."""
-    step = width * POINT.itemsize
-    message = PointCloud2(height=height, width=width, fields=fields(), point_step=POINT.itemsize, row_step=step)
+    step = width * record.itemsize
+    message = PointCloud2(height=height, width=width, fields=_fields(record), point_step=record.itemsize, row_step=step)
     message.header.frame_id = frame_id
     empty = serialize_message(message)
     # It ends with the length of the data, none, and is_dense; the middleware pads it to a multiple of four.

@@ -38,7 +38,7 @@ class Matcher:
         self._newest: dict[str, int] = {}
 
     def label(self, part: str, stamp: Stamp, message: Any, needed: Collection[str]) -> list[tuple[Any, dict[str, Any]]]:
-        """Takes a part of a label, complete when all `needed` parts are there. Returns the pairs that are made by it."""
+        """Takes a part of a label, complete when all `needed` parts are there. Returns the pairs that it makes."""
         time = self._time("label", stamp)
         parts = self._parts.setdefault(time, {})
         parts[part] = message
@@ -51,7 +51,7 @@ class Matcher:
         return self._pairs()
 
     def measurement(self, stamp: Stamp, message: Any) -> list[tuple[Any, dict[str, Any]]]:
-        """Takes a measurement. Returns the pairs that are made by it."""
+        """Takes a measurement. Returns the pairs that it makes."""
         self._measurements.append(_Waiting(self._time("measurement", stamp), message))
         if len(self._measurements) > self._keep:
             self._give_up()

@@ -29,7 +29,7 @@ class Transforms:
                 import tf2_ros
             except ImportError as error:
                 raise ValueError(
-                    "parameter 'extrinsics': got [], allowed where tf2_ros is not installed: 7 numbers x y z qx qy qz qw"
+                    "parameter 'extrinsics': got [], allowed where there is no tf2_ros: 7 numbers x y z qx qy qz qw"
                 ) from error
             self._buffer = tf2_ros.Buffer()
             self._listener = tf2_ros.TransformListener(self._buffer, node)

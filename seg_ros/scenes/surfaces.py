@@ -16,8 +16,8 @@ _BEYOND = 1e-9
 class Surface:
     """A flat piece of the scene, as the camera sees it.
 
-    On a plane the inverse of the distance z along the camera's axis is linear in the pixel's place, so three numbers are
-    the plane, exactly (as in plane-sweep and disparity geometry).
+    On a plane the inverse of the distance z along the camera's axis is linear in the pixel's place, so three numbers
+    are the plane, exactly (as in plane-sweep and disparity geometry).
 
     Attributes:
         number: paint number.
