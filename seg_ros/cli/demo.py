@@ -130,7 +130,9 @@ def _camera(options: argparse.Namespace, space: str, weights: str) -> subprocess
     words |= {"rate": options.rate} if options.rate else {}
     words |= {"ahead": min(_AHEAD, 30 * options.seconds)} if source == "street" else {}
     space_of_street = ["--space"] if options.depth or options.lidar else []
-    return _start("camera", *space_of_street, *[word for name, value in words.items() for word in (f"--{name}", str(value))])
+    return _start(
+        "camera", *space_of_street, *[word for name, value in words.items() for word in (f"--{name}", str(value))]
+    )
 
 
 def _node(options: argparse.Namespace, space: str, topic: str, weights: str, task: str) -> subprocess.Popen:

@@ -2,7 +2,7 @@
 
     ros2 run seg_ros lift --ros-args -p depth_topic:=/camera/depth/image_raw -p weights:=unet_street
     ros2 run seg_ros lift --ros-args -p points_topic:=/lidar/points \\
-        -p extrinsics:="[0.2, -0.4, -0.3, 0.5, -0.5, 0.5, -0.5]"
+        -p extrinsics:="[0.2, -0.4, -0.3, 0.5, -0.5, 0.5, 0.5]"
 
 Parameters are described in docs/lifting.md, and by `ros2 param describe /lift NAME` while it runs. Exits 0 on SIGINT
 and SIGTERM.

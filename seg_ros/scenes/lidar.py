@@ -20,7 +20,7 @@ PLACE = (0.2, -0.4, -0.3)
 """Where the LiDAR is, m, in the camera's coordinates (x right, y down, z ahead)."""
 AXES = np.float64(((0, -1, 0), (0, 0, -1), (1, 0, 0)))
 """Turns the LiDAR's coordinates (x ahead, y left, z up) into the camera's."""
-QUATERNION = (0.5, -0.5, 0.5, -0.5)
+QUATERNION = (0.5, -0.5, 0.5, 0.5)
 """The same turn as x y z w."""
 
 
