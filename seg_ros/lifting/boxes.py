@@ -27,9 +27,9 @@ _OUTLIERS = 0.5
 """Percent of the points that may lie beyond each side."""
 _OCCLUDED = 0.1
 """Share of the pixels around a mask that are nearer than the object, from which it is occluded."""
-_POINTS = 2000
+_POINTS = 600
 """Most points of an object that are looked at."""
-_CORNERS = 200
+_CORNERS = 120
 """Most points that find the yaw."""
 
 
@@ -60,7 +60,7 @@ class Box:
     occluded: bool = False
 
 
-def boxes(cloud: np.ndarray, objects: Instances, focal: float, ground: np.ndarray = OPTICAL) -> list[Box]:
+def object_boxes(cloud: np.ndarray, objects: Instances, focal: float, ground: np.ndarray = OPTICAL) -> list[Box]:
     """Finds the boxes of a frame's objects in the organised cloud `(H, W)` of their camera.
 
     An object with fewer than `LEAST` points has none. Points at the edge of its mask do not count, nor those that a gap
@@ -88,10 +88,10 @@ def boxes(cloud: np.ndarray, objects: Instances, focal: float, ground: np.ndarra
     return found
 
 
-def scattered(cloud: np.ndarray, objects: Instances, ground: np.ndarray = LEVEL) -> list[Box]:
+def scattered_boxes(cloud: np.ndarray, objects: Instances, ground: np.ndarray = LEVEL) -> list[Box]:
     """Finds the boxes of a frame's objects in a painted cloud `(N,)`, whose points have their ids.
 
-    As `boxes` does; but where there are no points around a mask, `occluded` is not known, and False.
+    As `object_boxes` does; but where there are no points around a mask, `occluded` is not known, and False.
     """
     inside = cloud[cloud["instance"] > 0]
     inside = inside[np.argsort(inside["instance"], kind="stable")]
@@ -167,7 +167,7 @@ def overlap(a: Box, b: Box, ground: np.ndarray = OPTICAL) -> float:
 
 
 _SQUARE = np.ones((2 * _ERODED + 1,) * 2, np.uint8)
-_ANGLES = np.radians(np.arange(0, 90, 3.0))
+_ANGLES = np.radians(np.arange(0, 90, 4.5))
 
 
 def _turn(yaw: float) -> np.ndarray:
@@ -202,7 +202,7 @@ def _connected(distance: np.ndarray) -> np.ndarray:
 def _yaw(points: np.ndarray) -> float:
     """Returns the yaw, 0..pi/2 rad, of the rectangle whose nearer edges are closest to the points `(N, 2)`, m."""
     best = _closest(points, _ANGLES)
-    return _closest(points, best + np.radians(np.arange(-2.5, 2.6, 0.5)))
+    return _closest(points, best + np.radians(np.arange(-2.5, 2.6, 0.625)))
 
 
 def _closest(points: np.ndarray, angles: np.ndarray) -> float:

@@ -18,6 +18,8 @@ _CELLS = (4, 2)
 _CLEARANCE = 0.7
 """m; a surface through two points that would pass the camera nearer than this is none: the farther point is hidden. The
 ground passes it at the camera's height, a house at its distance."""
+_GROUND = 1.2
+"""m; height of the camera above the ground from which the ground never hides itself."""
 _BEHIND = (0.5, 0.04)
 """Metres, and share of the distance, by which a point must be farther than what hides it."""
 _BORDER = 1
@@ -138,7 +140,8 @@ def _hidden(
     np.maximum.at(inverse, place, 1 / z)
     for axis in (0, 1):
         inverse = _cones(inverse, axis, around[axis], cell[axis] / (camera.focal[1 - axis] * _CLEARANCE))
-    front = 1 / np.maximum(inverse[place], 1e-6)
+    within = cell[0] / (camera.focal[1] * _GROUND)  # of the ground there is a nearer and a farther end in a cell
+    front = 1 / np.maximum(inverse[place] - np.float32(within), 1e-6)
     return z > front * np.float32(1 + _BEHIND[1]) + np.float32(_BEHIND[0])
 
 

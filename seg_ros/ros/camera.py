@@ -45,9 +45,9 @@ class Camera(Node):
     Where a picture has truth and somebody subscribes: also `label_truth` (mono8 class ids) and `instance_truth` (16UC1
     object ids, 0 = none).
 
-    Where a picture is measured: also `depth/image_raw` (16UC1 millimetres) with `depth/camera_info`, `lidar/points` with
-    the frame_id `lidar`, and for the judge `lidar/truth`, the same points with true labels and ids, and `objects_truth`,
-    true boxes.
+    Where a picture is measured: also `depth/image_raw` (16UC1 millimetres) with `depth/camera_info`, `lidar/points` of
+    frame_id `lidar`, and for a judge `lidar/truth`, the same points with true labels and ids, and `objects_truth`, true
+    boxes.
 
     Attributes:
         finished: whether the pictures have come to their end.

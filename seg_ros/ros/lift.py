@@ -67,7 +67,7 @@ class LiftNode(LifecycleNode):
         self._lock = threading.RLock()  # transitions have a thread of their own
         self._configured: _Configured | None = None
         self._mailbox: NewestFirst | None = None
-        self._subscriptions: dict[str, Any] = {}
+        self._inputs: dict[str, Any] = {}
         self._numbers = SequenceNumbers()
         self._logged: dict[str, float] = {}
         self._labelled = 0
@@ -209,19 +209,19 @@ class LiftNode(LifecycleNode):
     def _subscribe(self, kind: type, topic: str, take: Any) -> None:
         qos = match_publisher(self, topic)
         qos.depth = 5
-        found = self._subscriptions.get(topic)
+        found = self._inputs.get(topic)
         if found is None or found.qos_profile.reliability != qos.reliability:
             if found is not None:
                 self.destroy_subscription(found)
-            self._subscriptions[topic] = self.create_subscription(kind, topic, take, qos, raw=True)
+            self._inputs[topic] = self.create_subscription(kind, topic, take, qos, raw=True)
 
     def _close(self) -> None:
-        for subscription in self._subscriptions.values():
+        for subscription in self._inputs.values():
             self.destroy_subscription(subscription)
-        if self._configured is not None and self._subscriptions:
+        if self._configured is not None and self._inputs:
             self._configured.infos.close()
             self._configured.matcher.clear()
-        self._subscriptions, self._numbers = {}, SequenceNumbers()
+        self._inputs, self._numbers = {}, SequenceNumbers()
 
     def _measured(self, message: bytes, info: dict) -> None:
         self.statistics.arrived(self._numbers.missing(info))
@@ -229,7 +229,7 @@ class LiftNode(LifecycleNode):
 
     def _labelled_part(self, part: str, message: bytes) -> None:
         self._labelled += part == LABEL
-        parts = [topic.rpartition("/")[2] for topic in self._subscriptions]
+        parts = [topic.rpartition("/")[2] for topic in self._inputs]
         self._take(lambda c: c.matcher.label(part, read_stamp(message), message, needed(parts)))
 
     def _take(self, pairs: Any) -> None:
@@ -278,7 +278,7 @@ class LiftNode(LifecycleNode):
     def _diagnose(self) -> None:
         with self._lock:
             c = self._configured
-            state = self.state if self._mailbox is None else "lifting" if self._subscriptions else "idle: no subscriber"
+            state = self.state if self._mailbox is None else "lifting" if self._inputs else "idle: no subscriber"
             topics = (c.topic, f"{c.parameters.segmentation}/{LABEL}") if c else ("", "")
             sight = Sight(state, *topics, self.statistics.counts(), self._labelled, self.statistics.timings())
             self._diagnosis.publish(sight)

@@ -68,9 +68,10 @@ class LiftJudge:
     def figures(self) -> dict[str, Any]:
         """Returns the figures so far; those that nothing came for are None.
 
-        `point_accuracy`: share of labelled points of the true class; `bleed`: share of the points of things that truly are
-        of no thing, or another; `box3d_centre_m`: median distance of a box's centre from the true one's; `box3d_iou50`:
-        share of the true objects up to 30 m away whose box has an IoU of 0.5; `lift_p50_ms`, `lift_p99_ms`.
+        `point_accuracy`: share of labelled points of the true class; `bleed`: share of the points of things that truly
+        are of no thing, or another; `box3d_centre_m`: median distance of a box's centre from the true one's;
+        `box3d_iou50`: share of the true objects up to 30 m away whose box has an IoU of 0.5; `lift_p50_ms`,
+        `lift_p99_ms`: ms of the node's own work on a frame.
         """
         share = self._right / self._points if self._points else None
         return {

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo
 
 from seg_ros.classes import ClassMap
 from seg_ros.errors import FrameError
-from seg_ros.lifting import CameraModel, Labels, Look, boxes, organised, paint, scattered
+from seg_ros.lifting import CameraModel, Labels, Look, object_boxes, organised, paint, scattered_boxes
 from seg_ros.lifting.boxes import LEVEL, OPTICAL
 from seg_ros.results import Frame, Instances
 from seg_ros.ros.camera_info import CameraInfos
@@ -66,12 +66,12 @@ class Lifter:
             depth = read_plane(measurement, DEPTHS)
             camera = self._camera(depth)
             cloud = organised(depth.values, camera, labels, self._look)
-            around = boxes(cloud, found, camera.focal[0]) if with_boxes and found is not None else ()
+            around = object_boxes(cloud, found, camera.focal[0]) if with_boxes and found is not None else ()
             return Lifted(label.stamp, label.frame_id, cloud, around, OPTICAL)
         scan, camera = read_cloud(measurement), self._camera(label)
         sensor = self._transforms.sensor(label.frame_id, scan.frame_id)
         cloud = paint(scan.points, sensor, camera, labels, self._look, self._footprint)
-        around = scattered(cloud, found) if with_boxes and found is not None else ()
+        around = scattered_boxes(cloud, found) if with_boxes and found is not None else ()
         return Lifted(scan.stamp, scan.frame_id, cloud, around, LEVEL)
 
     def _camera(self, plane: Plane) -> CameraModel:
