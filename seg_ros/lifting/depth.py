@@ -7,7 +7,7 @@ import numpy as np
 from seg_ros.lifting.camera import CameraModel, rays
 from seg_ros.lifting.cloud import POINT, WORDS, Labels, Look, mismatch
 
-_BLOCK = 1 << 17
+_BLOCK = 1 << 18
 """Bytes of points that are made at a time: they stay in the processor's cache until all their fields are there."""
 _METRES = np.arange(1 << 16, dtype=np.float32) / 1000
 _METRES[[0, 0xFFFF]] = np.nan
@@ -25,12 +25,16 @@ def metres(depth: np.ndarray) -> np.ndarray:
     return np.where((depth > 0) & (depth < np.inf), depth, np.float32(np.nan))
 
 
-def organised(depth: np.ndarray, camera: CameraModel, labels: Labels, look: Look) -> np.ndarray:
+def organised(
+    depth: np.ndarray, camera: CameraModel, labels: Labels, look: Look, out: np.ndarray | None = None
+) -> np.ndarray:
     """Makes a cloud `(H, W)` of `POINT`, in the camera's coordinates (x right, y down, z ahead).
 
     Args:
         depth: `(H, W)`, distance along the camera's axis, as of `metres`.
         camera: that both depth and labels are of.
+        out: an earlier cloud that is not needed any more: its memory is used where the size is the same, which takes
+            half the time for large clouds, since the kernel clears none.
 
     Raises:
         FrameError: "size": depth, labels and camera are not of one size.
@@ -41,7 +45,9 @@ def organised(depth: np.ndarray, camera: CameraModel, labels: Labels, look: Look
         raise mismatch("the depth image", depth.shape, "the camera_info", camera.size)
     height, width = depth.shape
     x, y = rays(camera)
-    words = np.empty((height, width, WORDS), np.uint32)
+    if out is None or out.shape != depth.shape:
+        out = np.empty((height, width), POINT)
+    words = out.view(np.uint32).reshape(height, width, WORDS)
     floats, rest = words.view(np.float32), words.view(np.uint16)
     keep = None if look.kept.all() else np.where(look.kept, np.float32(1), np.float32(np.nan))
     step = max(_BLOCK // (width * POINT.itemsize), 1)
@@ -57,4 +63,4 @@ def organised(depth: np.ndarray, camera: CameraModel, labels: Labels, look: Look
         words[rows, :, 4] = label
         rest[rows, :, 10] = 0 if labels.instance is None else labels.instance[rows]
         rest[rows, :, 11] = 0 if labels.confidence is None else labels.confidence[rows]
-    return words.view(POINT).reshape(height, width)
+    return out

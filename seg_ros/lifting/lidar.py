@@ -116,16 +116,14 @@ def _seen(points: np.ndarray, sensor: Extrinsics, camera: CameraModel) -> tuple[
     height, width = camera.size
     r, t = sensor.rotation.astype(np.float32), sensor.translation.astype(np.float32)
     z = points @ r[2] + t[2]
-    ahead = np.flatnonzero(z > _NEAREST)  # NaN is not
-    z = z[ahead]
-    chosen = points[ahead]
-    x, y = (chosen @ r[0] + t[0]) / z, (chosen @ r[1] + t[1]) / z
-    inside = x * x + y * y <= np.float32(1.01 * widest(camera) ** 2)
-    ahead, x, y, z = ahead[inside], x[inside], y[inside], z[inside]
-    u, v = camera.project(x, y)
-    inside = (u > -0.5) & (u < width - 0.5) & (v > -0.5) & (v < height - 0.5)
-    row, column = (np.rint(axis[inside]).astype(np.int32) for axis in (v, u))
-    return ahead[inside], row, column, z[inside]
+    with np.errstate(all="ignore"):  # NaN, and what lies beside the camera
+        x, y = (points @ r[0] + t[0]) / z, (points @ r[1] + t[1]) / z
+        ahead = np.flatnonzero((z > _NEAREST) & (x * x + y * y <= np.float32(1.01 * widest(camera) ** 2)))
+    u, v = camera.project(np.take(x, ahead), np.take(y, ahead))
+    inside = np.flatnonzero((u > -0.5) & (u < width - 0.5) & (v > -0.5) & (v < height - 0.5))
+    row, column = (np.rint(np.take(axis, inside)).astype(np.int32) for axis in (v, u))
+    seen = np.take(ahead, inside)
+    return seen, row, column, np.take(z, seen)
 
 
 def _hidden(

@@ -13,6 +13,7 @@ from seg_ros.classes import ClassMap
 from seg_ros.errors import FrameError
 from seg_ros.lifting import CameraModel, Labels, Look, object_boxes, organised, paint, scattered_boxes
 from seg_ros.lifting.boxes import LEVEL, OPTICAL
+from seg_ros.lifting.cloud import mismatch
 from seg_ros.results import Frame, Instances
 from seg_ros.ros.camera_info import CameraInfos
 from seg_ros.ros.clouds import read_cloud
@@ -27,7 +28,7 @@ LABEL, CONFIDENCE, OBJECTS = "label", "confidence", "instances"
 
 
 class Lifter:
-    """Lifts one frame after the other; a value in, a value out.
+    """Lifts one frame after the other. The cloud of a depth image is valid until the next one is lifted.
 
     Args:
         classes: of the labels.
@@ -47,6 +48,7 @@ class Lifter:
     ) -> None:
         self._classes, self._look, self._infos = classes, look, infos
         self._transforms, self._footprint = transforms, footprint
+        self._spare: np.ndarray | None = None
 
     def lift(self, measurement: bytes, parts: Mapping[str, bytes], with_boxes: bool) -> Lifted:
         """Makes cloud and boxes of a measurement and what was said of the camera's frame.
@@ -65,7 +67,7 @@ class Lifter:
         if self._transforms is None:
             depth = read_plane(measurement, DEPTHS)
             camera = self._camera(depth)
-            cloud = organised(depth.values, camera, labels, self._look)
+            cloud = self._spare = organised(depth.values, camera, labels, self._look, self._spare)
             around = object_boxes(cloud, found, camera.focal[0]) if with_boxes and found is not None else ()
             return Lifted(label.stamp, label.frame_id, cloud, around, OPTICAL)
         scan, camera = read_cloud(measurement), self._camera(label)
@@ -88,9 +90,11 @@ class Lifter:
             found = objects(deserialize_message(message, InstanceMaskArray))
         except Exception as error:  # rclpy's own, and those of sizes that do not go together
             raise FrameError("objects", f"the objects cannot be read: {error}") from error
+        if found.size != label.values.shape:
+            raise mismatch("the frame of the objects", found.size, "the label", label.values.shape)
         x, y, width, height = found.roi.T
         inside = (x >= 0) & (y >= 0) & (x + width <= found.size[1]) & (y + height <= found.size[0])
-        if found.size != label.values.shape or not inside.all() or (found.class_id >= len(self._classes)).any():
+        if not inside.all() or (found.class_id >= len(self._classes)).any():
             raise FrameError("objects", "the objects must lie in the label's image and be of the weights' classes")
         return found
 

@@ -91,7 +91,6 @@ def test_what_is_written_reads_as_rclpy_and_pcl_expect(shape):
     points["x"], points["label"], points["rgb"], points["confidence"] = 1.5, 8, 0x804020, 200
     serialized = write_cloud((3, 4), "eye", points)
     cloud = deserialize_message(serialized, PointCloud2)
-    assert serialize_message(cloud)[: len(serialized)] == serialized
     assert (cloud.header.stamp.sec, cloud.header.stamp.nanosec, cloud.header.frame_id) == (3, 4, "eye")
     assert (cloud.height, cloud.width) == (shape if len(shape) == 2 else (1, *shape))
     assert (cloud.point_step, cloud.row_step, cloud.is_bigendian, cloud.is_dense) == (

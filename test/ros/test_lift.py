@@ -210,7 +210,7 @@ def test_a_wrong_parameter_does_not_end_the_node(graph, overrides, word):
     values = {"weights": "unet_street"} | overrides
     node = graph.add(LiftNode(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()]))
     wait_for(lambda: word in str(node.problem))
-    assert node.state == "unconfigured"
+    wait_for(lambda: node.state == "unconfigured")
 
 
 def test_without_subscriber_nothing_is_received_and_it_can_be_configured_again(graph, small_weights):

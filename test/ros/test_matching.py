@@ -43,8 +43,8 @@ def test_the_nearest_in_the_tolerance_and_only_once(matcher):
     assert labelled(matcher, 14) == [("m10", "l14")]
     assert labelled(matcher, 90) == []
     assert len(matcher.lost) == 1  # m50: nothing within 20 ms
-    measured(matcher, 91, 92)
-    assert labelled(matcher, 92) == [("m92", "l92")]
+    measured(matcher, 89, 92)
+    assert labelled(matcher, 93) == [("m92", "l93")]
 
 
 def test_parts_go_together_or_not_at_all(matcher):
