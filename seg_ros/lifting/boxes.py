@@ -7,6 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 
+from seg_ros.lifting.cloud import xyz
 from seg_ros.results import Instances
 
 OPTICAL = np.float32(((0, 0, 1), (-1, 0, 0), (0, -1, 0)))
@@ -29,7 +30,7 @@ _OCCLUDED = 0.1
 """Share of the pixels around a mask that are nearer than the object, from which it is occluded."""
 _POINTS = 600
 """Most points of an object that are looked at."""
-_CORNERS = 120
+_CORNERS = 80
 """Most points that find the yaw."""
 
 
@@ -70,19 +71,19 @@ def object_boxes(cloud: np.ndarray, objects: Instances, focal: float, ground: np
         focal: focal length, px.
         ground: `(3, 3)`, turns the cloud's coordinates into ahead, left, up.
     """
-    found = []
+    found, places = [], xyz(cloud)
     for i in range(len(objects)):
         x, y, w, h = (int(v) for v in objects.roi[i])
         mask = objects.masks[i]
         inner = cv2.erode(mask, _SQUARE, borderType=cv2.BORDER_CONSTANT, borderValue=0) if min(w, h) > 4 else mask
         stride = max(int(np.sqrt(np.count_nonzero(inner) / _POINTS)), 1)
-        part = cloud[y : y + h : stride, x : x + w : stride][inner[::stride, ::stride] > 0]
-        points = np.stack((part["x"], part["y"], part["z"]), 1)
+        rows, columns = np.nonzero(inner[::stride, ::stride])
+        points = places[y + rows * stride, x + columns * stride]
         fitted = fit(points, ground, (_ERODED + 0.5) / focal if inner is not mask else 0.5 / focal)
         if fitted is None:
             continue
         truncated = x == 0 or y == 0 or x + w == objects.size[1] or y + h == objects.size[0]
-        hidden = _is_occluded(cloud["z"], mask, (x, y, w, h), fitted)
+        hidden = _is_occluded(places[..., 2], mask, (x, y, w, h), fitted[4])
         identity = i + 1, int(objects.class_id[i]), float(objects.score[i])
         found.append(Box(*identity, *fitted[:4], truncated, hidden))
     return found
@@ -98,7 +99,7 @@ def scattered_boxes(cloud: np.ndarray, objects: Instances, ground: np.ndarray = 
     ids, starts = np.unique(inside["instance"], return_index=True)
     found = []
     for instance, part in zip(ids.tolist(), np.split(inside, starts[1:]), strict=True):
-        fitted = fit(np.stack((part["x"], part["y"], part["z"]), 1), ground)
+        fitted = fit(xyz(part), ground)
         if fitted is None or instance > len(objects):
             continue
         x, y, w, h = (int(v) for v in objects.roi[instance - 1])
@@ -123,7 +124,7 @@ def fit(
     Returns:
         Center, size, yaw, number of points, and the distance along the camera's axis where it begins.
     """
-    points = points[np.isfinite(points).all(1)] @ ground.T
+    points = points[np.isfinite(points[:, 2])] @ ground.T
     if len(points) < LEAST:
         return None
     points = points[_connected(np.hypot(points[:, 0], points[:, 1]))]
@@ -133,7 +134,9 @@ def fit(
     yaw = _yaw(few)
     turned = points[:, :2] @ _turn(yaw)
     places = np.column_stack((turned, points[:, 2]))
-    low, high = np.percentile(places, (_OUTLIERS, 100 - _OUTLIERS), axis=0)
+    places.sort(axis=0)
+    beyond = int(len(places) * _OUTLIERS / 100)
+    low, high = places[beyond], places[-1 - beyond]
     middle = (low + high) / 2
     center = np.append(_turn(yaw) @ middle[:2], middle[2])
     distance = float(np.hypot(*center[:2]))
@@ -167,7 +170,7 @@ def overlap(a: Box, b: Box, ground: np.ndarray = OPTICAL) -> float:
 
 
 _SQUARE = np.ones((2 * _ERODED + 1,) * 2, np.uint8)
-_ANGLES = np.radians(np.arange(0, 90, 4.5))
+_ANGLES = np.radians(np.arange(0, 90, 5.0))
 
 
 def _turn(yaw: float) -> np.ndarray:
@@ -202,12 +205,12 @@ def _connected(distance: np.ndarray) -> np.ndarray:
 def _yaw(points: np.ndarray) -> float:
     """Returns the yaw, 0..pi/2 rad, of the rectangle whose nearer edges are closest to the points `(N, 2)`, m."""
     best = _closest(points, _ANGLES)
-    return _closest(points, best + np.radians(np.arange(-2.5, 2.6, 0.625)))
+    return _closest(points, best + np.radians(np.arange(-2.5, 2.6, 0.5)))
 
 
 def _closest(points: np.ndarray, angles: np.ndarray) -> float:
-    c, s = np.cos(angles)[:, None], np.sin(angles)[:, None]
-    x, y = points.T
+    c, s = (np.float32(f(angles))[:, None] for f in (np.cos, np.sin))
+    x, y = np.float32(points.T)
     edges = []
     for axis in (c * x + s * y, c * y - s * x):
         low, high = axis.min(1, keepdims=True), axis.max(1, keepdims=True)
@@ -218,14 +221,17 @@ def _closest(points: np.ndarray, angles: np.ndarray) -> float:
     return float(angles[closeness.sum(1).argmax()])
 
 
-def _is_occluded(z: np.ndarray, mask: np.ndarray, roi: tuple[int, int, int, int], fitted: tuple) -> bool:
+def _is_occluded(z: np.ndarray, mask: np.ndarray, roi: tuple[int, int, int, int], begins: float) -> bool:
+    """Returns whether along a part of a mask's outline something is nearer than where the object begins, m."""
     x, y, w, h = roi
-    edge = 2
-    grown = cv2.copyMakeBorder(mask, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=0)
-    ring = cv2.dilate(grown, np.ones((2 * edge + 1,) * 2, np.uint8)) - grown
+    stride = max(int(np.sqrt(w * h / _POINTS)) // 2, 1)
+    edge = 2 * stride
     top, left = max(y - edge, 0), max(x - edge, 0)
-    around = z[top : y + h + edge, left : x + w + edge]
-    ring = ring[top - y + edge :, left - x + edge :][: around.shape[0], : around.shape[1]]
-    beside = around[ring > 0]
-    nearer = np.count_nonzero(beside < fitted[4] - _GAP[0])
-    return nearer > _OCCLUDED * max(len(beside), 1)
+    around = z[top : y + h + edge : stride, left : x + w + edge : stride]
+    inside = np.zeros((around.shape[0] * stride, around.shape[1] * stride), np.uint8)
+    there = inside[y - top : y - top + h, x - left : x - left + w]
+    there[:] = mask[: there.shape[0], : there.shape[1]]
+    inside = np.ascontiguousarray(inside[::stride, ::stride])
+    rows, columns = np.nonzero(cv2.dilate(inside, np.ones((5, 5), np.uint8)) > inside)
+    nearer = np.count_nonzero(around[rows, columns] < begins - _GAP[0])
+    return nearer > _OCCLUDED * max(len(rows), 1)

@@ -73,6 +73,11 @@ class Look:
         return cls(red << 16 | green << 8 | blue, kept)
 
 
+def xyz(cloud: np.ndarray) -> np.ndarray:
+    """Returns the places `(..., 3) float32` of a contiguous cloud of `POINT`, as a view."""
+    return cloud.view(np.float32).reshape(*cloud.shape, WORDS)[..., :3]
+
+
 def mismatch(what: str, got: tuple[int, ...], of: str, expected: tuple[int, ...]) -> FrameError:
     """Makes the error of sizes `(H, W)` that differ."""
     return FrameError(
