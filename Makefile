@@ -22,8 +22,8 @@ help: ## this list
 setup: ## make .venv ready: torch, ROS 2 (the sourced one, or wheels; ROS=jazzy) and the messages; PYTHON=
 	@scripts/setup.sh
 
-demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUTH= MODEL= WEIGHTS= ENGINE= MIN_MIOU= MIN_AP50= DEPTH= LIDAR= ARGS=
-	@$(env); python -m seg_ros.cli.demo $(demo_flags) $(ARGS)
+demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUTH= MODEL= WEIGHTS= ENGINE= MIN_MIOU= MIN_AP50= DEPTH= LIDAR= ARGS=; BAG=1 labels a recording
+	@$(env); python -m seg_ros.cli.$(if $(BAG),bag_demo,demo $(demo_flags)) $(ARGS)
 
 test: setup lint ## lint and the tests; ARGS= go to pytest
 	@$(env); python -m pytest -q $(ARGS)

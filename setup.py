@@ -35,6 +35,7 @@ setup(
         "tensorrt-rtx": pins("requirements/tensorrt-rtx.txt"),
         "openvino": pins("requirements/openvino.txt"),
         "onnx": pins("requirements/onnx.txt"),
+        "bags": pins("requirements/bags.txt"),
     },
     zip_safe=False,
     data_files=[
@@ -42,6 +43,7 @@ setup(
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", files("launch/*.launch.py")),
         (f"{SHARE}/config", files("config/*")),
+        (f"{SHARE}/config/profiles", files("config/profiles/*")),
         (f"{SHARE}/weights", files("weights/*")),
     ],
     entry_points={
@@ -58,6 +60,8 @@ setup(
             "evaluate = seg_ros.cli.evaluate:main",
             "quantize = seg_ros.cli.quantize:main",
             "export = seg_ros.cli.export:main",
+            "consumers = seg_ros.cli.consumers:main",
+            "label = seg_ros.cli.label:main",
         ]
     },
 )

@@ -5,7 +5,7 @@
     ros2 launch seg_ros segment.launch.py input_topics:='[/front/image_raw, /rear/image_raw]'
 
 The node configures and activates itself (its parameter `autostart`), also after a respawn. An argument that is given
-overrides `params_file`, which overrides the node's default.
+overrides `profile`, which overrides `params_file`, which overrides the node's default.
 """
 
 import dataclasses
@@ -30,6 +30,8 @@ from seg_ros.ros.parameters import Parameters
 from seg_ros.share import expanded
 
 CONFIG = Path(get_package_share_directory("seg_ros"), "config")
+PROFILES = sorted(file.stem for file in (CONFIG / "profiles").glob("*.yaml"))
+"""Programs that take the node's outputs, each with parameters of the node that suit it."""
 CAMERA_TOPIC = "/camera/image_raw"
 SWITCH = ("true", "false", "True", "False")
 LEVELS = ("debug", "info", "warn", "error", "fatal")
@@ -45,6 +47,9 @@ def arguments() -> list[DeclareLaunchArgument]:
 
     return [
         argument("params_file", str(CONFIG / "segment.yaml"), "YAML file of the node's parameters"),
+        argument(
+            "profile", "", "parameters that suit a program that takes the outputs; override params_file", "", *PROFILES
+        ),
         argument(
             "weights",
             "",
@@ -105,6 +110,13 @@ def logger(context: LaunchContext) -> str:
     return f"{above or ''}/segmentation".strip("/").replace("/", ".")
 
 
+def suited(profile: str) -> dict:
+    """Reads the node's parameters of a profile; an empty name has none."""
+    if not profile:
+        return {}
+    return yaml.safe_load((CONFIG / "profiles" / f"{profile}.yaml").read_text())["/**"]["ros__parameters"]
+
+
 def topics(text: str) -> list[str]:
     """Reads the argument `input_topics`, a YAML list.
 
@@ -149,6 +161,7 @@ def nodes(context: LaunchContext) -> list[Node]:
     check(context.argv)
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     given = {name: ParameterValue(value, value_type=str) for name, value in values.items() if value}
+    profile = suited(LaunchConfiguration("profile").perform(context))
     if values["input_topics"]:
         given["input_topics"] = ParameterValue(topics(values["input_topics"]), value_type=list[str])
     if values["input_topics"] and not values["input_topic"]:  # else params_file's would be another camera
@@ -156,7 +169,8 @@ def nodes(context: LaunchContext) -> list[Node]:
     if values["input_topic"] and not values["input_topics"]:
         given["input_topics"] = ParameterValue(list(Parameters.input_topics), value_type=list[str])
     if not values["weights"] and IfCondition(LaunchConfiguration("camera")).evaluate(context):
-        given["weights"] = f"{values['model'] or 'unet'}_street"  # the default is for real roads
+        model = values["model"] or profile.get("model", "unet")
+        given["weights"] = f"{model}_street"  # the default is for real roads
     topic = values["input_topic"] or CAMERA_TOPIC
     file = expanded(LaunchConfiguration("params_file").perform(context), "params_file")
     if not file.is_file():  # launch_ros only warns, and the node would run with its defaults
@@ -166,7 +180,7 @@ def nodes(context: LaunchContext) -> list[Node]:
         executable="node",
         name="segmentation",
         namespace=LaunchConfiguration("namespace"),
-        parameters=[str(file), *([given] if given else [])],
+        parameters=[str(file), *(values for values in (profile, given) if values)],
         remappings=[("image", topic)],  # the default of the parameter input_topic
         ros_arguments=["--log-level", [logger(context), ":=", LaunchConfiguration("log_level")]],
         respawn=LaunchConfiguration("respawn"),

@@ -59,7 +59,7 @@ _FASTEST = 240.0
 """Hz of the fastest video that is believed."""
 _SCAN_RATE = 10.0
 """Hz of the street's LiDAR."""
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
 def own_rate(name: str) -> float | None:
@@ -124,9 +124,9 @@ def picture_files(folder: Path) -> list[Path]:
     Raises:
         FileNotFoundError: if there is none.
     """
-    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in _IMAGE_SUFFIXES)
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
-        raise FileNotFoundError(f"{folder}: no pictures ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+        raise FileNotFoundError(f"{folder}: no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return files
 
 

@@ -87,7 +87,7 @@ class CameraInfos:
             if unread:
                 raise FrameError("camera_info_unreadable", unread)
             return None
-        mine = [info for info in infos if info.message.header.frame_id in ("", frame.frame_id)]
+        mine = [i for i in infos if not frame.frame_id or i.message.header.frame_id in ("", frame.frame_id)]
         if not mine:
             got = infos[-1].message.header.frame_id
             raise FrameError(

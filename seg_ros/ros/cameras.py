@@ -10,6 +10,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from seg_ros.ros.camera_info import CameraInfos, info_topic
 from seg_ros.ros.diagnostics import Health
+from seg_ros.ros.names import camera_names
 from seg_ros.ros.outputs import OUTPUTS, Publishers, above, mask_topics
 from seg_ros.ros.traffic import Traffic
 from seg_ros.statistics import Statistics
@@ -38,29 +39,6 @@ class Camera:
     def kind(self) -> type:
         """Returns the type of the messages on the topic."""
         return CompressedImage if self.topic.endswith("/compressed") else Image
-
-
-def camera_names(topics: Sequence[str]) -> list[str]:
-    """Finds a short name for each of several camera topics, which their outputs are below.
-
-    It is the namespace of the camera, as image_transport names topics (`/front/image_raw/compressed` -> `front`);
-    with as much of what is above as makes the names differ, and at last the whole topic.
-
-    Args:
-        topics: resolved.
-
-    Raises:
-        ValueError: two of them cannot be told apart.
-    """
-    parts = [[part for part in topic.removesuffix("/compressed").split("/") if part] for topic in topics]
-    for depth in range(1, max(map(len, parts))):
-        names = ["_".join(part[:-1][-depth:]) for part in parts]
-        if all(names) and len(set(names)) == len(names):
-            return names
-    names = [topic.strip("/").replace("/", "_") for topic in topics]
-    if len(set(names)) < len(names):
-        raise ValueError(f"parameter 'input_topics': got {list(topics)}, allowed: topics of different names")
-    return names
 
 
 def named(node: Node, topics: Sequence[str], masks: Sequence[str]) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -11,9 +12,11 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
+from seg_ros import run_lengths
 from seg_ros.classes import ClassMap
+from seg_ros.outlines import Outline
 from seg_ros.results import Frame, Instances
-from seg_ros.ros.cdr import Stamp, write_compressed, write_image
+from seg_ros.ros.cdr import Stamp, write_compressed, write_encoded, write_image, write_line_list
 from seg_ros_msgs.msg import InstanceMask, InstanceMaskArray
 
 try:
@@ -23,6 +26,8 @@ except ImportError:
 
 _PIXELS = {"mono8": ("u1", ()), "rgb8": ("u1", (3,)), "bgr8": ("u1", (3,)), "16UC1": ("<u2", ())}
 """Per encoding the dtype of a value, little-endian, and the shape of a pixel."""
+_LINE_WIDTH = 2.0
+"""Pixels."""
 
 
 def header(frame: Frame) -> Header:
@@ -84,6 +89,36 @@ def camera_info(stamp: Stamp, frame_id: str, size: tuple[int, int], matrix: np.n
     info.k, info.r = matrix.ravel(), np.eye(3).ravel()
     info.p = np.hstack([matrix, np.zeros((3, 1))]).ravel()
     return info
+
+
+def serialized_run_lengths(stamp: Stamp, frame_id: str, label: np.ndarray, ids: np.ndarray) -> bytes:
+    """Makes a serialised `Image` of run lengths, as the mask images of Autoware's perception are.
+
+    Encoding, step, height and width are those of the mono8 image that `data`, see `run_lengths`, is decoded to.
+
+    Args:
+        label: `(H, W) uint8`, class ids.
+        ids: `(256,) uint8`, the id to write for each.
+    """
+    runs = run_lengths.encode(label, ids)
+    return write_encoded(stamp, frame_id, label.shape, "mono8", label.shape[1], runs.view(np.uint8))
+
+
+def serialized_outlines(stamp: Stamp, frame_id: str, found: Sequence[Outline], classes: ClassMap) -> bytes:
+    """Makes a serialised `ImageMarker` of all outlines of a frame, a list of lines.
+
+    A line has the colour of the class, and the score for opacity. It is one marker, because viewers show the last of a
+    topic; without outlines it has no lines, so that those of the frame before go.
+    """
+    counts = np.array([len(each.corners) for each in found], int)
+    starts = np.concatenate([np.zeros((0, 2)), *(each.corners for each in found)])
+    following = np.arange(1, len(starts) + 1)
+    last = counts.cumsum() - 1
+    following[last] -= counts  # the line from the last corner closes the outline
+    colors = classes.palette()[[each.class_id for each in found]] / 255
+    rgba = np.column_stack([colors, [each.score for each in found]])
+    lines = np.stack([starts, starts[following]], 1)
+    return write_line_list(stamp, frame_id, lines, np.repeat(rgba, counts, axis=0), _LINE_WIDTH)
 
 
 def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceMaskArray:

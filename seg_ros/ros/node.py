@@ -17,6 +17,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
+from seg_ros import autoware
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError, WeightsError
 from seg_ros.results import Selection
@@ -141,6 +142,8 @@ class SegmentationNode(LifecycleNode):
                 self.cameras += (Camera(topic, name, Publishers(self, segmenter.task, name, masks)),)
             self._label_info = LabelInfo(self, segmenter.classes)
             self._label_info.tell(select(self._settings).score_threshold)
+        if unknown := autoware.without_counterpart(segmenter.classes.names, self._settings.autoware_classes):
+            self.get_logger().info(f"~/mask_rle: UNKNOWN to Autoware, set 'autoware_classes': {', '.join(unknown)}")
         (height, width), engine = segmenter.runner.input_size, segmenter.runner.engine
         self.get_logger().info(
             f"configured in {time.monotonic() - start:.1f} s: {p.weights} at {width}x{height} "

@@ -120,6 +120,15 @@ def test_given_arguments_override_the_parameters_file(launch, remote, small_weig
     assert remote.values("/robot/segmentation", *names) == [str(small_weights), "eager", "/front/image", 0.25]
 
 
+def test_a_profile_stands_between_the_parameters_file_and_what_is_given(launch, remote, small_weights, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("/segmentation:\n  ros__parameters: {mask_margin: 1, overlay_alpha: 0.25, model: mask_rcnn}\n")
+    launch(params_file=file, profile="nvblox", weights=small_weights, engine="eager", model="unet")
+    wait_for(lambda: remote.state("/segmentation") == "active", 60)
+    margin, alpha, people = remote.values("/segmentation", "mask_margin", "overlay_alpha", "masks.people")
+    assert (margin, alpha, people) == (4, 0.25, ["pedestrian", "bicyclist"])
+
+
 def test_a_topic_may_have_the_name_that_stands_for_the_camera(launch, graph, small_weights):
     from sensor_msgs.msg import Image
 
@@ -157,9 +166,13 @@ def test_respawned_node_is_active_again(launch, remote, small_weights):
     assert interrupted(process) == 0
 
 
-def test_wrong_parameter_leaves_the_node_unconfigured(launch, remote, small_weights, tmp_path):
+def test_wrong_parameter_leaves_the_node_unconfigured(launch, graph, remote, small_weights, tmp_path):
+    from diagnostic_msgs.msg import DiagnosticArray
+
+    told = graph.collect(DiagnosticArray, "/diagnostics")
     file = tmp_path / "wrong.yaml"
     file.write_text("/**:\n  ros__parameters:\n    overlay_alpha: 7.0\n")
     process = launch(params_file=file, weights=small_weights, engine="eager")
+    wait_for(lambda: any("overlay_alpha" in status.message for array in told for status in array.status), 60)
     assert remote.state("/segmentation") == "unconfigured"
     assert process.poll() is None

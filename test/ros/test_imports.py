@@ -14,7 +14,8 @@ WITH_TORCH = {"node", "worker"}
 
 def test_no_torch_but_in_node_and_worker():
     ros = sorted({file.stem for file in (PACKAGE / "ros").glob("*.py")} - WITH_TORCH - {"__init__"})
-    others = ["cli.camera", "cli.probe", "cli.demo", "cli.node", "sources", "scenes", "overlay", "manifest", "fast_dds"]
+    names = "cli.camera cli.probe cli.demo cli.node cli.consumers sources scenes overlay manifest fast_dds consumers"
+    others = names.split()
     metrics = [f"metrics.{file.stem}" for file in (PACKAGE / "metrics").glob("[a-z]*.py")]
     modules = [f"seg_ros.{name}" for name in [*(f"ros.{each}" for each in ros), *others, *metrics]]
     program = """
@@ -35,3 +36,13 @@ def test_an_executable_loads_nothing_heavy_before_it_knows_what_to_do(name):
     program = f"import sys, seg_ros.cli.{name}; print(*{{'cv2', 'numpy', 'rclpy', 'torch'}} & sys.modules.keys())"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout.split() == []
+
+
+def test_recordings_need_no_ros():
+    program = """
+import sys
+for name in ("rclpy", "sensor_msgs", "std_msgs", "seg_ros_msgs"):
+    sys.modules[name] = None
+import seg_ros.cli.label, seg_ros.offline.jobs, seg_ros.offline.labels, seg_ros.offline.recordings
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
