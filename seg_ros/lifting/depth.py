@@ -7,7 +7,7 @@ import numpy as np
 from seg_ros.lifting.camera import CameraModel, rays
 from seg_ros.lifting.cloud import POINT, WORDS, Labels, Look, mismatch
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 19
 """Bytes of points that are made at a time: they stay in the processor's cache until all their fields are there."""
 _METRES = np.arange(1 << 16, dtype=np.float32) / 1000
 _METRES[[0, 0xFFFF]] = np.nan

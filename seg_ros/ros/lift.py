@@ -26,7 +26,7 @@ from seg_ros.ros.interrupt import session
 from seg_ros.ros.lift_diagnosis import LiftDiagnosis, Sight
 from seg_ros.ros.lift_outputs import LIFT_OUTPUTS, LiftPublishers
 from seg_ros.ros.lift_parameters import LiftParameters
-from seg_ros.ros.lifter import LABEL, OBJECTS, Lifter, needed
+from seg_ros.ros.lifter import CONFIDENCE, LABEL, OBJECTS, Lifter, needed
 from seg_ros.ros.matching import Matcher
 from seg_ros.ros.qos import match_publisher
 from seg_ros.ros.stamps import age
@@ -71,6 +71,7 @@ class LiftNode(LifecycleNode):
         self._numbers = SequenceNumbers()
         self._logged: dict[str, float] = {}
         self._labelled = 0
+        self._needed: Sequence[str] = (LABEL,)
         lift_parameters.declare(self)
         self._diagnosis = LiftDiagnosis(self, self.problem, self.progress, self.callback_errors)
         for service in self.services:
@@ -193,18 +194,20 @@ class LiftNode(LifecycleNode):
             if self._mailbox is None or not c.publishers.wanted():
                 self._close()
                 return
-            kind = PointCloud2 if c.parameters.points_topic else Image
-            self._subscribe(kind, c.topic, self._measured)
-            c.infos.follow(True)
-            for part in needed(self._parts(c)):
+            kinds = {c.topic: (PointCloud2 if c.parameters.points_topic else Image, self._measured)}
+            self._needed = self._parts(c)
+            for part in self._needed:
                 kind = InstanceMaskArray if part == OBJECTS else Image
-                self._subscribe(
-                    kind, f"{c.parameters.segmentation}/{part}", functools.partial(self._labelled_part, part)
-                )
+                kinds[f"{c.parameters.segmentation}/{part}"] = kind, functools.partial(self._labelled_part, part)
+            for topic in self._inputs.keys() - kinds.keys():  # not published any more: no label would be complete
+                self.destroy_subscription(self._inputs.pop(topic))
+            for topic, (kind, take) in kinds.items():
+                self._subscribe(kind, topic, take)
+            c.infos.follow(True)
 
-    def _parts(self, c: _Configured) -> list[str]:
-        """Which topics of the segmentation node are published."""
-        return [p for p in needed(("confidence", OBJECTS)) if self.count_publishers(f"{c.parameters.segmentation}/{p}")]
+    def _parts(self, c: _Configured) -> Sequence[str]:
+        """Which topics of the segmentation node a frame is made of: the label, and what else it publishes."""
+        return needed([p for p in (CONFIDENCE, OBJECTS) if self.count_publishers(f"{c.parameters.segmentation}/{p}")])
 
     def _subscribe(self, kind: type, topic: str, take: Any) -> None:
         qos = match_publisher(self, topic)
@@ -229,8 +232,7 @@ class LiftNode(LifecycleNode):
 
     def _labelled_part(self, part: str, message: bytes) -> None:
         self._labelled += part == LABEL
-        parts = [topic.rpartition("/")[2] for topic in self._inputs]
-        self._take(lambda c: c.matcher.label(part, read_stamp(message), message, needed(parts)))
+        self._take(lambda c: c.matcher.label(part, read_stamp(message), message, self._needed))
 
     def _take(self, pairs: Any) -> None:
         try:
