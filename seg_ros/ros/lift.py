@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 import time
@@ -11,43 +10,37 @@ from typing import Any, NamedTuple
 
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import Image, PointCloud2
 
 from seg_ros.errors import FrameError, WeightsError
 from seg_ros.lifting import Look
 from seg_ros.mailbox import NewestFirst
 from seg_ros.manifest import read_manifest
 from seg_ros.ros import lift_parameters
-from seg_ros.ros.camera_info import CameraInfos, InfoSubscription
+from seg_ros.ros.camera_info import CameraInfos
 from seg_ros.ros.cdr import read_stamp
 from seg_ros.ros.executor import GuardedExecutor, answer_always
 from seg_ros.ros.failures import CallbackErrors, Problem, RosLogs, legible, reported, survived
 from seg_ros.ros.interrupt import session
 from seg_ros.ros.lift_diagnosis import LiftDiagnosis, Sight
+from seg_ros.ros.lift_inputs import LiftInputs
 from seg_ros.ros.lift_outputs import LIFT_OUTPUTS, LiftPublishers
-from seg_ros.ros.lift_parameters import LiftParameters
-from seg_ros.ros.lifter import CONFIDENCE, LABEL, OBJECTS, Lifter, needed
+from seg_ros.ros.lifter import LABEL, Lifter
 from seg_ros.ros.matching import Matcher
-from seg_ros.ros.qos import match_publisher
 from seg_ros.ros.stamps import age
-from seg_ros.ros.subscription import SequenceNumbers
 from seg_ros.ros.transforms import Transforms
 from seg_ros.ros.transitions import Progress, Transitions
 from seg_ros.statistics import Statistics
-from seg_ros_msgs.msg import InstanceMaskArray
 
 _FOLLOW = 0.1
 """Seconds between looks at who publishes and who subscribes."""
 
 
 class _Configured(NamedTuple):
-    parameters: LiftParameters
     publishers: LiftPublishers
     lifter: Lifter
     transforms: Transforms | None
-    infos: InfoSubscription
+    inputs: LiftInputs
     matcher: Matcher
-    topic: str
 
 
 class LiftNode(LifecycleNode):
@@ -67,11 +60,8 @@ class LiftNode(LifecycleNode):
         self._lock = threading.RLock()  # transitions have a thread of their own
         self._configured: _Configured | None = None
         self._mailbox: NewestFirst | None = None
-        self._inputs: dict[str, Any] = {}
-        self._numbers = SequenceNumbers()
         self._logged: dict[str, float] = {}
-        self._labelled = 0
-        self._needed: Sequence[str] = (LABEL,)
+        self._labels = 0
         lift_parameters.declare(self)
         self._diagnosis = LiftDiagnosis(self, self.problem, self.progress, self.callback_errors)
         for service in self.services:
@@ -110,14 +100,14 @@ class LiftNode(LifecycleNode):
             self.get_logger().error(self.problem.failed("configure", error))
             return TransitionCallbackReturn.FAILURE
         with self._lock:
-            topic = self.resolve_topic_name(p.points_topic or p.depth_topic)
             infos = CameraInfos()
-            beside = p.depth_topic or f"{p.segmentation}/{LABEL}"  # camera_info is beside it
             self._configured = _Configured(
-                p, LiftPublishers(self, classes), Lifter(classes, look, infos, transforms, p.footprint), transforms,
-                InfoSubscription(self, beside, infos),
-                Matcher(p.tolerance, p.queue, lambda: self.statistics.drop("unmatched")), topic,
-            )  # fmt: skip
+                LiftPublishers(self, classes),
+                Lifter(classes, look, infos, transforms, p.footprint),
+                transforms,
+                LiftInputs(self, p, infos, self._measured, self._labelled),
+                Matcher(p.tolerance, p.queue, lambda: self.statistics.drop("unmatched")),
+            )
         return TransitionCallbackReturn.SUCCESS
 
     @reported
@@ -130,7 +120,7 @@ class LiftNode(LifecycleNode):
                 dropped=lambda _: self.statistics.drop("stale"),
                 failed=lambda _, error: self._lost(error),
             )
-        self.get_logger().info(f"activated: lifts {self._configured.topic} while an output has a subscriber")
+        self.get_logger().info(f"activated: lifts {self._configured.inputs.topic} while an output has a subscriber")
         return super().on_activate(state)
 
     @reported
@@ -188,51 +178,25 @@ class LiftNode(LifecycleNode):
 
     @survived
     def _follow(self) -> None:
-        """Subscribes to the inputs while an output has a subscriber, with the quality that they are published with."""
+        """Subscribes while an output has a subscriber."""
         with self._lock:
-            c = self._configured
-            if self._mailbox is None or not c.publishers.wanted():
+            if self._mailbox is not None and self._configured.publishers.wanted():
+                self._configured.inputs.follow()
+            else:
                 self._close()
-                return
-            kinds = {c.topic: (PointCloud2 if c.parameters.points_topic else Image, self._measured)}
-            self._needed = self._parts(c)
-            for part in self._needed:
-                kind = InstanceMaskArray if part == OBJECTS else Image
-                kinds[f"{c.parameters.segmentation}/{part}"] = kind, functools.partial(self._labelled_part, part)
-            for topic in self._inputs.keys() - kinds.keys():  # not published any more: no label would be complete
-                self.destroy_subscription(self._inputs.pop(topic))
-            for topic, (kind, take) in kinds.items():
-                self._subscribe(kind, topic, take)
-            c.infos.follow(True)
-
-    def _parts(self, c: _Configured) -> Sequence[str]:
-        """Which topics of the segmentation node a frame is made of: the label, and what else it publishes."""
-        return needed([p for p in (CONFIDENCE, OBJECTS) if self.count_publishers(f"{c.parameters.segmentation}/{p}")])
-
-    def _subscribe(self, kind: type, topic: str, take: Any) -> None:
-        qos = match_publisher(self, topic)
-        qos.depth = 5
-        found = self._inputs.get(topic)
-        if found is None or found.qos_profile.reliability != qos.reliability:
-            if found is not None:
-                self.destroy_subscription(found)
-            self._inputs[topic] = self.create_subscription(kind, topic, take, qos, raw=True)
 
     def _close(self) -> None:
-        for subscription in self._inputs.values():
-            self.destroy_subscription(subscription)
-        if self._configured is not None and self._inputs:
-            self._configured.infos.close()
+        if self._configured is not None and self._configured.inputs.open:
+            self._configured.inputs.close()
             self._configured.matcher.clear()
-        self._inputs, self._numbers = {}, SequenceNumbers()
 
-    def _measured(self, message: bytes, info: dict) -> None:
-        self.statistics.arrived(self._numbers.missing(info))
+    def _measured(self, message: bytes, missing: int) -> None:
+        self.statistics.arrived(missing)
         self._take(lambda c: c.matcher.measurement(read_stamp(message), message))
 
-    def _labelled_part(self, part: str, message: bytes) -> None:
-        self._labelled += part == LABEL
-        self._take(lambda c: c.matcher.label(part, read_stamp(message), message, self._needed))
+    def _labelled(self, part: str, message: bytes, parts: Sequence[str]) -> None:
+        self._labels += part == LABEL
+        self._take(lambda c: c.matcher.label(part, read_stamp(message), message, parts))
 
     def _take(self, pairs: Any) -> None:
         try:
@@ -279,10 +243,12 @@ class LiftNode(LifecycleNode):
     @survived
     def _diagnose(self) -> None:
         with self._lock:
-            c = self._configured
-            state = self.state if self._mailbox is None else "lifting" if self._inputs else "idle: no subscriber"
-            topics = (c.topic, f"{c.parameters.segmentation}/{LABEL}") if c else ("", "")
-            sight = Sight(state, *topics, self.statistics.counts(), self._labelled, self.statistics.timings())
+            inputs = self._configured.inputs if self._configured else None
+            state = self.state
+            if self._mailbox is not None:
+                state = "lifting" if inputs.open else "idle: no subscriber"
+            topics = (inputs.topic, inputs.labels) if inputs else ("", "")
+            sight = Sight(state, *topics, self.statistics.counts(), self._labels, self.statistics.timings())
             self._diagnosis.publish(sight)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -97,11 +97,6 @@ class Lifter:
         if not inside.all() or (found.class_id >= len(self._classes)).any():
             raise FrameError("objects", "the objects must lie in the label's image and be of the weights' classes")
         return found
-
-
-def needed(topics: Collection[str]) -> tuple[str, ...]:
-    """Returns which of the segmentation node's topics that exist, `topics`, a frame is made of."""
-    return (LABEL, *(part for part in (CONFIDENCE, OBJECTS) if part in topics))
 
 
 def _matrix(info: CameraInfo, size: tuple[int, int]) -> Any:
