@@ -16,10 +16,11 @@ from sensor_msgs.msg import Image
 from visualization_msgs.msg import ImageMarker
 
 from seg_ros import autoware, outlines
-from seg_ros.classes import CAMVID
+from seg_ros.classes import CAMVID, ClassMap
 from seg_ros.results import SemanticMap
 from seg_ros.ros import messages
-from test.nodes import active, picture, send, state
+from seg_ros.segmenter import Segmenter
+from test.nodes import Objects, active, picture, send, state
 from test.objects import CAR, PEDESTRIAN, found, nothing
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -108,3 +109,12 @@ def test_what_is_not_there_is_refused_and_the_node_lives(start, graph):
         assert why in refused.reason
     assert node.set_parameters([Parameter("outline_classes", value=["road"])])[0].successful
     assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+
+
+def test_classes_that_autoware_does_not_know_are_named_at_configure(start, monkeypatch, capfd):
+    segmenter = Objects()
+    segmenter.classes = ClassMap(("car", "bin", "cone"), ((1, 2, 3),) * 3, frozenset({0, 1, 2}))
+    monkeypatch.setattr(Segmenter, "open", lambda *_, **__: segmenter)
+    node = start(autostart=False, autoware_classes=["cone: OBSTACLE"])
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert "~/mask_rle: UNKNOWN to Autoware, set 'autoware_classes': bin\n" in capfd.readouterr().err
