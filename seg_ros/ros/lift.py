@@ -101,11 +101,12 @@ class LiftNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         with self._lock:
             infos = CameraInfos()
+            inputs = LiftInputs(self, p, infos, self._measured, self._labelled)  # first: its topics may be wrong
             self._configured = _Configured(
                 LiftPublishers(self, classes),
                 Lifter(classes, look, infos, transforms, p.footprint),
                 transforms,
-                LiftInputs(self, p, infos, self._measured, self._labelled),
+                inputs,
                 Matcher(p.tolerance, p.queue, lambda: self.statistics.drop("unmatched")),
             )
         return TransitionCallbackReturn.SUCCESS
