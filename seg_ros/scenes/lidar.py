@@ -76,9 +76,10 @@ def _cast(space: Space, origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarra
     """
     along, number = np.full(len(rays), np.inf), np.zeros(len(rays), np.uint8)
     column, z = np.zeros(len(rays)), np.zeros(len(rays))
-    slopes = rays[:, :2] / rays[:, 2:]
+    across, down = (rays[:, i] / rays[:, 2] for i in (0, 1))
+    across, down = across[: len(_AZIMUTHS)], down.reshape(len(_RINGS), -1)  # all rings have the same azimuths
     for surface in space.surfaces:
-        near = _near(surface, space.matrix, origin, slopes)
+        near = _near(surface, space.matrix, origin, across, down)
         if not len(near):
             continue
         # 1/z = (a, b, c) (u, v, 1) and z (u, v, 1) = K p, so that (a, b, c) K p = 1 for points p of the plane
@@ -94,14 +95,24 @@ def _cast(space: Space, origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarra
     return along, number, column, z
 
 
-def _near(surface: Surface, matrix: np.ndarray, origin: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-    """Returns the indices of the rays that may hit a surface: those in the box around it, seen from `origin`."""
+def _near(surface: Surface, matrix: np.ndarray, origin: np.ndarray, across: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """Returns the indices of the rays that may hit a surface: those in the box around it, seen from `origin`.
+
+    Args:
+        across: `(A,)`, x / z of the rays by azimuth.
+        down: `(R, A)`, their y / z by ring and azimuth.
+    """
     corners = surface.corners()
     if corners is None:
-        return np.arange(len(slopes))
+        return np.arange(down.size)
     pixels = np.column_stack((corners, np.ones(len(corners))))
     z = 1 / np.clip(pixels @ surface.plane, 1 / surface.farthest, 1 / surface.nearest)
     points = (pixels @ np.linalg.inv(matrix).T) * z[:, None] - origin
     seen = points[:, :2] / np.maximum(points[:, 2:], 0.1)
     low, high = seen.min(0) - 1e-3, seen.max(0) + 1e-3
-    return np.flatnonzero(((slopes >= low) & (slopes <= high)).all(1))
+    columns = np.flatnonzero((across >= low[0]) & (across <= high[0]))
+    if not len(columns):
+        return columns
+    part = down[:, columns[0] : columns[-1] + 1]
+    rings, places = np.nonzero((part >= low[1]) & (part <= high[1]))
+    return rings * len(across) + columns[0] + places
