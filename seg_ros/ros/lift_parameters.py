@@ -35,7 +35,7 @@ class LiftParameters:
     )
     weights: str = _parameter("unet_camvid", "weights that the labels are of, for names and colours of the classes")
     keep: tuple[str, ...] = _parameter((), "names of the classes whose points are published; [] is all")
-    tolerance: float = _parameter(0.05, "seconds between the stamps of label and measurement; the nearest is taken")
+    tolerance: float = _parameter(0.02, "seconds between the stamps of label and measurement; the nearest is taken")
     queue: int = _parameter(30, "most measurements that wait for their labels, and most labels that are kept")
     footprint: tuple[float, ...] = _parameter(
         FOOTPRINT, "degrees, height and width, that a LiDAR point hides: the gaps between its rings, and in a ring"
