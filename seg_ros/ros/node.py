@@ -21,12 +21,12 @@ from seg_ros import autoware
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError, WeightsError
 from seg_ros.results import Selection
-from seg_ros.ros.cameras import Camera, named
+from seg_ros.ros.cameras import Camera, named, publishers
 from seg_ros.ros.diagnosis import Diagnosis
 from seg_ros.ros.diagnostics import Look
 from seg_ros.ros.executor import answer_always
 from seg_ros.ros.failures import CallbackErrors, LostFrames, Problem, reported, survived
-from seg_ros.ros.outputs import LabelInfo, Publishers
+from seg_ros.ros.outputs import LabelInfo
 from seg_ros.ros.parameter_server import ParameterServer
 from seg_ros.ros.parameters import SELECTIONS, Parameters
 from seg_ros.ros.subscription import Subscription
@@ -139,7 +139,7 @@ class SegmentationNode(LifecycleNode):
             self._settings = self._parameter_server.read()  # those that are live may have changed meanwhile
             self._segmenter, self._select = segmenter, select
             for topic, name in cameras:
-                self.cameras += (Camera(topic, name, Publishers(self, segmenter.task, name, masks)),)
+                self.cameras += (Camera(topic, name, publishers(self, segmenter.task, topic, name, masks)),)
             self._label_info = LabelInfo(self, segmenter.classes)
             self._label_info.tell(select(self._settings).score_threshold)
         if unknown := autoware.without_counterpart(segmenter.classes.names, self._settings.autoware_classes):

@@ -147,10 +147,20 @@ class Publishers:
 
     Args:
         camera: name that the topics are below; empty: the node's own name.
+        masks: names of the masks that are published.
+        without: topics that are left out.
     """
 
-    def __init__(self, node: LifecycleNode, task: str, camera: str = "", masks: Sequence[str] = ()) -> None:
-        self._node, self._rows = node, rows(task, masks)
+    def __init__(
+        self,
+        node: LifecycleNode,
+        task: str,
+        camera: str = "",
+        masks: Sequence[str] = (),
+        without: Sequence[str] = (),
+    ) -> None:
+        self._node = node
+        self._rows = {name: row for name, row in rows(task, masks).items() if name not in without}
         self._publishers: dict[str, Any] = {}
         options = QoSOverridingOptions.with_default_policies()
         try:
