@@ -113,16 +113,25 @@ class LiftJudge:
             self._match(*(self._read(s.pop(stamp), s is self._true_boxes) for s in (self._boxes, self._true_boxes)))
 
     def _match(self, found: list[Box], true: list[Box]) -> None:
+        """Pairs boxes of one class, the nearest first and each once; those of far or truncated objects do not count."""
         ground = LEVEL if self._lidar else OPTICAL
-        for box in true:
+        near = {
+            (float(np.linalg.norm(found[i].center - true[j].center)), i, j)
+            for i in range(len(found))
+            for j in range(len(true))
+            if found[i].class_id == true[j].class_id
+        }
+        pairs: dict[int, tuple[int, float]] = {}
+        for distance, i, j in sorted(near):
+            if distance <= _SAME and j not in pairs and i not in {taken for taken, _ in pairs.values()}:
+                pairs[j] = i, distance
+        for j, box in enumerate(true):
             if np.linalg.norm(box.center) > _FAR or box.truncated:
                 continue
-            near = [b for b in found if b.class_id == box.class_id]
-            best = min(near, key=lambda b, at=box.center: np.linalg.norm(b.center - at), default=None)
-            distance = np.inf if best is None else float(np.linalg.norm(best.center - box.center))
-            if distance <= _SAME:
+            i, distance = pairs.get(j, (None, None))
+            if i is not None:
                 self._distances.append(distance)
-            self._overlaps.append(max((overlap(b, box, ground) for b in near), default=0.0))
+            self._overlaps.append(0.0 if i is None else overlap(found[i], box, ground))
 
     def _read(self, message: MarkerArray, truth: bool) -> list[Box]:
         """The boxes of markers; true ones, which are in the camera's coordinates, in those of the cloud."""
