@@ -49,6 +49,7 @@ setup(
     entry_points={
         "console_scripts": [
             "node = seg_ros.cli.node:main",
+            "lift = seg_ros.cli.lift:main",
             "camera = seg_ros.cli.camera:main",
             "probe = seg_ros.cli.probe:main",
             "demo = seg_ros.cli.demo:main",

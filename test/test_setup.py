@@ -148,6 +148,7 @@ FROM_PIP = {
 SYSTEM = {
     "cv2": "python3-opencv", "matplotlib": "python3-matplotlib", "numpy": "python3-numpy", "yaml": "python3-yaml",
     "PIL": "python3-pil",
+    "tf2_ros": "tf2_ros_py",
 }  # fmt: skip
 """Names of rosdep by module."""
 

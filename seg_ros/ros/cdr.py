@@ -83,6 +83,18 @@ def read_compressed(message: bytes) -> RawCompressed:
     return RawCompressed(reader.stamp(), reader.string("frame_id"), reader.string("format"), reader.sequence())
 
 
+def read_stamp(message: bytes) -> Stamp:
+    """Reads the stamp of any serialised message that begins with a `std_msgs/Header`.
+
+    Raises:
+        FrameError: "cdr": it is cut short, or in another layout than classic CDR.
+    """
+    try:
+        return _Reader(message).stamp()
+    except OtherLayoutError as error:
+        raise FrameError("cdr", f"expected classic CDR, got the encoding {error}: have it published by DDS") from error
+
+
 def check_text(name: str, text: str) -> None:
     """Refuses a string of a message that is longer than `MAX_TEXT`; raises `FrameError` "text"."""
     _check_text(name, len(text.encode()))
