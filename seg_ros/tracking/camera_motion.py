@@ -1,10 +1,10 @@
 """Estimates how the camera's own motion shifts the picture, from sparse optical flow on a small grey picture.
 
 Points of a fixed grid are followed from the last picture (Bouguet, Pyramidal Implementation of the Lucas Kanade
-Feature Tracker, 2000), and shift, rotation and scale that most agree with are estimated (RANSAC), so that objects that move by
-themselves do not count. Taken is the shift of the middle of the picture, which a camera that turns or shakes gives to
-near and far alike. How a camera that drives spreads the picture depends on the distance: the tracks' own velocities
-hold that.
+Feature Tracker, 2000), and shift, rotation and scale that most agree with are estimated (RANSAC), so that objects
+that move by themselves do not count. Taken is the shift of the middle of the picture, which a camera that turns or
+shakes gives to near and far alike. How a camera that drives spreads the picture depends on the distance: the tracks'
+own velocities hold that.
 """
 
 from __future__ import annotations
