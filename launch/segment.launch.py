@@ -38,6 +38,9 @@ LEVELS = ("debug", "info", "warn", "error", "fatal")
 PARAMETERS = ("weights", "model", "engine", "input_topic", "input_topics")
 """Parameters of the node that are also arguments. Empty means not given: a default would override params_file."""
 
+SPACE = ("depth_topic", "points_topic")
+"""Arguments that also start the node lift, whose parameters they are."""
+
 
 def arguments() -> list[DeclareLaunchArgument]:
     """Declares the launch arguments."""
@@ -70,6 +73,8 @@ def arguments() -> list[DeclareLaunchArgument]:
             "topics of several cameras in place of input_topic, as a YAML list: '[/front/image_raw, /rear/image_raw]'; "
             "outputs are below the camera's name: segmentation/front/label; empty: as in params_file",
         ),
+        argument("depth_topic", "", "depth image of the camera; also starts the node lift: points and boxes in metres"),
+        argument("points_topic", "", "in place of depth_topic: the PointCloud2 of a LiDAR, whose place tf2 knows"),
         argument("namespace", "", "namespace of the node and its topics: NAMESPACE/segmentation/label"),
         argument("camera", "false", f"publish a synthetic street camera on {CAMERA_TOPIC}", *SWITCH),
         argument("rviz", "false", "show camera, overlay and colour labels in rviz2", *SWITCH),
@@ -161,6 +166,8 @@ def nodes(context: LaunchContext) -> list[Node]:
     check(context.argv)
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     given = {name: ParameterValue(value, value_type=str) for name, value in values.items() if value}
+    lifted = {name: LaunchConfiguration(name).perform(context) for name in SPACE}
+    space = {name: ParameterValue(value, value_type=str) for name, value in lifted.items() if value}
     profile = suited(LaunchConfiguration("profile").perform(context))
     if values["input_topics"]:
         given["input_topics"] = ParameterValue(topics(values["input_topics"]), value_type=list[str])
@@ -187,9 +194,21 @@ def nodes(context: LaunchContext) -> list[Node]:
         respawn_delay=1.0,
         output="screen",
     )
+    lift = Node(
+        package="seg_ros",
+        executable="lift",
+        name="lift",
+        namespace=LaunchConfiguration("namespace"),
+        # The segmentation node's values tell it the weights; what it does not know it leaves alone.
+        parameters=[str(file), *(v for v in (profile, given) if v), {"segmentation": "segmentation"} | space],
+        respawn=LaunchConfiguration("respawn"),
+        respawn_delay=1.0,
+        output="screen",
+    )
     camera = Node(
         package="seg_ros",
         executable="camera",
+        arguments=["--space"] if space else [],
         output="screen",
         condition=IfCondition(LaunchConfiguration("camera")),
     )
@@ -210,7 +229,7 @@ def nodes(context: LaunchContext) -> list[Node]:
         output="screen",
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return [rviz, camera, segmentation]
+    return [rviz, camera, segmentation, *([lift] if space else [])]
 
 
 def generate_launch_description() -> LaunchDescription:

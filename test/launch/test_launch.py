@@ -95,6 +95,18 @@ def interrupted(process):
     return process.wait(30)
 
 
+def test_a_depth_camera_also_starts_the_lift(launch, graph, small_weights):
+    from sensor_msgs.msg import PointCloud2
+
+    process = launch(
+        camera="true", weights=small_weights, engine="eager", namespace="car", depth_topic="/camera/depth/image_raw"
+    )
+    clouds = graph.collect(PointCloud2, "/car/lift/points")
+    wait_for(lambda: clouds, 60)
+    assert (clouds[0].height, clouds[0].width) == (480, 640)
+    assert interrupted(process) == 0
+
+
 def test_launch_segments_the_camera_and_leaves_nothing_behind(launch, graph, remote, small_weights):
     from sensor_msgs.msg import Image
 
