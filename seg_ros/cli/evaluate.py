@@ -14,7 +14,6 @@ python -m seg_ros.cli.evaluate --weights mask_rcnn_street --tracks --seeds 20
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import tempfile
 from pathlib import Path
@@ -57,10 +56,12 @@ def report(weights: Path | str, data: Path, output: Path, precision: str = "fp32
 
 def report_tracks(weights: Path | str, seeds: int, frames: int) -> dict:
     """Compares trackers on held-out streets, prints the table, and, last, the JSON of the figures by tracker."""
-    if importlib.util.find_spec("trackeval") is None:
+    from seg_ros.metrics.tracks import find_trackeval
+
+    if not find_trackeval():
         raise ValueError(
-            "--tracks needs TrackEval: pip install --no-deps --target runs/tracking -r requirements/tracking.txt, "
-            "and PYTHONPATH=$PYTHONPATH:runs/tracking"
+            "--tracks needs TrackEval, which is not installed: 'make setup' does it, or pip install --no-deps --target "
+            "runs/tracking -r requirements/tracking.txt and PYTHONPATH=$PYTHONPATH:runs/tracking"
         )
     from seg_ros.metrics.street_tracks import compared, drives, table
     from seg_ros.models import INSTANCES

@@ -10,14 +10,31 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 import io
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from pycocotools import mask as rle
 
 from seg_ros.metrics.truth import MIN_PIXELS
 from seg_ros.results import Instances
+
+
+def find_trackeval() -> bool:
+    """Returns whether TrackEval can be imported.
+
+    `make setup` keeps it, and the trackers that it scores, in a folder beside the environment, since they ask for
+    another build of OpenCV. That folder is put behind all else where Python looks.
+    """
+    beside = str(Path(sys.prefix, "tracking"))
+    if importlib.util.find_spec("trackeval") is None and beside not in sys.path:
+        sys.path.append(beside)
+        importlib.invalidate_caches()
+    return importlib.util.find_spec("trackeval") is not None
+
 
 _HALF = 0.5
 """Share of a found object on objects too small to count, above which it does not count either."""

@@ -5,7 +5,10 @@ import itertools
 
 import pytest
 
-pytest.importorskip("trackeval", reason="TrackEval is not installed: requirements/tracking.txt")
+from seg_ros.metrics.tracks import find_trackeval
+
+if not find_trackeval():
+    pytest.skip("TrackEval is not installed: requirements/tracking.txt", allow_module_level=True)
 
 from seg_ros.metrics.street_tracks import OTHERS, compared, drives, table
 from seg_ros.scenes.street import Street

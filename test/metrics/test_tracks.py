@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seg_ros.metrics.tracks import Named, Overlap, track_scores
+from seg_ros.metrics.tracks import Named, Overlap, find_trackeval, track_scores
 from test.objects import CAR, PEDESTRIAN, found
 
 
@@ -35,7 +35,8 @@ def test_overlaps_are_iou_of_masks_and_small_objects_do_not_count():
 
 
 def test_scores_of_a_perfect_tracker_of_a_switch_and_of_wrong_classes():
-    pytest.importorskip("trackeval", reason="TrackEval is not installed: requirements/tracking.txt")
+    if not find_trackeval():
+        pytest.skip("TrackEval is not installed: requirements/tracking.txt")
     label, instance, result = truth()
     result = result[[0, 2]]
     instance[instance == 6] = 0
