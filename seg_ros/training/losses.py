@@ -38,9 +38,10 @@ def segmentation_loss(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
     true_logs = logs.gather(1, truth.unsqueeze(1)).squeeze(1)
     pixel_weight = weight[truth] * valid
     cross_entropy = -(true_logs * pixel_weight).sum() / pixel_weight.sum().clamp(min=_TINY)  # none may be labelled
-    occurs = torch.zeros_like(weight).index_add(0, truth.flatten(), valid.flatten().to(weight.dtype))
-    hit = torch.zeros_like(weight).index_add(0, truth.flatten(), (true_logs.exp() * valid).flatten())
-    mass = torch.einsum("ncp,np->c", logs.exp(), valid.to(logs.dtype))
+    none = logs.new_zeros(logs.shape[:2])  # sums by picture first: float32 counts no further than 16 million by ones
+    occurs = none.scatter_add(1, truth, valid.to(logs.dtype)).sum(dim=0)
+    hit = none.scatter_add(1, truth, true_logs.exp() * valid).sum(dim=0)
+    mass = (logs.exp() * valid.unsqueeze(1)).sum(dim=(0, 2))
     present = occurs > 0
     overlap = (2.0 * hit / (mass + occurs).clamp(min=1.0))[present]
     return cross_entropy + (1.0 - overlap).sum() / present.sum().clamp(min=1)
