@@ -35,6 +35,7 @@ setup(
         "tensorrt-rtx": pins("requirements/tensorrt-rtx.txt"),
         "openvino": pins("requirements/openvino.txt"),
         "onnx": pins("requirements/onnx.txt"),
+        "bags": pins("requirements/bags.txt"),
     },
     zip_safe=False,
     data_files=[
@@ -57,6 +58,7 @@ setup(
             "evaluate = seg_ros.cli.evaluate:main",
             "quantize = seg_ros.cli.quantize:main",
             "export = seg_ros.cli.export:main",
+            "label = seg_ros.cli.label:main",
         ]
     },
 )

@@ -75,19 +75,27 @@ def traffic(graph: SemanticGraph | InstanceGraph, shape: tuple[int, int, int], p
 def _integers(seconds: float) -> float:
     """Measures the GFLOP/s of int8 convolutions by OpenVINO, the engine that has them; an operation is a FLOP here."""
     openvino.versions()  # imports it without its telemetry, or says how to install it
+    return max(_integer_convolutions(kernel, seconds) for kernel in (1, 3))  # which is faster depends on the processor
+
+
+def _integer_convolutions(kernel: int, seconds: float) -> float:
     from openvino import Core, Model
     from openvino import opset13 as ops
 
     pixels = ops.parameter([1, _CHANNELS, 64, 64], np.float32)
-    features, layers = pixels, 8  # several, for integers go from one to the next, and floats in and out
+    features, layers, margin = (
+        pixels,
+        8,
+        [kernel // 2] * 2,
+    )  # floats only go in and out
     for _ in range(layers):
         features = ops.fake_quantize(features, *np.float32([0.0, 2.55, 0.0, 2.55]), 256)
-        weights = np.random.default_rng(0).integers(-63, 64, (_CHANNELS, _CHANNELS, 3, 3), np.int8)
+        weights = np.random.default_rng(0).integers(-63, 64, (_CHANNELS, _CHANNELS, kernel, kernel), np.int8)
         scaled = ops.multiply(ops.convert(ops.constant(weights), np.float32), ops.constant(np.float32(0.001)))
-        features = ops.relu(ops.convolution(features, scaled, [1, 1], [1, 1], [1, 1], [1, 1]))
+        features = ops.relu(ops.convolution(features, scaled, [1, 1], margin, margin, [1, 1]))
     options = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY"}
     request = Core().compile_model(Model([features], [pixels]), "CPU", options).create_infer_request()
-    return layers * 2 * 9 * _CHANNELS**2 * 64 * 64 / _best(request.infer, "cpu", seconds) / 1e9
+    return layers * 2 * (kernel * _CHANNELS * 64) ** 2 / _best(request.infer, "cpu", seconds) / 1e9
 
 
 def _best(run: Callable, device: str, seconds: float) -> float:

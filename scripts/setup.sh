@@ -115,8 +115,8 @@ install() {
 }
 
 if [[ $ros == wheels ]]; then unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH; fi
-files=(core openvino onnx dev)
-if [[ $ros == wheels ]]; then files=(core openvino onnx "ros-$distribution" dev); fi
+files=(core openvino onnx bags dev)
+if [[ $ros == wheels ]]; then files=(core openvino onnx bags "ros-$distribution" dev); fi
 for file in "${files[@]}"; do
   say "[3/5] requirements/$file.txt"
   if ! install "requirements/$file.txt"; then
@@ -124,13 +124,6 @@ for file in "${files[@]}"; do
     die "pip install -r requirements/$file.txt failed; the whole log is $log"
   fi
 done
-
-# Torch-TensorRT's wheel is kept, not installed: test/engines/test_tensorrt.py reads in it what can be converted, and is
-# skipped without it.
-rm -rf "$venv/wheels"
-"$venv/bin/python" -m pip download --disable-pip-version-check --no-deps --only-binary :all: --dest "$venv/wheels" \
-  -r requirements/tensorrt.txt >>"$log" 2>&1 </dev/null ||
-  say "      no wheel of $(tail -n 1 requirements/tensorrt.txt) for this Python here; the test that reads it is skipped"
 
 # TensorRT for RTX is kept beside the environment: the tests build engines with it, and are skipped without it. Installed,
 # `auto` would take it on every machine with a GPU.

@@ -6,8 +6,8 @@ from a descriptor SOURCE goes to SINK.
 
 Nothing inside the node can do this. A native call that hangs may hold Python's lock, so that no thread of Python would
 notice. A timer in C would, but its time goes on while the process is stopped (SIGSTOP, a debugger, a container that is
-paused), and it would end the process as soon as that goes on. And where nobody reads a pipe, whoever writes into it
-stops.
+paused), and it would end the process as soon as that goes on. And where nobody reads a pipe, or a terminal is halted
+(Ctrl-S), whoever writes into it stops.
 """
 
 from __future__ import annotations
@@ -97,9 +97,10 @@ def _writer(sink: int) -> tuple[int, Callable[[bytes], int]]:
     if stat.S_ISSOCK(os.fstat(sink).st_mode):
         connection = socket.socket(fileno=os.dup(sink))
         return connection.fileno(), lambda data: connection.send(data, socket.MSG_DONTWAIT)
-    # Opened anew, as the flag would change the pipe for all who share it; a pipe of another user stays as it is.
+    # Opened anew, as the flag would change the pipe for all who share it; a pipe of another user stays as it is. A
+    # terminal does not become this process's own, whose signals would then reach it.
     with contextlib.suppress(OSError):
-        sink = os.open(f"/proc/self/fd/{sink}", os.O_WRONLY | os.O_NONBLOCK)
+        sink = os.open(f"/proc/self/fd/{sink}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     return sink, functools.partial(os.write, sink)
 
 
@@ -135,7 +136,7 @@ def end(node: int, limit: float, relays: list[Relay]) -> None:
     text = f"Timeout: an inference has taken {limit:g} s; the process ends. The stacks of its threads:\n".encode()
     if of_stderr := [r for r in relays if r.to == sys.stderr.fileno()]:
         of_stderr[0].pending += text
-    elif select.select([], [sys.stderr], [], 0)[1]:  # a terminal may be halted
+    else:
         os.write(sys.stderr.fileno(), text)
     os.kill(node, signal.SIGALRM)
     due = time.monotonic() + GRACE

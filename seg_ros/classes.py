@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,14 @@ class ClassMap:
         table = np.zeros((256, 3), np.uint8)
         table[: len(self.colors)] = self.colors
         return table
+
+    def ids(self, names: Iterable[str]) -> frozenset[int]:
+        """Returns the ids of the classes of these names.
+
+        Raises:
+            ValueError: if there is no class of such a name.
+        """
+        return frozenset(self.names.index(name) for name in names)
 
     def to_dict(self) -> dict:
         return {

@@ -34,3 +34,7 @@ class EngineError(Exception):
 
 class TrainingError(Exception):
     """Raised when a training run cannot go on: its loss or its weights became NaN or Inf."""
+
+
+class RecordingError(Exception):
+    """Raised for a bag, video or folder that cannot be read, or an output that cannot be written, as it is."""

@@ -127,8 +127,10 @@ def _antialiased(source: np.ndarray, out: np.ndarray) -> None:
     # Here, so that callers that only need modes and sizes do not load PyTorch.
     import torch
 
-    threads = min(torch.get_num_threads(), _MOST_BANDS) if source.size > _LARGE else 1
-    first, *others = bands(len(source), len(out), threads)
+    # Of half the cores: the others have the camera and its other consumers to run, and waking a thread takes as long as
+    # half of what it saves.
+    threads = min(torch.get_num_threads() // 2, _MOST_BANDS) if source.size > _LARGE else 1
+    first, *others = bands(len(source), len(out), max(threads, 1))
     waiting = [_pool().submit(_resize_band, source, out, band) for band in others]
     _resize_band(source, out, first)
     for band in waiting:

@@ -104,11 +104,21 @@ _free: list[int] = []
 _numbers = itertools.count(1)
 
 
+def keep_colours() -> None:
+    """Lets ROS colour its log where stderr is a terminal, although `attend` puts a pipe before it.
+
+    Call it before rclpy is imported, whose first call decides. `RCUTILS_COLORIZED_OUTPUT` in the environment is left as
+    it is.
+    """
+    if os.isatty(2):
+        os.environ.setdefault("RCUTILS_COLORIZED_OUTPUT", "1")
+
+
 def attend() -> None:
     """Starts `seg_ros.attendant` beside this process: `deadline` needs it, and no output waits for its reader any more.
 
-    What goes to stdout and stderr, where these are pipes or sockets, goes through the attendant, which drops what is
-    not read in time, and says how much. Call it once, while there is one thread.
+    What goes to stdout and stderr, where these are pipes, sockets or terminals (which Ctrl-S halts), goes through the
+    attendant, which drops what is not read in time, and says how much. Call it once, while there is one thread.
     """
     global _attendant, _page
     page = os.memfd_create("seg_ros deadlines")
@@ -118,7 +128,7 @@ def attend() -> None:
     for output in (2, 1):  # where they are one, stderr's relay is the one
         with contextlib.suppress(OSError):  # it is closed
             info = os.fstat(output)
-            if stat.S_ISFIFO(info.st_mode) or stat.S_ISSOCK(info.st_mode):
+            if stat.S_ISFIFO(info.st_mode) or stat.S_ISSOCK(info.st_mode) or os.isatty(output):
                 key = info.st_dev, info.st_ino
                 outputs[output] = key
                 if key not in pipes:

@@ -26,17 +26,19 @@ class Picture(NamedTuple):
         image: `(H, W, 3) uint8` BGR.
         label: `(H, W) uint8`, true class ids.
         instance: `(H, W) uint16`, true object ids; 0 = none.
+        matrix: `(3, 3) float64`, the camera matrix, px, of a camera without distortion.
     """
 
     image: np.ndarray
     label: np.ndarray | None = None
     instance: np.ndarray | None = None
+    matrix: np.ndarray | None = None
 
 
 _log = logging.getLogger(__name__)
 _FASTEST = 240.0
 """Hz of the fastest video that is believed."""
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
 def own_rate(name: str) -> float | None:
@@ -99,9 +101,9 @@ def picture_files(folder: Path) -> list[Path]:
     Raises:
         FileNotFoundError: if there is none.
     """
-    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in _IMAGE_SUFFIXES)
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
-        raise FileNotFoundError(f"{folder}: no pictures ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+        raise FileNotFoundError(f"{folder}: no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return files
 
 
@@ -160,7 +162,7 @@ def _street(seed: int, size: tuple[int, int], rate: float) -> Iterator[Picture]:
     index = 0
     while True:
         scene = street.scene(index, rate)
-        yield Picture(cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), scene.label, scene.instance)
+        yield Picture(cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), scene.label, scene.instance, street.matrix)
         index += 1
 
 

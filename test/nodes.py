@@ -114,6 +114,9 @@ class Sink:
     def wanted(self):
         return ["label"]
 
+    def need_confidence(self, topics):
+        return False
+
     def publish(self, outcome, topics):
         for name in topics:
             assert OUTPUTS[name].fill(outcome)

@@ -20,6 +20,7 @@ def test_parameters_file_is_every_parameter_at_its_default():
 
     values = load("segment.yaml")["/**"]["ros__parameters"]
     defaults = dataclasses.asdict(Parameters())
+    assert not defaults.pop("masks")  # ROS reads no file with an empty map
     defaults = {name: list(v) if isinstance(v, tuple) else v for name, v in defaults.items()}
     assert values == defaults
     assert {name: type(value) for name, value in values.items()} == {n: type(v) for n, v in defaults.items()}

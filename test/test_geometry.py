@@ -73,7 +73,7 @@ def test_labels_are_those_of_opencv(size):
 def test_a_picture_in_bands_is_the_picture_as_a_whole(frame, size, monkeypatch):
     pixels = np.random.default_rng(0).integers(0, 256, (*frame, 3), np.uint8)
     whole, cut = (np.zeros((*size, 3), np.uint8) for _ in range(2))
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
     Resize.of(frame, size, "stretch").to_input(pixels, cut)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     Resize.of(frame, size, "stretch").to_input(pixels, whole)

@@ -89,7 +89,7 @@ def test_what_was_compiled_just_now_is_compared_with_plain_pytorch(small_weights
         Segmenter.open(small_weights)
     [said] = [record for record in caplog.records if "of the labels" in record.message]
     assert said.levelname == level
-    assert said.message.startswith("engine compiled: 100.00 %" if not wrong else "engine compiled: 79.17 %")
+    assert said.message.startswith("engine compiled fp32: 100.00 %" if not wrong else "engine compiled fp32: 79.17 %")
 
 
 def test_the_front_door_takes_what_opencv_reads(small_weights):

@@ -41,7 +41,8 @@ def suite(tmp_path):
     (tmp_path / "suite").mkdir()
     (tmp_path / "suite/conftest.py").write_text(HOOKS)
     (tmp_path / "suite/test_it.py").write_text(SUITE)
-    (tmp_path / "setup.cfg").write_text("[tool:pytest]\ntestpaths = suite\nmarkers = alone\n")
+    without = "-p no:launch_testing -p no:launch_ros -p no:launch_pytest"  # as in our own setup.cfg
+    (tmp_path / "setup.cfg").write_text(f"[tool:pytest]\ntestpaths = suite\nmarkers = alone\naddopts = {without}\n")
 
     def run(*arguments: str) -> tuple[int, list[list[str]]]:
         env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"PYTHONPATH": str(ROOT)}

@@ -29,12 +29,14 @@ def folder(tmp_path):
 def test_street_moves_and_has_truth():
     pictures = open_source("street", (120, 160), 10.0, True, 3)
     for index in range(2):
-        image, label, instance = next(pictures)
-        scene = Street(3, (120, 160)).scene(index, 10.0)
+        image, label, instance, matrix = next(pictures)
+        street = Street(3, (120, 160))
+        scene = street.scene(index, 10.0)
         assert np.array_equal(image[..., ::-1], scene.image)
         assert np.array_equal(label, scene.label)
         assert np.array_equal(instance, scene.instance)
         assert instance.dtype == np.uint16
+        assert np.array_equal(matrix, street.matrix)
 
 
 @pytest.mark.parametrize("name", ["", "images"])

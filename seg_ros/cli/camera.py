@@ -6,9 +6,10 @@
     ros2 run seg_ros camera --source 0 --compressed        # the first webcam
     ros2 run seg_ros camera --ahead 150                    # 5 s of the street again and again, at hardly any load
 
-Publishes `image_raw`, with `--compressed` also `image_raw/compressed`, and, where the source has truth (label images,
-or objects annotated in COCO's or VIA's JSON) and somebody subscribes, `label_truth` (mono8 class ids) and
-`instance_truth` (16UC1 object ids, 0 = none) with the same header; all below `--namespace` (`/camera`).
+Publishes `image_raw`, with `--compressed` also `image_raw/compressed`, of the street `camera_info`, and, where the
+source has truth (label images, or objects annotated in COCO's or VIA's JSON) and somebody subscribes, `label_truth`
+(mono8 class ids) and `instance_truth` (16UC1 object ids, 0 = none) with the same header; all below `--namespace`
+(`/camera`).
 """
 
 from __future__ import annotations
@@ -90,17 +91,21 @@ def _parser() -> argparse.ArgumentParser:
         prog="camera", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--source", default="street", help="street, a folder of pictures, a video file, or a webcam's number")
-    add("--namespace", default="/camera", help="of the topics")
+    add(
+        "--source",
+        default="street",
+        help="street, a folder of pictures, a video file, or a webcam's number (default: %(default)s)",
+    )
+    add("--namespace", default="/camera", help="of the topics (default: %(default)s)")
     add("--rate", type=positive, help=f"Hz (default: a video's own, else {_RATE:g})")
     add("--size", type=whole(1), nargs=2, metavar=("H", "W"), help="pixels (default: the source's own)")
-    add("--encoding", choices=ENCODINGS, default="rgb8")
-    add("--qos", choices=("best_effort", "reliable"), default="best_effort")
-    add("--frame-id", default="camera_optical_frame")
-    add("--loop", action=argparse.BooleanOptionalAction, default=True, help="start again at the end")
+    add("--encoding", choices=ENCODINGS, default="rgb8", help="of image_raw (default: %(default)s)")
+    add("--qos", choices=("best_effort", "reliable"), default="best_effort", help="(default: %(default)s)")
+    add("--frame-id", default="camera_optical_frame", help="of every message (default: %(default)s)")
+    add("--loop", action=argparse.BooleanOptionalAction, default=True, help="start again at the end (default: yes)")
     ahead = "make so many pictures first, and repeat them: takes no time afterwards"
     add("--ahead", type=whole(0), default=0, help=ahead)
-    add("--seed", type=int, default=20000, help="of the street")
+    add("--seed", type=int, default=20000, help="of the street (default: %(default)s)")
     add("--weights", help="whose classes annotated objects are of (default: classes.json, else as annotated)")
     add("--compressed", action="store_true", help="also publish image_raw/compressed (JPEG)")
     return parser

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from seg_ros import runtime
-from seg_ros.errors import EngineError, TrainingError, WeightsError
+from seg_ros.errors import EngineError, RecordingError, TrainingError, WeightsError
 
 
 def command(main: Callable) -> Callable:
@@ -30,7 +30,7 @@ def one_line_errors(main: Callable) -> Callable:
     def wrapper(arguments: list[str] | None = None) -> None:
         try:
             main(arguments)
-        except (OSError, ValueError, WeightsError, EngineError, TrainingError) as error:
+        except (OSError, ValueError, WeightsError, EngineError, TrainingError, RecordingError) as error:
             message = str(error)
             if message.startswith("Caught "):  # by a process that reads pictures: its traceback, and last the error
                 message = message.rstrip().splitlines()[-1].partition(": ")[2]

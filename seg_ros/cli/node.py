@@ -24,6 +24,7 @@ def main(args: list[str] | None = None) -> None:
     """Runs the node until it is shut down; refuses arguments that are not ROS's, which would have no effect."""
     runtime.prepare()  # before PyTorch is imported
     runtime.interrupt_once(_CLEANING_UP)
+    runtime.keep_colours()
     parser = argparse.ArgumentParser(
         prog="node",
         usage="node [-h] [--ros-args -p NAME:=VALUE ...]",

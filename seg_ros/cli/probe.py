@@ -125,18 +125,26 @@ def _parser() -> argparse.ArgumentParser:
         prog="probe", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--node", default="/segmentation", help="name of the segmentation node")
-    add("--topic", default="/camera/image_raw", help="the camera topic that it segments")
-    add("--truth", default="/camera/label_truth", help="topic of true label images")
-    add("--instance-truth", default="/camera/instance_truth", help="topic of true object-id images")
-    add("--weights", default="unet_street", help="what the node runs, for class names and colours")
-    add("--seconds", type=int, default=20, help="how long to judge")
+    add("--node", default="/segmentation", help="name of the segmentation node (default: %(default)s)")
+    add("--topic", default="/camera/image_raw", help="the camera topic that it segments (default: %(default)s)")
+    add("--truth", default="/camera/label_truth", help="topic of true label images (default: %(default)s)")
+    add(
+        "--instance-truth",
+        default="/camera/instance_truth",
+        help="topic of true object-id images (default: %(default)s)",
+    )
+    add(
+        "--weights",
+        default="unet_street",
+        help="what the node runs, for class names and colours (default: %(default)s)",
+    )
+    add("--seconds", type=int, default=20, help="seconds to judge (default: %(default)s)")
     add("--start", type=float, help="monotonic time, s, from which the time to the first label counts (default: now)")
-    add("--patience", type=float, default=300.0, help="seconds to wait for the first label")
-    add("--min-miou", type=float, default=0.75)
-    add("--min-ap50", type=float, default=0.4, help="of masks")
+    add("--patience", type=float, default=300.0, help="seconds to wait for the first label (default: %(default)s)")
+    add("--min-miou", type=float, default=0.75, help="0..1; below it the probe fails (default: %(default)s)")
+    add("--min-ap50", type=float, default=0.4, help="of masks, 0..1 (default: %(default)s)")
     add("--require-truth", action="store_true", help="fail when there is nothing to compare with")
-    add("--output", type=Path, default=Path("demo"), help="folder of the picture")
+    add("--output", type=Path, default=Path("demo"), help="folder of the picture (default: %(default)s)")
     return parser
 
 

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 _ROUNDS = 5
 _SECONDS = 0.1
 """Of the processor, on each thread, that a candidate runs for in a round; slower ones run once."""
+_HOPELESS = 2.0
+"""Times the fastest, by the clock and by the processor's time: what takes longer is measured in no further round."""
 _TIE = 1.05
 """Within this factor of the fastest is as fast: what a machine does besides must not decide."""
 _BUSY = 0.1
@@ -91,7 +93,7 @@ def choose(candidates: Mapping[str, Callable[[], Run]], threads: int, clock: Clo
 
     They take turns, so that what else the machine does hits all of them, and a busy round costs none its place. Where
     others use the processor all the time, as when a robot starts, the clock says more about them than about the
-    candidates: what counts then is the processor's time of a run.
+    candidates: what counts then is the processor's time of a run. The first round sorts out what is far behind.
 
     Args:
         candidates: what opens each, and warms it up; an EngineError says why it does not.
@@ -110,10 +112,11 @@ def choose(candidates: Mapping[str, Callable[[], Run]], threads: int, clock: Clo
     walls, owns = ({name: math.inf for name in runs} for _ in range(2))
     all_before, own_before = clock.all(), clock.own()
     for _ in range(_ROUNDS):
-        for name, run in runs.items():
+        hopeless = {name for name in runs if all(of[name] > _HOPELESS * min(of.values()) for of in (walls, owns))}
+        for name in (name for name in runs if name not in hopeless):
             times = [(clock.wall(), clock.own())]
             while len(times) == 1 or times[-1][1] < times[0][1] + _SECONDS * threads:
-                run()
+                runs[name]()
                 times.append((clock.wall(), clock.own()))
             wall, own = ([after - before for before, after in itertools.pairwise(c)] for c in zip(*times, strict=True))
             walls[name] = min(walls[name], statistics.median(wall))

@@ -6,6 +6,7 @@ code, but a parser written in C++ reads it, so it is trusted only as far as the 
 
 from __future__ import annotations
 
+import copy
 import sys
 import warnings
 from pathlib import Path
@@ -73,6 +74,9 @@ def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> CompiledMode
 
 def _compile(graph: nn.Module, example: Tensor, options: dict) -> bytes:
     openvino = _openvino()
+    # OpenVINO takes weights where they lie in memory. Of those that are not contiguous it makes copies, and frees those
+    # in bfloat16 before it has compiled them.
+    graph = copy.deepcopy(graph).to(memory_format=torch.contiguous_format)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # how OpenVINO calls PyTorch is not the user's concern
         program = torch.export.export(graph, (example,))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import cv2
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from seg_ros.ros import messages
 from seg_ros.ros.qos import camera_qos
@@ -20,6 +20,8 @@ _JPEG_QUALITY = 90
 
 class Camera(Node):
     """Publishes one picture each period on `image_raw`; with `compressed` also as JPEG on `image_raw/compressed`.
+
+    Where the camera matrix is known and somebody subscribes: also `camera_info`.
 
     Where a picture has truth and somebody subscribes: also `label_truth` (mono8 class ids) and `instance_truth` (16UC1
     object ids, 0 = none).
@@ -54,6 +56,7 @@ class Camera(Node):
         self._pictures, self._encoding, self._frame_id = pictures, encoding, frame_id
         newest, truth = camera_qos(reliable), QoSProfile(depth=5)
         self._image = self.create_publisher(Image, "image_raw", newest)
+        self._info = self.create_publisher(CameraInfo, "camera_info", newest)
         self._label = self.create_publisher(Image, "label_truth", truth)
         self._instance = self.create_publisher(Image, "instance_truth", truth)
         self._jpeg = self.create_publisher(CompressedImage, "image_raw/compressed", newest) if compressed else None
@@ -66,11 +69,13 @@ class Camera(Node):
             self.finished = True
             return
         header = divmod(self.get_clock().now().nanoseconds, 10**9), self._frame_id
-        # Truth first: a probe has it before the result that is made from the picture.
+        # First what goes with the picture: a probe has the truth before the result that is made from the picture.
         if picture.label is not None and self._label.get_subscription_count():
             self._label.publish(messages.serialized_image(*header, picture.label, "mono8"))
         if picture.instance is not None and self._instance.get_subscription_count():
             self._instance.publish(messages.serialized_image(*header, picture.instance, "16UC1"))
+        if picture.matrix is not None and self._info.get_subscription_count():
+            self._info.publish(messages.camera_info(*header, picture.image.shape[:2], picture.matrix))
         conversion = FROM_BGR[self._encoding]
         pixels = picture.image if conversion is None else cv2.cvtColor(picture.image, conversion)
         self._image.publish(messages.serialized_image(*header, pixels, self._encoding))

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
+from seg_ros.ros.camera_info import CameraInfos, info_topic
 from seg_ros.ros.diagnostics import Health
-from seg_ros.ros.outputs import OUTPUTS, Publishers, above
+from seg_ros.ros.names import camera_names
+from seg_ros.ros.outputs import OUTPUTS, Publishers, above, mask_topics
 from seg_ros.ros.traffic import Traffic
 from seg_ros.statistics import Statistics
 
@@ -22,6 +24,7 @@ class Camera:
         topic: of its images, resolved; one that ends in /compressed carries `CompressedImage`.
         name: that outputs and diagnostics are below; empty where the node has one camera only.
         publishers: of its outputs.
+        infos: its calibrations, while somebody wants them.
     """
 
     topic: str
@@ -29,6 +32,7 @@ class Camera:
     publishers: Publishers
     statistics: Statistics = dataclasses.field(default_factory=Statistics)
     health: Health = dataclasses.field(default_factory=Health)
+    infos: CameraInfos = dataclasses.field(default_factory=CameraInfos)
     traffic: Traffic = dataclasses.field(default_factory=Traffic)
 
     @property
@@ -37,55 +41,43 @@ class Camera:
         return CompressedImage if self.topic.endswith("/compressed") else Image
 
 
-def camera_names(topics: Sequence[str]) -> list[str]:
-    """Finds a short name for each of several camera topics, which their outputs are below.
-
-    It is the namespace of the camera, as image_transport names topics (`/front/image_raw/compressed` -> `front`);
-    with as much of what is above as makes the names differ, and at last the whole topic.
+def named(node: Node, topics: Sequence[str], masks: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns the resolved topic of each camera, and its name; that of a node's only camera is empty.
 
     Args:
-        topics: resolved.
-
-    Raises:
-        ValueError: two of them cannot be told apart.
-    """
-    parts = [[part for part in topic.removesuffix("/compressed").split("/") if part] for topic in topics]
-    for depth in range(1, max(map(len, parts))):
-        names = ["_".join(part[:-1][-depth:]) for part in parts]
-        if all(names) and len(set(names)) == len(names):
-            return names
-    names = [topic.strip("/").replace("/", "_") for topic in topics]
-    if len(set(names)) < len(names):
-        raise ValueError(f"parameter 'input_topics': got {list(topics)}, allowed: topics of different names")
-    return names
-
-
-def named(node: Node, topics: Sequence[str]) -> list[tuple[str, str]]:
-    """Returns the resolved topic of each camera, and its name; that of a node's only camera is empty.
+        topics: of the cameras.
+        masks: names of the masks that are published of each.
 
     Raises:
         ValueError: see `camera_names` and `check_outputs`.
     """
     topics = [node.resolve_topic_name(topic) for topic in topics]
     names = camera_names(topics) if len(topics) > 1 else [""]
-    check_outputs(node, topics, names)
+    check_outputs(node, topics, names, masks)
     return list(zip(topics, names, strict=True))
 
 
-def check_outputs(node: Node, topics: Sequence[str], names: Sequence[str]) -> None:
+def check_outputs(node: Node, topics: Sequence[str], names: Sequence[str], masks: Sequence[str]) -> None:
     """Checks that the node can publish what it makes of its cameras, and does not read it again.
 
     Args:
         topics: of the cameras, resolved.
         names: of the cameras.
+        masks: names of the masks that are published of each camera.
 
     Raises:
-        ValueError: an output's topic would be no topic, or is a camera's.
+        ValueError: an output's topic would be no topic, is a camera's, or is another output's, as remapped.
     """
-    for output in (above(name) + output for name in names for output in OUTPUTS):
+    sources = {*topics, *(node.resolve_topic_name(info_topic(topic)) for topic in topics)}
+    taken: dict[str, str] = {}
+    for output in (above(name) + output for name in names for output in (*OUTPUTS, *mask_topics(masks))):
         try:
             topic = node.resolve_topic_name(output)
         except RuntimeError as error:  # rclpy's RCLError
             raise ValueError(f"output {output!r} is no topic name: {error}; give the cameras shorter topics") from error
-        if topic in topics:
-            raise ValueError(f"parameter 'input_topic': got {topic!r}, an own output; allowed: a camera's topic")
+        if topic in sources:
+            what = "an own output" if topic in topics else "an own output, beside the images for the camera's own"
+            raise ValueError(f"parameter 'input_topic': got {topic!r}, {what}; allowed: a camera's topic")
+        if topic in taken:
+            raise ValueError(f"outputs {taken[topic]!r} and {output!r}: got {topic!r} for both; remap one of them only")
+        taken[topic] = output

@@ -43,6 +43,7 @@ class LostFrames:
         self._node, self._fatal = node, fatal
         self._out_of_memory = 0
         self._logged: dict[tuple[str, str], float] = {}
+        self._said: set[tuple[str, str]] = set()
 
     def lost(self, errors: Mapping[Camera, Exception]) -> None:
         """Takes the errors of frames that were in work together, by camera; never raises."""
@@ -71,6 +72,13 @@ class LostFrames:
         """Logs a frame that was published although it is damaged."""
         sec, nanosec = frame.stamp
         self._log(camera, "damaged", f"with stamp {sec}.{nanosec:09} published, although damaged: {frame.damage}")
+
+    def without_info(self, camera: Camera, error: FrameError) -> None:
+        """Logs, once for each camera and reason, why frames are published without `camera_info`."""
+        if (camera.name, error.reason) not in self._said:
+            self._said.add((camera.name, error.reason))
+            of = f" of {camera.topic}" if camera.name else ""
+            self._node.get_logger().warning(legible(f"frames{of} are published without camera_info: {error}"))
 
     def _log(self, camera: Camera, reason: str, what: str, error: Exception | None = None) -> None:
         now = time.monotonic()

@@ -8,7 +8,7 @@ import math
 import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import Image, RegionOfInterest
+from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from seg_ros.classes import ClassMap
@@ -27,7 +27,11 @@ _PIXELS = {"mono8": ("u1", ()), "rgb8": ("u1", (3,)), "bgr8": ("u1", (3,)), "16U
 
 def header(frame: Frame) -> Header:
     """Makes the header of what is computed from `frame`: the source's own stamp and frame_id."""
-    return Header(stamp=Time(sec=frame.stamp[0], nanosec=frame.stamp[1]), frame_id=frame.frame_id)
+    return _header(frame.stamp, frame.frame_id)
+
+
+def _header(stamp: Stamp, frame_id: str) -> Header:
+    return Header(stamp=Time(sec=stamp[0], nanosec=stamp[1]), frame_id=frame_id)
 
 
 def image(header: Header, pixels: np.ndarray, encoding: str) -> Image:
@@ -65,6 +69,21 @@ def serialized_jpeg(stamp: Stamp, frame_id: str, bgr: np.ndarray, quality: int =
     if not ok:
         raise ValueError(f"OpenCV cannot encode {bgr.shape} {bgr.dtype} as JPEG")
     return write_compressed(stamp, frame_id, "bgr8; jpeg compressed bgr8", stream.reshape(-1))
+
+
+def camera_info(stamp: Stamp, frame_id: str, size: tuple[int, int], matrix: np.ndarray) -> CameraInfo:
+    """Makes the calibration of a camera without distortion.
+
+    Args:
+        size: `(H, W)` of its images.
+        matrix: `(3, 3) float64`, the camera matrix, px.
+    """
+    height, width = size
+    info = CameraInfo(header=_header(stamp, frame_id), height=height, width=width)
+    info.distortion_model, info.d = "plumb_bob", [0.0] * 5
+    info.k, info.r = matrix.ravel(), np.eye(3).ravel()
+    info.p = np.hstack([matrix, np.zeros((3, 1))]).ravel()
+    return info
 
 
 def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceMaskArray:

@@ -112,7 +112,8 @@ class SegmentationNode(LifecycleNode):
         self._parameter_server.lock()
         try:
             p = self._parameter_server.read()
-            cameras = named(self, p.topics())
+            masks = [mask.name for mask in p.masks]
+            cameras = named(self, p.topics(), masks)
             set_threads(p.threads)
             segmenter = Segmenter.open(
                 p.weights,
@@ -137,7 +138,7 @@ class SegmentationNode(LifecycleNode):
             self._settings = self._parameter_server.read()  # those that are live may have changed meanwhile
             self._segmenter, self._select = segmenter, select
             for topic, name in cameras:
-                self.cameras += (Camera(topic, name, Publishers(self, segmenter.task, name)),)
+                self.cameras += (Camera(topic, name, Publishers(self, segmenter.task, name, masks)),)
             self._label_info = LabelInfo(self, segmenter.classes)
             self._label_info.tell(select(self._settings).score_threshold)
         (height, width), engine = segmenter.runner.input_size, segmenter.runner.engine

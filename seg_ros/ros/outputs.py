@@ -10,25 +10,32 @@ import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from seg_ros import overlay
 from seg_ros.classes import ClassMap
+from seg_ros.masks import Hold, widened
 from seg_ros.models import INSTANCES, TASKS
 from seg_ros.results import Result, SemanticMap
-from seg_ros.ros import messages
+from seg_ros.ros import camera_info, messages
 from seg_ros.ros.parameters import Parameters
 from seg_ros.ros.qos import output_qos
 from seg_ros_msgs.msg import InstanceMaskArray
 
 
 class Outcome:
-    """One segmented frame, for the topics. What several topics share is made once, and only if one of them needs it."""
+    """One segmented frame, for the topics. What several topics share is made once, and only if one of them needs it.
 
-    def __init__(self, result: Result, classes: ClassMap, parameters: Parameters) -> None:
+    Args:
+        info: the camera's calibration for this frame, where it is wanted and there is one.
+    """
+
+    def __init__(
+        self, result: Result, classes: ClassMap, parameters: Parameters, info: CameraInfo | None = None
+    ) -> None:
         self.frame, self.output = result.frame, result.output
-        self.classes, self.parameters = classes, parameters
+        self.classes, self.parameters, self.info = classes, parameters, info
 
     @functools.cached_property
     def header(self) -> Header:
@@ -58,7 +65,7 @@ class Output(NamedTuple):
 
     Attributes:
         message: type of the topic.
-        fill: makes the message, or one serialised.
+        fill: makes the message, or one serialised; None where there is none for this frame.
         tasks: of the networks that have the topic.
         confidence: whether it is made from the confidence of a semantic map.
     """
@@ -77,6 +84,7 @@ OUTPUTS: dict[str, Output] = {
     "color": Output(Image, lambda o: o.image(overlay.colorize(o.semantic.label, o.classes.palette()), "rgb8")),
     "overlay": Output(Image, lambda o: o.image(o.overlay, "bgr8")),
     "overlay/compressed": Output(CompressedImage, lambda o: o.jpeg(o.overlay)),
+    camera_info.TOPIC: Output(CameraInfo, lambda o: o.info),
     "instances": Output(InstanceMaskArray, lambda o: messages.instances(o.header, o.output, o.classes), _OBJECTS),
     "instance_ids": Output(Image, lambda o: o.image(o.output.ids(), "16UC1"), _OBJECTS),
 }
@@ -88,26 +96,53 @@ if messages.vision is not None:
     )
 
 
+def rows(task: str, masks: Sequence[str] = ()) -> dict[str, Output]:
+    """Returns the rows of one camera: those of `OUTPUTS` for the task of the network, and one for each mask.
+
+    Args:
+        masks: their names.
+    """
+    fixed = {name: row for name, row in OUTPUTS.items() if task in row.tasks}
+    return fixed | {topic: Output(Image, _mask(name)) for topic, name in mask_topics(masks).items()}
+
+
+def mask_topics(masks: Sequence[str]) -> dict[str, str]:
+    """Returns the names of the masks by topic."""
+    return {f"mask/{name}": name for name in masks}
+
+
+def _mask(name: str) -> Callable[[Outcome], bytes]:
+    """Fills the topic of the mask `name` of one camera, whose pixels it may hold for a while."""
+    hold = Hold()
+
+    def fill(o: Outcome) -> bytes:
+        classes, margin = o.parameters.mask_classes(name), o.parameters.mask_margin
+        mask = widened(o.output.mask(o.classes.ids(classes)), margin)
+        return o.image(hold.extend(mask, o.frame.stamp, o.parameters.mask_hold, (classes, margin)), "mono8")
+
+    return fill
+
+
 def above(camera: str) -> str:
     """Returns what the topics of a camera are below; an empty name is that of a node's only camera."""
     return f"~/{camera}/" if camera else "~/"
 
 
 class Publishers:
-    """The output topics of one camera: the table's rows for the node's task.
+    """The output topics of one camera, those that `rows` has.
 
     Args:
         camera: name that the topics are below; empty: the node's own name.
     """
 
-    def __init__(self, node: LifecycleNode, task: str, camera: str = "") -> None:
-        self._node = node
+    def __init__(self, node: LifecycleNode, task: str, camera: str = "", masks: Sequence[str] = ()) -> None:
+        self._node, self._rows = node, rows(task, masks)
         self._publishers: dict[str, Any] = {}
         options = QoSOverridingOptions.with_default_policies()
         try:
-            for name in (name for name, row in OUTPUTS.items() if task in row.tasks):
+            for name, row in self._rows.items():
                 self._publishers[name] = node.create_lifecycle_publisher(
-                    OUTPUTS[name].message, above(camera) + name, output_qos(), qos_overriding_options=options
+                    row.message, above(camera) + name, output_qos(), qos_overriding_options=options
                 )
         except Exception:  # a wrong override
             self.destroy()
@@ -117,10 +152,15 @@ class Publishers:
         """Returns the topics that have a subscriber."""
         return [name for name, publisher in self._publishers.items() if publisher.get_subscription_count()]
 
+    def need_confidence(self, topics: Sequence[str]) -> bool:
+        """Returns whether one of these topics is made from the confidence of a semantic map."""
+        return any(self._rows[name].confidence for name in topics)
+
     def publish(self, outcome: Outcome, topics: Sequence[str]) -> None:
         """Fills and publishes these topics."""
         for name in topics:
-            self._publishers[name].publish(OUTPUTS[name].fill(outcome))
+            if (message := self._rows[name].fill(outcome)) is not None:
+                self._publishers[name].publish(message)
 
     def destroy(self) -> None:
         """Takes the topics off the graph."""

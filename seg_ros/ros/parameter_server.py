@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -12,17 +12,19 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from seg_ros.ros.parameters import Parameters
+from seg_ros.ros.parameters import MaskSet, Parameters
 
 _NAMED = 10
 """Most unknown parameters that are named."""
+_MASK = "masks."
+"""What a mask's parameter begins with; the rest is the mask's name."""
 
 
 class ParameterServer:
     """Declares the fields of `Parameters` on a node and keeps them valid.
 
     A wrong value that the node is started with does not stop the node: the parameter takes its default, and
-    `read` raises until a right value is set.
+    `read` raises until a right value is set. Which masks there are is what the node is started with.
     """
 
     def __init__(self, node: Node) -> None:
@@ -33,21 +35,24 @@ class ParameterServer:
         node.add_on_set_parameters_callback(self._check_all)
         overrides = node._parameter_overrides  # rclpy has no public way to ask for them
         overrides.update({p.name: p for p in _whole_numbers(list(overrides.values()))})
-        for field in dataclasses.fields(Parameters):
+        self._wrong |= _wrong_masks(overrides)
+        self._fields = _fields([name for name in overrides if name not in self._wrong])
+        for name, field in self._fields.items():
             descriptor, is_list = _descriptor(field), isinstance(field.default, tuple)
             default = list(field.default) if is_list else field.default
             try:
-                node.declare_parameter(field.name, default, descriptor)
+                node.declare_parameter(name, default, descriptor)
             except (InvalidParameterValueException, InvalidParameterTypeException):
-                node.declare_parameter(field.name, default, descriptor, ignore_override=True)
-                override = overrides[field.name].value
+                node.declare_parameter(name, default, descriptor, ignore_override=True)
+                override = overrides[name].value
                 if override is None and is_list:  # what becomes of [] in a parameters file
                     continue
-                self._wrong[field.name] = (
-                    f"{_not_allowed(field, override)}; set it with ros2 param set, then configure again"
+                self._wrong[name] = (
+                    f"{_not_allowed(name, field, override)}; set it with ros2 param set, then configure again"
                 )
         # Those of the qualities of service are declared with the outputs.
-        unknown = [n for n in overrides if not node.has_parameter(n) and not n.startswith("qos_overrides.")]
+        known = (*self._wrong, "qos_overrides.")
+        unknown = [n for n in overrides if not node.has_parameter(n) and not n.startswith(known)]
         if unknown:  # no error: a file for several nodes may have parameters of the others
             node.get_logger().warning("the node has no such parameters, they are ignored: " + _with_nearest(unknown))
 
@@ -59,8 +64,7 @@ class ParameterServer:
         """
         if self._wrong:
             raise ValueError("; ".join(self._wrong.values()))
-        values = {field.name: self._node.get_parameter(field.name).value for field in dataclasses.fields(Parameters)}
-        return Parameters(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        return self._with({})
 
     def lock(self, accept: Callable[[Parameters], object] = lambda _: None) -> None:
         """Refuses changes of fixed parameters until `unlock`, because the node is, or is being, configured with them.
@@ -74,11 +78,18 @@ class ParameterServer:
         """Accepts changes of all parameters again."""
         self._accept = None
 
+    def _with(self, changes: dict[str, Any]) -> Parameters:
+        """The current values with these changes, by name of the parameter."""
+        values = {name: self._node.get_parameter(name).value for name in self._fields} | changes
+        values = {name: tuple(v) if isinstance(v, list | tuple) else v for name, v in values.items()}
+        masks = {name: values.pop(name) for name in list(values) if name.startswith(_MASK)}
+        return Parameters(masks=tuple(MaskSet(n.removeprefix(_MASK), v) for n, v in masks.items()), **values)
+
     def _check_all(self, parameters: list[Parameter]) -> SetParametersResult:
-        fields = {field.name: field for field in dataclasses.fields(Parameters)}
+        fields = self._fields
         mine = [p for p in parameters if p.name in fields]  # others (use_sim_time) are rclpy's own
         for parameter in mine:
-            why = self._refuse(fields[parameter.name], parameter.value)
+            why = self._refuse(parameter.name, fields[parameter.name], parameter.value)
             if why:
                 return SetParametersResult(successful=False, reason=why)
         if why := self._refuse_together(mine):
@@ -87,15 +98,15 @@ class ParameterServer:
             self._wrong.pop(parameter.name, None)
         return SetParametersResult(successful=True)
 
-    def _refuse(self, field: dataclasses.Field, value: Any) -> str:
+    def _refuse(self, name: str, field: dataclasses.Field, value: Any) -> str:
         rules = field.metadata
         if self._accept is not None and rules.get("fixed"):
-            return f"parameter '{field.name}' takes effect at configure: clean up the node first, then set it"
+            return f"parameter '{name}' takes effect at configure: clean up the node first, then set it"
         if isinstance(field.default, tuple):
             right = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
             if right and rules.get("topic"):
                 right = all(self._is_topic(topic) for topic in value if topic)
-            return "" if right else _not_allowed(field, value)
+            return "" if right else _not_allowed(name, field, value)
         right = type(value) is type(field.default)
         if right and "choices" in rules:
             right = value in rules["choices"]
@@ -103,7 +114,7 @@ class ParameterServer:
             right = rules["minimum"] <= value <= rules["maximum"]
         if right and rules.get("topic"):
             right = self._is_topic(value)
-        return "" if right else _not_allowed(field, value)
+        return "" if right else _not_allowed(name, field, value)
 
     def _is_topic(self, name: str) -> bool:
         try:
@@ -115,12 +126,31 @@ class ParameterServer:
         """Why what is configured cannot take these changes; empty if it can."""
         if self._accept is None:
             return ""
-        changes = {p.name: tuple(p.value) if isinstance(p.value, list | tuple) else p.value for p in changed}
         try:
-            self._accept(dataclasses.replace(self.read(), **changes))
+            self._accept(self._with({p.name: p.value for p in changed}))
         except ValueError as error:
             return str(error)
         return ""
+
+
+def _fields(given: list[str]) -> dict[str, dataclasses.Field]:
+    """The field of each parameter, by the parameter's name.
+
+    Args:
+        given: names of parameters that the node is started with; of the masks there are no others.
+    """
+    fields = {field.name: field for field in dataclasses.fields(Parameters)}
+    masks = fields.pop("masks")
+    return fields | {name: masks for name in given if name.startswith(_MASK)}
+
+
+def _wrong_masks(given: Iterable[str]) -> dict[str, str]:
+    """What is wrong with the names of masks that the node is started with, by name of the parameter."""
+    allowed = "masks.NAME, of ASCII letters, digits and _, with a list of class names; start the node again with that"
+    masks = [name for name in given if name == "masks" or name.startswith(_MASK)]
+    names = {name: name.removeprefix(_MASK) for name in masks}
+    wrong = [n for n, mask in names.items() if n == "masks" or not (mask.isascii() and mask.isidentifier())]
+    return {name: f"parameter {name!r}: got that name, allowed: {allowed}" for name in wrong}
 
 
 def _whole_numbers(parameters: list[Parameter]) -> list[Parameter]:
@@ -138,8 +168,8 @@ def _with_nearest(unknown: list[str]) -> str:
     return ", ".join(f"{n!r} (did you mean {near[n][0]!r}?)" if near[n] else repr(n) for n in names[:_NAMED]) + more
 
 
-def _not_allowed(field: dataclasses.Field, value: Any) -> str:
-    return f"parameter '{field.name}': got {value!r}, allowed: {_allowed(field)}"
+def _not_allowed(name: str, field: dataclasses.Field, value: Any) -> str:
+    return f"parameter '{name}': got {value!r}, allowed: {_allowed(field)}"
 
 
 def _allowed(field: dataclasses.Field) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from seg_ros.classes import ClassMap
 from seg_ros.engines import ENGINES, PRECISIONS
@@ -21,9 +21,16 @@ def _parameter(default: Any, description: str, **rules: Any) -> Any:
     return dataclasses.field(default=default, metadata={"description": description, **rules})
 
 
+class MaskSet(NamedTuple):
+    """What the topic `~/mask/NAME` shows: the pixels of these classes, by their names."""
+
+    name: str
+    classes: tuple[str, ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class Parameters:
-    """One consistent set of parameter values; a field is a parameter.
+    """One consistent set of parameter values; a field is a parameter, but each of `masks` is one: `masks.NAME`.
 
     `fixed` ones take effect at configure, the others at the next frame.
     """
@@ -97,6 +104,14 @@ class Parameters:
         0.5, "opacity of the labels in the overlay; 0 shows the camera only", minimum=0.0, maximum=1.0
     )
     jpeg_quality: int = _parameter(80, "quality of ~/overlay/compressed", minimum=1, maximum=100)
+    masks: tuple[MaskSet, ...] = _parameter((), "names of the classes whose pixels are set in ~/mask/NAME, one or more")
+    mask_margin: int = _parameter(
+        0, "pixels of the frame by which ~/mask/NAME reaches beyond what the network saw", minimum=0, maximum=100
+    )
+    mask_hold: float = _parameter(
+        0.0, "seconds, by stamps, that a pixel of ~/mask/NAME stays set after it was last seen", minimum=0.0,
+        maximum=60.0,
+    )  # fmt: skip
     score_threshold: float = _parameter(0.5, "smallest score of an object" + _INSTANCES, minimum=0.0, maximum=1.0)
     mask_threshold: float = _parameter(
         0.5, "smallest probability of a pixel inside an object" + _INSTANCES, minimum=0.0, maximum=1.0
@@ -120,6 +135,21 @@ class Parameters:
             )
         return several or [self.input_topic]
 
+    def mask_classes(self, name: str) -> tuple[str, ...]:
+        """Returns the names of the classes of the mask `name`."""
+        return dict(self.masks)[name]
+
+    def check_masks(self, allowed: Sequence[str]) -> None:
+        """Checks that every mask has classes, and only such as `allowed` names.
+
+        Raises:
+            ValueError: names the mask's parameter, and what is allowed.
+        """
+        for name, classes in self.masks:
+            if not classes or not set(allowed) >= set(classes):
+                names = ", ".join(repr(each) for each in allowed)
+                raise ValueError(f"parameter 'masks.{name}': got {list(classes)}, allowed: one or more of {names}")
+
     def selection(self, classes: ClassMap, least_score: float = 0.0) -> Selection:
         """Returns which objects count, for a network that finds the thing classes of `classes`.
 
@@ -127,7 +157,8 @@ class Parameters:
             least_score: below which the network itself drops an object, 0..1.
 
         Raises:
-            ValueError: the parameter `classes` has a name that is not a thing class, or `score_threshold` is too low.
+            ValueError: the parameter `classes` has a name that is not a thing class, `score_threshold` is too low, or a
+                mask has a class whose objects do not count.
         """
         if self.score_threshold < least_score:
             raise ValueError(
@@ -139,11 +170,13 @@ class Parameters:
         if not ids.keys() >= set(chosen):
             names = ", ".join(repr(name) for name in ids)
             raise ValueError(f"parameter 'classes': got {list(self.classes)}, allowed: {names}; [''] is all")
+        self.check_masks(chosen or list(ids))
         wanted = frozenset(ids[name] for name in chosen) if chosen else None
         return Selection(self.score_threshold, self.mask_threshold, wanted, self.max_detections)
 
 
 def _no_selection(parameters: Parameters, classes: ClassMap, least_score: float) -> Selection:
+    parameters.check_masks(classes.names)
     return Selection(score_threshold=0.0)
 
 

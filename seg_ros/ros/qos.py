@@ -30,6 +30,19 @@ def match_publisher(node: Node, topic: str, reliability: str = "auto") -> QoSPro
     return camera_qos(reliable=kinds == {ReliabilityPolicy.RELIABLE})
 
 
+def info_qos(node: Node, topic: str) -> QoSProfile:
+    """Returns what hears every publisher that a camera's `camera_info` has now, with those that are latched.
+
+    They are small and belong to images, so more than the newest is queued.
+    """
+    publishers = [publisher.qos_profile for publisher in node.get_publishers_info_by_topic(topic)]
+    qos = match_publisher(node, topic)
+    qos.depth = 10
+    if {publisher.durability for publisher in publishers} == {DurabilityPolicy.TRANSIENT_LOCAL}:
+        qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return qos
+
+
 def _newest(reliability: ReliabilityPolicy) -> QoSProfile:
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,

@@ -9,6 +9,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from seg_ros.mailbox import NewestFirst
+from seg_ros.ros.camera_info import TOPIC, InfoSubscription
 from seg_ros.ros.cameras import Camera
 from seg_ros.ros.failures import LostFrames
 from seg_ros.ros.parameters import Parameters
@@ -76,6 +77,7 @@ class Subscription:
         self, node: Node, camera: Camera, mailbox: NewestFirst[Camera, Received], failures: LostFrames
     ) -> None:
         self._node, self.camera, self._mailbox, self._failures = node, camera, mailbox, failures
+        self._infos = InfoSubscription(node, camera.topic, camera.infos)
         self._subscription: Any = None
         self._qos: QoSProfile | None = None
         self._numbers, self._pace, self._max_rate = SequenceNumbers(), Pace(), 0.0
@@ -102,11 +104,12 @@ class Subscription:
         if not (parameters.enabled and self._topics):
             self.close()
             return
+        self._infos.follow(TOPIC in self._topics)
         topic = self.camera.topic
         qos = match_publisher(self._node, topic, parameters.input_reliability)
         if self.open and qos == self._qos:
             return
-        self.close()
+        self._unsubscribe()
         self._subscription = self._node.create_subscription(self.camera.kind, topic, self._receive, qos, raw=True)
         self._qos = qos
         how, publishers = qos.reliability.name.lower().replace("_", " "), self._node.count_publishers(topic)
@@ -115,6 +118,10 @@ class Subscription:
 
     def close(self) -> None:
         """Unsubscribes."""
+        self._infos.close()
+        self._unsubscribe()
+
+    def _unsubscribe(self) -> None:
         if self.open:
             self._node.destroy_subscription(self._subscription)
             self._subscription, self._numbers = None, SequenceNumbers()

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, qos_check_compatible
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from seg_ros.ros.camera_info import TOPIC, info_topic
 from seg_ros.ros.cameras import Camera
 from seg_ros.ros.qos import match_publisher
 
@@ -60,6 +61,9 @@ class Surroundings:
             why = no_images(self._node, camera, reliability)
             if self._reminders[camera.topic].due(why, now):
                 self._node.get_logger().warning(f"{why}; {published_images(self._node, camera.topic)}")
+            why = no_info(self._node, camera)
+            if self._reminders[info_topic(camera.topic)].due(why, now):
+                self._node.get_logger().warning(why)
         return name
 
 
@@ -98,6 +102,22 @@ def no_images(node: Node, camera: Camera, reliability: str) -> str:
     if all(compatible == QoSCompatibility.ERROR for compatible, _ in checks):
         return f"no images: {topic} is published with another quality of service than input_reliability: {checks[0][1]}"
     return ""
+
+
+def no_info(node: Node, camera: Camera) -> str:
+    """Says why `~/camera_info` of a camera is not published, although somebody subscribes: none has come.
+
+    Returns: empty if one has, or nobody subscribes.
+    """
+    if TOPIC not in camera.publishers.wanted() or not camera.infos.empty:
+        return ""
+    topic, expected = node.resolve_topic_name(info_topic(camera.topic)), _type(CameraInfo)
+    found = {publisher.topic_type for publisher in node.get_publishers_info_by_topic(topic)}
+    if not found:
+        return f"no camera_info: nobody publishes {topic}"
+    if expected not in found:
+        return f"no camera_info: {topic} has the type {', '.join(sorted(found))}, expected {expected}"
+    return f"no camera_info: {topic} is published, but none has come that can be read"
 
 
 def published_images(node: Node, topic: str) -> str:

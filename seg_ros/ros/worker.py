@@ -7,16 +7,19 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rclpy.clock import Clock
+from sensor_msgs.msg import CameraInfo
 
 from seg_ros.classes import ClassMap
 from seg_ros.engines.threads import set_threads
+from seg_ros.errors import FrameError
 from seg_ros.mailbox import NewestFirst
 from seg_ros.native_sizes import NativeSizes
 from seg_ros.results import Frame, Selection, Wanted
+from seg_ros.ros.camera_info import TOPIC
 from seg_ros.ros.cameras import Camera
 from seg_ros.ros.failures import LostFrames
 from seg_ros.ros.image_io import decode_serialized
-from seg_ros.ros.outputs import OUTPUTS, Outcome
+from seg_ros.ros.outputs import Outcome
 from seg_ros.ros.parameters import PUBLISH, Parameters
 from seg_ros.ros.stamps import age, check_age, oddity
 from seg_ros.ros.subscription import Received
@@ -112,7 +115,7 @@ class Worker:
 
     def _segment(self, batch: Sequence[Decoded], parameters: Parameters) -> None:
         frames = [decoded.frame for decoded in batch]
-        confidence = any(OUTPUTS[topic].confidence for decoded in batch for topic in decoded.topics)
+        confidence = any(each.camera.publishers.need_confidence(each.topics) for each in batch)
         wanted = Wanted(confidence, self._select(parameters))
         self._prepare(frames[0])
         errors: dict[Camera, Exception] = {}
@@ -121,10 +124,11 @@ class Worker:
                 if isinstance(result, Exception):
                     raise result
                 start = time.perf_counter()
-                decoded.camera.publishers.publish(Outcome(result, self._classes, parameters), decoded.topics)
+                info, lack = self._info(decoded)
+                decoded.camera.publishers.publish(Outcome(result, self._classes, parameters, info), decoded.topics)
                 now, stamp = self._now(), result.frame.stamp
                 timings = {"decode": decoded.seconds, **result.timings, "publish": time.perf_counter() - start}
-                notes = {oddity(stamp, now), "damaged" if result.frame.damage else ""} - {""}
+                notes = {oddity(stamp, now), "damaged" if result.frame.damage else "", lack} - {""}
                 if result.frame.damage:
                     self._failures.damaged(decoded.camera, result.frame)
                 decoded.camera.statistics.published(timings, age(stamp, now), notes, result.output.capped)
@@ -133,6 +137,17 @@ class Worker:
                 errors[decoded.camera] = error
         if errors:
             self._failures.lost(errors)
+
+    def _info(self, decoded: Decoded) -> tuple[CameraInfo | None, str]:
+        """The camera's calibration for a frame if that is wanted; and what is wrong with it, as a word."""
+        if TOPIC not in decoded.topics:
+            return None, ""
+        try:
+            info = decoded.camera.infos.of(decoded.frame)
+            return info, "" if info else "camera_info_missing"
+        except FrameError as error:
+            self._failures.without_info(decoded.camera, error)
+            return None, error.reason
 
     def _prepare(self, frame: Frame) -> None:
         """Has an engine made for the frame's own size, once it is worth it; until then frames are letterboxed."""

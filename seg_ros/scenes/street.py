@@ -81,6 +81,15 @@ class Street:
         self._soft = self._make_shadow()
         self._vignette, self._noise = self._make_lens(rng)
 
+    @property
+    def matrix(self) -> np.ndarray:
+        """Returns the camera matrix of every frame, `(3, 3) float64`, px; the camera looks along the road, level.
+
+        The horizon sways by a pixel or two around its row, as that of a car on its springs does.
+        """
+        drive, (_, width) = self._drive, self._size
+        return np.float64(((drive.focal, 0, width / 2 - 0.5), (0, drive.focal, drive.horizon), (0, 0, 1)))
+
     def scene(self, index: int, rate: float = 30.0) -> Scene:
         """Draws frame `index` of a camera at `rate` Hz: it depends on no other call."""
         t = index / rate

@@ -40,13 +40,12 @@ def test_a_folder_with_truth(graph, run, tmp_path):
     assert np.abs(decode_compressed(jpegs[-1]).pixels.astype(int) - expected).mean() < 60
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_in_mid_publishing_ends_it_quietly(run, number):
+def test_a_signal_in_mid_publishing_ends_it_quietly(run):
     cameras = [run("camera", "--rate", 200, "--namespace", f"/eye{i}", stderr=subprocess.PIPE) for i in range(2)]
     for camera in cameras:
         assert "publishing street" in camera.stderr.readline()
     time.sleep(0.5)
-    for camera in cameras:
+    for camera, number in zip(cameras, (signal.SIGTERM, signal.SIGINT), strict=True):
         camera.send_signal(number)
     for camera in cameras:
         rest = camera.communicate(timeout=20)[1]

@@ -99,12 +99,11 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_one_line_and_leaves_nothing(small_weights, tmp_path, monkeypatch, name):
+def test_what_is_wrong_is_one_line_and_leaves_nothing(small_weights, data, tmp_path, monkeypatch, name):
     monkeypatch.setattr("seg_ros.engines.openvino.versions", dict)
     root, output = tmp_path / "data", tmp_path / "out/int8.safetensors"
     output.parent.mkdir()
-    render_street(root / "train", range(2), 4, (64, 96))
-    render_street(root / "val", range(20000, 20001), 2, (64, 96))
+    shutil.copytree(data, root)
     spoil, message = WRONG[name]
     spoil(root, output)
     with pytest.raises(SystemExit, match=rf"^quantize: .*{message}") as caught:

@@ -50,6 +50,24 @@ def test_the_least_of_the_rounds_medians_counts():
     assert not choice.busy
 
 
+def test_what_is_far_behind_is_measured_once():
+    clock = FakeClock()
+    ran = {"slow": 0, "behind": 0, "fast": 0}
+
+    def counted(name, seconds):
+        run = clock.run(seconds, seconds)
+
+        def count():
+            ran[name] += 1
+            run()
+
+        return lambda: count
+
+    choice = choose({n: counted(n, s) for n, s in {"slow": 0.5, "behind": 0.19, "fast": 0.1}.items()}, 1, clock)
+    assert ran == {"slow": 1, "behind": 5, "fast": 5}
+    assert choice.measured == pytest.approx({"slow": 500.0, "behind": 190.0, "fast": 100.0})
+
+
 def test_on_a_busy_machine_the_processors_time_counts():
     clock = FakeClock(others=1.0)
     runs = {"a": lambda: clock.run(0.3, 0.2), "b": lambda: clock.run(0.5, 0.1)}

@@ -40,7 +40,6 @@ def written(graph, precision, pixels, dynamic=False):
     ("name", "precision", "least"),
     [
         ("unet_street", "fp32", 0.9999),
-        ("unet_camvid", "fp32", 0.9999),
         ("fcn_camvid", "fp32", 0.9999),
         ("unet_street", "fp16", 0.99),
     ],

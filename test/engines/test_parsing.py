@@ -7,6 +7,7 @@ from seg_ros.engines import tensorrt
 from seg_ros.engines.onnx import to_onnx
 from seg_ros.engines.parsing import build_plan
 from seg_ros.errors import EngineError
+from seg_ros.models import create
 from seg_ros.models.graph import make_graph
 from seg_ros.models.precision import at_precision
 from seg_ros.weights import load_model
@@ -24,6 +25,13 @@ def test_a_shipped_network_is_one_engine_of_few_layers(rtx):
     plan, layers = built(make_graph(model, manifest.mean, manifest.std), "fp16", (4, *manifest.input_size))
     assert len(plan) > 1e6  # the weights are in it
     assert layers <= 150
+
+
+def test_fcn_is_one_engine_of_any_batch(rtx):
+    torch.manual_seed(0)
+    graph = make_graph(create("fcn", classes=40, depth=18, width=0.125), (0.5,) * 3, (0.25,) * 3)
+    plan, _ = built(graph, "fp32", (3, 64, 96))
+    assert plan
 
 
 def test_mask_rcnn_is_one_engine(mask_rcnn_graph, rtx):

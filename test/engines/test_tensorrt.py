@@ -10,11 +10,10 @@ from torch import nn
 from seg_ros.engines import ENGINES, cache, tensorrt
 from seg_ros.engines.opening import open_engine
 from seg_ros.errors import EngineError
-from seg_ros.models import boxes, create
+from seg_ros.models import create
 from seg_ros.models.graph import make_graph
 from seg_ros.models.precision import at_precision
 from seg_ros.weights import load_model
-from test.engines.converters import Wheel
 
 THINGS = (8, 9, 10)
 
@@ -29,76 +28,6 @@ def shipped(name: str) -> tuple[nn.Module, tuple[int, int]]:
 def untrained(name: str, **arguments) -> nn.Module:
     torch.manual_seed(0)
     return make_graph(create(name, **arguments), (0.5,) * 3, (0.25,) * 3, THINGS)
-
-
-@pytest.fixture(scope="module")
-def wheel() -> Wheel:
-    """Of the release in requirements/tensorrt.txt, which `make setup` downloads and does not install."""
-    found = sorted(Path(sys.prefix, "wheels").glob("torch_tensorrt-*.whl"))
-    if not found:
-        pytest.skip("no torch_tensorrt wheel in .venv/wheels: it could not be downloaded for this Python")
-    return Wheel(found[-1])
-
-
-@torch.no_grad()
-def refusals(wheel: Wheel, graph: nn.Module, precision: str, shape: tuple[int, int, int]) -> list[str]:
-    example = torch.zeros(*shape, 3, dtype=torch.uint8)
-    return wheel.refusals(tensorrt.exported(at_precision(graph, precision, portable=True), example))
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "precision"),
-    [
-        ("unet", {"classes": 11, "width": 8, "stem": True, "depth": 2}, "fp32"),
-        ("fcn", {"classes": 40, "depth": 18, "width": 0.125}, "fp16"),
-    ],
-)
-def test_every_operator_has_a_converter_for_a_dynamic_batch(name, arguments, precision, wheel):
-    assert refusals(wheel, untrained(name, **arguments), precision, (3, 64, 96)) == []
-
-
-def test_every_operator_of_mask_rcnn_has_a_converter(mask_rcnn_graph, wheel):
-    assert refusals(wheel, mask_rcnn_graph, "fp16", (1, 64, 96)) == []
-
-
-class Scene(nn.Module):
-    """A graph of one function of the pixels, for which Torch-TensorRT has no converter, or not for this."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, pixels):
-        return self.function(pixels.float().mean(-1) / 255)
-
-
-@pytest.mark.parametrize(
-    ("function", "batch", "refusal"),
-    [
-        (torch.linalg.det, 1, "aten._linalg_det.default: no converter"),
-        (lambda x: x.flatten(1).topk(3841)[0], 1, "aten.topk.default: refused by topk_validator"),
-        (lambda x: x.double(), 1, "aten._to_copy.default: refused by to_copy_dtype_validator"),
-        (lambda x: x.int() & 1, 1, "aten.bitwise_and.Scalar: refused by bitwise_type_validator"),
-        (lambda x: (x > 0.2) * (x < 0.4), 1, "aten.mul.Tensor: no arithmetic on booleans"),
-        (lambda x: x.gather(2, (x * 9).long()), 2, "aten.gather.default: no converter for dynamic shapes"),
-    ],
-)
-def test_what_has_no_converter_is_listed(function, batch, refusal, wheel):
-    example = torch.zeros(batch, 64, 64, 3, dtype=torch.uint8)
-    (found,) = wheel.refusals(tensorrt.exported(Scene(function), example))
-    assert found.startswith(refusal)
-
-
-@pytest.mark.parametrize(
-    ("function", "batch"),
-    [
-        (lambda x: x.gather(2, (x * 9).long()), 1),
-        (lambda x: boxes.take(x, (x[..., 0] * 9).long()), 2),  # what the networks do instead
-    ],
-)
-def test_it_is_the_dynamic_batch_that_makes_gather_refused(function, batch, wheel):
-    example = torch.zeros(batch, 64, 64, 3, dtype=torch.uint8)
-    assert wheel.refusals(tensorrt.exported(Scene(function), example)) == []
 
 
 @torch.no_grad()
@@ -197,12 +126,19 @@ def test_second_open_loads_instead_of_compiling(cache_dir, monkeypatch):
     assert open_engine("tensorrt", graph, (1, 64, 96), "small", cache_dir).name == "tensorrt"
 
 
+class Scene(nn.Module):
+    """A graph of one function of the pixels, for which Torch-TensorRT has no converter."""
+
+    task = "semantic"
+
+    def forward(self, pixels):
+        return torch.linalg.det(pixels.float().mean(-1) / 255)
+
+
 @NEEDS_TENSORRT
 def test_an_operator_without_converter_is_named(cache_dir):
-    graph = Scene(torch.linalg.det).cuda()
-    graph.task = "semantic"
     with pytest.raises(EngineError, match="linalg_det"):
-        tensorrt.build(graph, noise(1, 64, 64), cache.Artefact(cache_dir, {}))
+        tensorrt.build(Scene().cuda(), noise(1, 64, 64), cache.Artefact(cache_dir, {}))
 
 
 @NEEDS_TENSORRT

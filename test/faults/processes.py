@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -20,6 +21,8 @@ from test.nodes import picture
 
 SOAK = bool(os.environ.get("SEG_ROS_SOAK"))
 """The long forms of the tests: `make soak`."""
+LONG = pytest.mark.skipif(not SOAK, reason="takes long: make soak")
+"""What a shorter test covers, but for what lies between the parts and the whole."""
 
 _ROOT = Path(__file__).parents[2]
 _SHM = Path("/dev/shm")

@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image
 
 from seg_ros.errors import EngineError
 from test.conftest import wait_for
+from test.faults.processes import LONG
 from test.nodes import Sender, active, before_each_frame, fail, picture, send
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -55,6 +56,7 @@ def test_silence_is_an_error_within_two_seconds_and_heals_within_two(serving, le
 
 
 @pytest.mark.alone
+@LONG  # in short: ros/test_diagnostics.py and test_statistics.py
 def test_a_slow_camera_is_not_silent(serving, levels):
     _node, camera, _labels = serving
     camera.publish(picture())

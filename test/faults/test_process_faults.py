@@ -21,11 +21,11 @@ from std_srvs.srv import SetBool
 
 from seg_ros.engines.cache import default_directory
 from test.conftest import wait_for
-from test.faults.processes import SOAK, Eye
+from test.faults.processes import LONG, SOAK, Eye
 from test.nodes import Sender
 
 HANG = 5.0 if SOAK else 3.0
-KILLS = 20 if SOAK else 3
+KILLS = 20 if SOAK else 1
 FOR_EVER = 3600.0
 PIPE = 2**16
 """Bytes that a pipe takes."""
@@ -40,18 +40,17 @@ def statuses(graph):
 
 @pytest.mark.alone
 @pytest.mark.parametrize(
-    ("fault", "limit"),
-    # Where Python's lock is held the node can say nothing before its end, so that need not take long.
-    [("sleep", HANG), ("hold", HANG if SOAK else 0.5)],
+    "fault",
+    ["sleep", pytest.param("hold", marks=LONG)],  # in short: test_watchdog.py
 )
-def test_a_hang_ends_the_process_and_a_respawn_heals_it(faulty, eye, statuses, fault, limit):
-    node = faulty(fault, FOR_EVER, watchdog=limit)
+def test_a_hang_ends_the_process_and_a_respawn_heals_it(faulty, eye, statuses, fault):
+    node = faulty(fault, FOR_EVER, watchdog=HANG)
     eye.opens(node)
     eye.troubles(node)
     met = time.monotonic()
-    assert node.wait(limit + 10.0 * node.load) == -signal.SIGALRM
+    assert node.wait(HANG + 10.0 * node.load) == -signal.SIGALRM
     ended = time.monotonic()
-    assert ended - met >= limit - 0.1
+    assert ended - met >= HANG - 0.1
     assert "Timeout" in node.log
     assert "faulty_node.py" in node.log  # the stack of what hung
     if fault == "sleep":
@@ -60,7 +59,7 @@ def test_a_hang_ends_the_process_and_a_respawn_heals_it(faulty, eye, statuses, f
     node.respawn()
     eye.opens(node)
     healed = time.monotonic() - ended
-    print(f"\n{fault}: ended {ended - met:.2f} s into the frame, limit {limit} s; serves again {healed:.1f} s later")
+    print(f"\n{fault}: ended {ended - met:.2f} s into the frame, limit {HANG} s; serves again {healed:.1f} s later")
     assert healed < 10.0 * node.load
 
 
@@ -82,6 +81,7 @@ def test_memory_that_is_short_costs_one_frame_but_five_in_a_row_the_process(faul
     assert "out of memory 5 times in a row" in node.log
 
 
+@LONG  # in short: engines/test_engines.py tells it from other errors, and ros/test_life_cycle.py ends with it
 def test_a_lost_device_ends_the_process(faulty, eye):
     node = faulty("lost")
     eye.opens(node)
@@ -93,7 +93,7 @@ def test_a_lost_device_ends_the_process(faulty, eye):
 @pytest.mark.alone
 @pytest.mark.parametrize(
     ("number", "seconds"),
-    [(signal.SIGINT, 10.0), (signal.SIGTERM, 1.5), *([(signal.SIGINT, 1.5), (signal.SIGTERM, 10.0)] if SOAK else [])],
+    [(signal.SIGINT, 10.0), *([(signal.SIGINT, 1.5), (signal.SIGTERM, 1.5), (signal.SIGTERM, 10.0)] if SOAK else [])],
 )
 def test_a_signal_ends_it_quietly_in_mid_inference(faulty, eye, number, seconds):
     node = faulty("sleep", seconds, watchdog=60.0)
@@ -109,8 +109,14 @@ def test_a_signal_ends_it_quietly_in_mid_inference(faulty, eye, number, seconds)
     assert "Fatal" not in node.log
 
 
-@pytest.mark.parametrize("transition", [Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVE_SHUTDOWN])
-def test_a_signal_ends_it_while_a_transition_waits_for_a_frame(faulty, eye, transition):
+@pytest.mark.parametrize(
+    ("transition", "number"),
+    [
+        (Transition.TRANSITION_DEACTIVATE, signal.SIGTERM),
+        pytest.param(Transition.TRANSITION_ACTIVE_SHUTDOWN, signal.SIGINT, marks=LONG),
+    ],
+)
+def test_a_signal_ends_it_while_a_transition_waits_for_a_frame(faulty, eye, transition, number):
     node = faulty("sleep", 60.0, watchdog=120.0)
     eye.opens(node)
     change = eye.client.create_client(ChangeState, "/segmentation/change_state")
@@ -118,7 +124,7 @@ def test_a_signal_ends_it_while_a_transition_waits_for_a_frame(faulty, eye, tran
     eye.troubles(node)
     change.call_async(ChangeState.Request(transition=Transition(id=transition)))
     time.sleep(0.5)
-    node.kill(signal.SIGINT)
+    node.kill(number)
     assert node.wait(30.0) == 0
     assert "Traceback" not in node.log
     assert "Fatal" not in node.log
@@ -140,6 +146,7 @@ def test_a_node_that_nobody_reads_goes_on_and_ends_at_a_signal(faulty, eye):
 
 COMPILER = """#!/bin/sh
 : > "${TMPDIR:-/tmp}/cc$$.s"
+: > "$BEGAN"
 while :; do sleep 1; done
 """
 
@@ -147,13 +154,15 @@ while :; do sleep 1; done
 @pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGTERM, *([signal.SIGINT, signal.SIGKILL] if SOAK else [])])
 def test_a_node_that_compiles_answers_and_ends_at_a_signal_without_a_trace(faulty, eye, tmp_path, number):
-    cache, temporary, compiler = (tmp_path / name for name in ("cache", "temporary", "g++"))
+    cache, temporary, compiler, began = (tmp_path / name for name in ("cache", "temporary", "g++", "began"))
     temporary.mkdir()
     compiler.write_text(COMPILER)  # one that is never done
     compiler.chmod(0o755)
-    env = {"TMPDIR": str(temporary), "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    env = {"TMPDIR": str(temporary), "PATH": path, "BEGAN": str(began)}
     node = faulty("none", env=env, engine="inductor", cache_dir=cache)
-    wait_for(lambda: _running(str(compiler)), 240)
+    wait_for(began.exists, 240)
+    assert _running(str(compiler))
     state = eye.client.create_client(GetState, "/segmentation/get_state")
     assert state.wait_for_service(20)
     took = [1e3 * timed(state, GetState.Request(), "configuring") for _ in range(10)]
@@ -180,6 +189,7 @@ def _running(words: str) -> list[str]:
     return [line for line in lines if words in line and "faulty_node" not in line]
 
 
+@LONG  # in short: test_watchdog.py
 def test_a_process_that_was_stopped_is_not_a_hung_one(faulty, eye):
     node = faulty("sleep", 1.0, watchdog=2.0)
     eye.opens(node)
@@ -238,7 +248,7 @@ QUESTIONS = {
         ("sleep", 0.5, {}),
         pytest.param(
             "none", 0.0, {"engine": "inductor", "weights": "unet_street", "cache_dir": default_directory()},
-            marks=pytest.mark.skipif(not SOAK, reason="compiles: make soak"),
+            marks=LONG,
         ),
     ],
 )  # fmt: skip
@@ -250,6 +260,7 @@ def test_services_are_answered_while_frames_are_in_work(faulty, eye, fault, seco
         for name, (kind, request) in QUESTIONS.items():
             client = eye.client.create_client(kind, f"/segmentation/{name}")
             assert client.wait_for_service(20)
+            timed(client, request(0))  # waits until the node knows this client, too
             took = [timed(client, request(i)) for i in range(20)]
             print(f"\n{name}: median {1e3 * statistics.median(took):.1f} ms, longest {1e3 * max(took):.1f} ms", end="")
             assert statistics.median(took) < 0.1

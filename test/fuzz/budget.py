@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from seg_ros.errors import FrameError
 
-SECONDS = float(os.environ.get("SEG_ROS_SOAK") or 12.0)
+SECONDS = float(os.environ.get("SEG_ROS_SOAK") or 3.0)
 CORPUS = Path(__file__).parent / "corpus"
 _ROUND = 50
 """Examples between two looks at the clock."""

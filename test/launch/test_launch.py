@@ -157,9 +157,13 @@ def test_respawned_node_is_active_again(launch, remote, small_weights):
     assert interrupted(process) == 0
 
 
-def test_wrong_parameter_leaves_the_node_unconfigured(launch, remote, small_weights, tmp_path):
+def test_wrong_parameter_leaves_the_node_unconfigured(launch, graph, remote, small_weights, tmp_path):
+    from diagnostic_msgs.msg import DiagnosticArray
+
+    told = graph.collect(DiagnosticArray, "/diagnostics")
     file = tmp_path / "wrong.yaml"
     file.write_text("/**:\n  ros__parameters:\n    overlay_alpha: 7.0\n")
     process = launch(params_file=file, weights=small_weights, engine="eager")
+    wait_for(lambda: any("overlay_alpha" in status.message for array in told for status in array.status), 60)
     assert remote.state("/segmentation") == "unconfigured"
     assert process.poll() is None

@@ -1,7 +1,5 @@
 """Mask R-CNN against torchvision's: the same names, and for the same weights and images the same objects."""
 
-import functools
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,12 +8,10 @@ from seg_ros.models.mask_rcnn import mask_rcnn
 from test.models.oracle import torchvision
 
 THINGS, PROPOSALS, DETECTIONS = 4, 120, 20
-SIZES = [(128, 160), (96, 224), (101, 131), (160, 64)]
 
 
-@functools.cache
 def oracle(norm):
-    """torchvision's network; making one takes longer than a test."""
+    """torchvision's network."""
     detection = torchvision().models.detection
     build = detection.maskrcnn_resnet50_fpn_v2 if norm else detection.maskrcnn_resnet50_fpn
     numbers = {"rpn_pre_nms_top_n_test": PROPOSALS, "rpn_post_nms_top_n_test": PROPOSALS}
@@ -77,19 +73,19 @@ def infer(network, images):
 
 @pytest.mark.parametrize("norm", [False, True], ids=["v1", "v2"])
 def test_names_and_shapes_are_torchvisions(norm):
-    theirs = {name: t.shape for name, t in oracle(norm).state_dict().items()}
-    ours = {name: t.shape for name, t in mask_rcnn(THINGS, norm=norm).state_dict().items()}
+    with torch.device("meta"):
+        theirs = {name: t.shape for name, t in oracle(norm).state_dict().items()}
+        ours = {name: t.shape for name, t in mask_rcnn(THINGS, norm=norm).state_dict().items()}
     assert ours == theirs
 
 
-@pytest.mark.parametrize(("norm", "seed"), [(False, 0), (True, 1), (True, 2), (False, 3)])
-def test_finds_what_torchvision_finds(norm, seed):
-    torch.manual_seed(seed)
-    images = torch.randn(1 + seed % 2, 3, *SIZES[seed % len(SIZES)]).cumsum(-1).cumsum(-2)
+def test_finds_what_torchvisions_v2_finds():  # v1: test_convert_mask_rcnn.py
+    torch.manual_seed(1)
+    images = torch.randn(2, 3, 101, 131).cumsum(-1).cumsum(-2)  # of a size that is padded
     images = (images - images.mean()) / images.std()  # clouds: all scales, as in pictures
-    network = oracle(norm)
+    network = oracle(norm=True)
     randomise(network, images[:1])
-    ours = mask_rcnn(THINGS, norm=norm, proposals=PROPOSALS, detections=DETECTIONS).eval()
+    ours = mask_rcnn(THINGS, norm=True, proposals=PROPOSALS, detections=DETECTIONS).eval()
     ours.load_state_dict(network.state_dict())
     theirs = infer(network, images)
     with torch.no_grad():

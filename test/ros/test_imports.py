@@ -35,3 +35,13 @@ def test_an_executable_loads_nothing_heavy_before_it_knows_what_to_do(name):
     program = f"import sys, seg_ros.cli.{name}; print(*{{'cv2', 'numpy', 'rclpy', 'torch'}} & sys.modules.keys())"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout.split() == []
+
+
+def test_recordings_need_no_ros():
+    program = """
+import sys
+for name in ("rclpy", "sensor_msgs", "std_msgs", "seg_ros_msgs"):
+    sys.modules[name] = None
+import seg_ros.cli.label, seg_ros.offline.jobs, seg_ros.offline.labels, seg_ros.offline.recordings
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

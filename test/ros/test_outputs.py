@@ -9,7 +9,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
 from seg_ros import overlay
 from seg_ros.classes import CAMVID, UNLABELLED
@@ -20,7 +20,7 @@ from seg_ros.ros.parameters import Parameters
 from test.conftest import wait_for
 from test.objects import found
 
-SEMANTIC = {"label", "confidence", "color", "overlay", "overlay/compressed"}
+SEMANTIC = {"label", "confidence", "color", "overlay", "overlay/compressed", "camera_info"}
 INSTANCES = SEMANTIC | {"instances", "instance_ids"} | ({"detections"} if messages.vision else set())
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -42,7 +42,8 @@ def frame():
 
 @pytest.fixture
 def outcome(frame):
-    return Outcome(Result(frame, found(), {}), CAMVID, Parameters(overlay_alpha=0.25))
+    info = CameraInfo(header=messages.header(frame), height=48, width=72)
+    return Outcome(Result(frame, found(), {}), CAMVID, Parameters(overlay_alpha=0.25), info)
 
 
 def test_an_instance_network_has_every_topic_a_semantic_one_its_own():
@@ -130,7 +131,8 @@ def published(node):
 @pytest.mark.parametrize(("task", "names"), [("semantic", SEMANTIC), ("instances", INSTANCES)])
 def test_topics_of_a_task_come_and_go(node, task, names, camera):
     before = published(node)
-    publishers = Publishers(node, task, camera)
+    publishers = Publishers(node, task, camera, ["people"])
+    names = {*names, "mask/people"}
     names = {f"{camera}/{name}".lstrip("/") for name in names}
     wait_for(lambda: published(node) - before == names)
     assert publishers.wanted() == []

@@ -7,12 +7,16 @@ import pytest
 rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from rcl_interfaces.msg import ParameterType  # noqa: E402
+from rclpy.exceptions import ParameterNotDeclaredException  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
 from seg_ros.classes import CAMVID  # noqa: E402
 from seg_ros.results import Selection  # noqa: E402
 from seg_ros.ros.parameter_server import ParameterServer  # noqa: E402
-from seg_ros.ros.parameters import Parameters  # noqa: E402
+from seg_ros.ros.parameters import SELECTIONS, MaskSet, Parameters  # noqa: E402
+
+MASKS = {"masks.people": ["pedestrian", "bicyclist"], "masks.drivable": ["road"]}
+NAMES = [field.name for field in dataclasses.fields(Parameters) if field.name != "masks"] + list(MASKS)
 
 
 @pytest.fixture
@@ -37,9 +41,9 @@ def test_defaults(start):
 
 
 def test_every_parameter_is_described_and_numbers_have_ranges(start):
-    node, _ = start()
-    for field in dataclasses.fields(Parameters):
-        descriptor = node.describe_parameter(field.name)
+    node, _ = start(**MASKS)
+    for name in NAMES:
+        descriptor = node.describe_parameter(name)
         assert len(descriptor.description) > 10
         if descriptor.type == ParameterType.PARAMETER_DOUBLE:
             assert descriptor.floating_point_range
@@ -87,6 +91,8 @@ WRONG = [
     ("max_rate", -1.0, "float 0.0 to 1000.0"),
     ("max_rate", 1001, "float 0.0 to 1000.0"),
     ("max_frame_age", 3600.5, "float 0.0 to 3600.0"),
+    ("mask_margin", 101, "int 0 to 100"),
+    ("mask_hold", -0.5, "float 0.0 to 60.0"),
 ]
 
 
@@ -119,13 +125,12 @@ FIXED = {
 
 
 def test_what_needs_a_new_engine_or_subscription_is_fixed(start):
-    node, server = start()
+    node, server = start(**MASKS)
     server.lock(lambda _: None)
-    for field in dataclasses.fields(Parameters):
-        value = list(field.default) if isinstance(field.default, tuple) else field.default
-        result = node.set_parameters([Parameter(field.name, value=value)])[0]
-        assert result.successful is (field.name not in FIXED), field.name
-        assert ("clean up the node first" in result.reason) is (field.name in FIXED), field.name
+    for name in NAMES:
+        result = node.set_parameters([node.get_parameter(name)])[0]
+        assert result.successful is (name not in FIXED), name
+        assert ("clean up the node first" in result.reason) is (name in FIXED), name
 
 
 def test_several_values_are_set_together_or_not_at_all(start):
@@ -278,3 +283,52 @@ def test_what_semantic_models_ignore_says_so(start):
     node, _ = start()
     for name in ("score_threshold", "mask_threshold", "classes", "max_detections"):
         assert "semantic models ignore it" in node.describe_parameter(name).description
+
+
+def test_masks_are_those_that_the_node_is_started_with(start):
+    node, server = start(**MASKS)
+    people, drivable = MaskSet("people", ("pedestrian", "bicyclist")), MaskSet("drivable", ("road",))
+    assert server.read() == Parameters(masks=(people, drivable))
+    assert node.set_parameters([Parameter("masks.people", value=["car"])])[0].successful
+    assert server.read() == Parameters(masks=(MaskSet("people", ("car",)), drivable))
+    with pytest.raises(ParameterNotDeclaredException):
+        node.set_parameters([Parameter("masks.animals", value=["dog"])])
+    assert Parameters() == start()[1].read()
+
+
+@pytest.mark.parametrize(
+    "name", ["masks.2x", "masks.a b", "masks.a/b", "masks.people.classes", "masks.", "masks.é", "masks"]
+)
+def test_a_mask_of_a_name_that_is_no_topic_is_refused(start, name):
+    _, server = start(**{name: ["car"]})
+    with pytest.raises(ValueError, match=f"'{name}'.*allowed: masks.NAME, of ASCII letters, digits and _"):
+        server.read()
+
+
+@pytest.mark.parametrize("value", ["car", 8, [8]])
+def test_a_mask_that_is_no_list_of_names_is_refused_until_it_is_put_right(start, value):
+    node, server = start(**{"masks.people": value})
+    with pytest.raises(ValueError, match=r"'masks.people': got .*, allowed: a list of class names"):
+        server.read()
+    assert not node.set_parameters([Parameter("masks.people", value=value)])[0].successful
+    assert node.set_parameters([Parameter("masks.people", value=["car"])])[0].successful
+    assert server.read().masks == (MaskSet("people", ("car",)),)
+
+
+@pytest.mark.parametrize(
+    ("task", "allowed"), [("semantic", CAMVID.names), ("instances", ("car", "pedestrian", "bicyclist"))]
+)
+@pytest.mark.parametrize("classes", [("dog",), ("car", "dog"), (), ("",)])
+def test_classes_that_the_network_does_not_find_are_refused_for_a_mask(task, allowed, classes):
+    right, wrong = MaskSet("vehicles", ("car",)), MaskSet("people", classes)
+    SELECTIONS[task](Parameters(masks=(right,)), CAMVID, 0.05)
+    with pytest.raises(ValueError, match=r"'masks.people'") as caught:
+        SELECTIONS[task](Parameters(masks=(right, wrong)), CAMVID, 0.05)
+    assert f"got {list(classes)}, allowed: one or more of {', '.join(map(repr, allowed))}" in str(caught.value)
+
+
+def test_a_mask_of_objects_that_do_not_count_is_refused():
+    people = (MaskSet("people", ("pedestrian",)),)
+    Parameters(masks=people, classes=("car", "pedestrian")).selection(CAMVID)
+    with pytest.raises(ValueError, match=r"'masks.people': got \['pedestrian'\], allowed: one or more of 'car'$"):
+        Parameters(masks=people, classes=("car",)).selection(CAMVID)

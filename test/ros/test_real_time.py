@@ -16,6 +16,7 @@ from std_srvs.srv import SetBool
 from benchmarks.processes import cpu_seconds
 from seg_ros.ros import messages
 from test.conftest import wait_for
+from test.faults.processes import SOAK
 from test.nodes import Sender, before_each_frame, picture, send
 
 
@@ -47,7 +48,7 @@ def test_under_overload_the_newest_is_published_and_every_drop_is_counted(servin
     counts._timings.clear()
     slept.clear()
     before, begin = counts.counts(), time.monotonic()
-    time.sleep(4.0)
+    time.sleep(4.0 if SOAK else 2.0)
     after, seconds = counts.counts(), time.monotonic() - begin
     taken = {stage: np.array(values) / 1e3 for stage, values in counts._timings.items()}
     sender.stop()
@@ -75,9 +76,9 @@ def test_with_nobody_listening_a_camera_costs_next_to_nothing(ros_env, graph, sm
     try:
         wait_for(lambda: labels, 60)
         graph.client.destroy_subscription(next(s for s in graph.client.subscriptions if s.topic.endswith("label")))
-        time.sleep(2.0)
+        wait_for(lambda: camera.get_subscription_count() == 0)
         before, begin = cpu_seconds(node.pid), time.monotonic()
-        time.sleep(5.0)
+        time.sleep(5.0 if SOAK else 3.0)
         share = (cpu_seconds(node.pid) - before) / (time.monotonic() - begin)
     finally:
         sender.stop()

@@ -11,7 +11,8 @@ from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from seg_ros.ros.cameras import Camera, camera_names
+from seg_ros.ros.cameras import Camera
+from seg_ros.ros.names import camera_names
 from seg_ros.ros.outputs import Publishers
 from seg_ros.ros.parameters import Parameters
 from seg_ros.ros.subscription import Pace, Subscription

@@ -112,7 +112,7 @@ def test_overfits_a_picture():
     image[:, :, 8:32, 6:30], image[:, 0, 30:54, 38:58] = 1.0, 2.0
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)
     history = []
-    for _ in range(120):
+    for _ in range(60):
         losses = model(image, Targets([objects]))
         sum(losses.values()).backward()
         optimiser.step()

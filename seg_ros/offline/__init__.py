@@ -1,0 +1,1 @@
+"""Recordings in, labelled recordings out: bags, videos and folders of pictures, every frame, without ROS."""
