@@ -51,17 +51,6 @@ def positive(text: str) -> float:
     return number
 
 
-def share(text: str) -> float:
-    """Reads a number from 0 to 1, as a type of arguments for argparse."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
-    return number
-
-
 def _meant(strays: list[str]) -> str:
     return "".join(
         f"\n{stray} as a parameter is --ros-args -p {stray}, as a remapping --ros-args -r {stray}"

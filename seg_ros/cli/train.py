@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from seg_ros.classes import CAMVID
-from seg_ros.cli.arguments import positive, share, whole
+from seg_ros.cli.arguments import positive, whole
 from seg_ros.cli.command import command
 from seg_ros.files import aside, check_file, check_folder
 from seg_ros.manifest import Manifest
-from seg_ros.models import MODELS, SEMANTIC
+from seg_ros.models import MODELS
 from seg_ros.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -72,8 +72,6 @@ def main(arguments: list[str] | None = None) -> None:
         render_street(data / "val", STREET_VAL, 3, progress=lambda s: tqdm(s, desc="render val"))
     check_parts(data)
     network = MODELS[args.model]
-    if args.mix and network.task != SEMANTIC:
-        raise ValueError(f"--mix: expected a network that gives every pixel a class, got {args.model}; leave it out")
     given = args.classes or ("camvid" if args.data == "street" else "")
     classes = TASKS[network.task].classes(data, given)
     chosen, whence = _network(args, start, torch.cuda.is_available())
@@ -94,7 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"starts from {args.start}; new: {', '.join(parts) or 'nothing'}")
         manifest = dataclasses.replace(manifest, mean=start.mean, std=start.std)
     recipe = Recipe(epochs=args.epochs, batch=args.batch, lr=args.lr, evaluate_every=args.evaluate_every)
-    augment = Augment(tuple(args.crop), fit=args.fit, mix=args.mix)
+    augment = Augment(tuple(args.crop), fit=args.fit)
     trainer = Trainer(model, manifest, data, args.run, augment, recipe, args.workers, surveys["train"].counts)
     if args.resume:
         trainer.resume()
@@ -151,8 +149,6 @@ def _parser() -> argparse.ArgumentParser:
     size = {"type": whole(16), "nargs": 2, "metavar": ("H", "W")}
     add("--crop", **size, default=[320, 416], help="pixels of a training crop (default: 320 416)")
     add("--fit", action="store_true", help="scale pictures to the crop first, where their sizes differ much")
-    mix = "share of pictures that get pixels of rare classes from another one, 0..1; label images only"
-    add("--mix", type=share, default=0.0, metavar="SHARE", help=f"{mix} {default}")
     add(
         "--evaluate-every",
         type=whole(1),

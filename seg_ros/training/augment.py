@@ -21,15 +21,12 @@ class Augment:
         colour: largest relative change of brightness, contrast and saturation, 0..1.
         fit: scale 1 is the picture that just fits the crop, not the picture's own size: for data sets whose pictures
             differ much in size.
-        mix: share of the pictures, 0..1, that get pixels of rare classes from another one, see `ClassMix`; label images
-            only.
     """
 
     crop: tuple[int, int]
     scale: tuple[float, float] = (0.6, 1.8)
     colour: float = 0.3
     fit: bool = False
-    mix: float = 0.0
 
     def __call__(
         self, sample: tuple[np.ndarray, np.ndarray], rng: np.random.Generator

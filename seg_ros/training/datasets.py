@@ -16,7 +16,6 @@ from torch import Tensor
 from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
 from seg_ros.scenes import Street
 from seg_ros.sources import picture_files
-from seg_ros.training.classmix import ClassMix
 from seg_ros.training.pictures import decoded
 
 FILE = "classes.json"
@@ -143,37 +142,26 @@ class LabelImages(torch.utils.data.Dataset):
     Args:
         root: holds `images/` and `labels/`.
         classes: number of classes; higher ids are unlabelled.
-        augment: maps a sample and a random generator to a sample, all of one size where they are mixed.
-        mix: copies what is rare from another picture, drawn at random, after both are augmented.
+        augment: maps a sample and a random generator to a sample.
     """
 
     def __init__(
-        self,
-        root: Path,
-        classes: int,
-        augment: Callable[[Sample, np.random.Generator], Sample] | None = None,
-        mix: ClassMix | None = None,
+        self, root: Path, classes: int, augment: Callable[[Sample, np.random.Generator], Sample] | None = None
     ) -> None:
         self.files = pairs(root)
         self.classes = classes
         self.augment = augment
-        self.mix = mix
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Returns `(H, W, 3) uint8` RGB and `(H, W) uint8` label."""
-        # Seeded by torch's own generator, so that workers and epochs differ and a run can be repeated.
-        rng = np.random.default_rng(torch.randint(2**31, ()).item())
-        sample = self._augmented(index, rng)
-        if self.mix is not None and rng.random() < self.mix.share:
-            sample = self.mix(sample, self._augmented(rng.integers(len(self)), rng), rng)
-        return tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in sample)
-
-    def _augmented(self, index: int, rng: np.random.Generator) -> Sample:
         sample = read_sample(*self.files[index], self.classes)
-        return sample if self.augment is None else self.augment(sample, rng)
+        if self.augment is not None:
+            # Seeded by torch's own generator, so that workers and epochs differ and a run can be repeated.
+            sample = self.augment(sample, np.random.default_rng(torch.randint(2**31, ()).item()))
+        return tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in sample)
 
 
 def render_street(

@@ -15,7 +15,6 @@ from seg_ros import overlay
 from seg_ros.classes import UNLABELLED, ClassMap
 from seg_ros.metrics.confusion import Confusion
 from seg_ros.training.augment import Augment
-from seg_ros.training.classmix import ClassMix
 from seg_ros.training.contact_sheet import best_median_worst, distinct_palette, legend_row, stack, titled_row
 from seg_ros.training.datasets import LabelImages, check_sizes, load_label_classes, pairs, read_label, read_sample
 from seg_ros.training.instances import refuse_objects
@@ -55,9 +54,8 @@ class SemanticTask(Task):
         return count(len(files), lambda i: read_label(files[i][1]), lambda counts: counts[:classes].all())
 
     def training_data(self, root: Path, augment: Augment | None, counts: np.ndarray | None = None) -> TrainingData:
+        pictures = LabelImages(root, len(self.manifest.classes), augment)
         pixels = (self._count(root) if counts is None else counts)[: len(self.manifest.classes)]
-        mix = ClassMix.of(augment.mix, pixels) if augment and augment.mix else None
-        pictures = LabelImages(root, len(self.manifest.classes), augment, mix)
         weight = class_weights(pixels / max(pixels.sum(), 1))
 
         def loss(model: nn.Module, images: Tensor, label: Tensor) -> Tensor:

@@ -182,18 +182,12 @@ def test_where_nothing_can_be_written_is_found_before_training(data, tmp_path, c
         ("--batch", "two", "expected a whole number from 1 on, got 'two'"),
         ("--lr", "nan", "expected a number above 0, got 'nan'"),
         ("--workers", "-1", "expected a whole number from 0 on, got '-1'"),
-        ("--mix", "1.5", "expected a number from 0 to 1, got '1.5'"),
     ],
 )
 def test_numbers_without_a_sense_are_refused(data, tmp_path, capsys, option, value, message):
     with pytest.raises(SystemExit):
         train.main(options(data, tmp_path / "run", 1, option, value))
     assert f"train: error: argument {option}: {message}" in capsys.readouterr().err
-
-
-def test_objects_are_not_mixed(data, tmp_path):
-    with pytest.raises(SystemExit, match=r"^train: --mix: expected a network that gives every pixel a class"):
-        train.main(["--data", str(data), "--run", str(tmp_path), "--model", "mask_rcnn", "--mix", "0.5"])
 
 
 def test_the_help_has_every_default(capsys):

@@ -6,13 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from seg_ros.classes import CAMVID
 from seg_ros.scenes import Street
 from seg_ros.training.augment import Augment
-from seg_ros.training.classmix import ClassMix
 from seg_ros.training.datasets import LabelImages, load_classes, pairs, read_sample, render_street
 from seg_ros.training.pictures import decoded
 
@@ -152,33 +150,3 @@ def test_camvid_reads():
     image, label = read_sample(*files[0], 11)
     assert image.shape == (360, 480, 3)
     assert set(np.unique(label)) <= {*range(11), 255}
-
-
-def test_rare_classes_are_copied_with_their_pixels():
-    mix = ClassMix.of(0.5, np.array([900, 60, 40, 0]))
-    assert mix.rare == (1, 2, 3)  # less than a quarter of 250
-    labels = np.zeros((4, 6), np.uint8), np.repeat(np.array([[0, 0, 1, 1, 2, 255]], np.uint8), 4, axis=0)
-    pictures = np.full((4, 6, 3), 10, np.uint8), np.full((4, 6, 3), 20, np.uint8)
-    rng, seen = np.random.default_rng(0), set()
-    for _ in range(30):
-        picture, label = mix((pictures[0], labels[0]), (pictures[1], labels[1]), rng)
-        assert np.array_equal(label > 0, (picture == 20).all(axis=2))
-        seen.add(tuple(label[0].tolist()))
-    assert seen == {(0,) * 6, (0, 0, 1, 1, 0, 0), (0, 0, 0, 0, 2, 0), (0, 0, 1, 1, 2, 0)}
-
-
-def test_pictures_are_mixed_after_they_are_augmented(street):
-    def augment(sample, rng):
-        return sample[0] // 2, sample[1]
-
-    mix = ClassMix(1.0, (6,))  # signs
-    plain, mixed = LabelImages(street, 11, augment), LabelImages(street, 11, augment, mix)
-    torch.manual_seed(0)
-    gained = 0
-    for i in range(4):
-        before, after = plain[i], mixed[i]
-        new = (before[1] != after[1]).numpy()
-        assert (after[1].numpy()[new] == 6).all()
-        assert after[0].max() < 128
-        gained += new.sum()
-    assert gained > 0
