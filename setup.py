@@ -43,11 +43,13 @@ setup(
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", files("launch/*.launch.py")),
         (f"{SHARE}/config", files("config/*")),
+        (f"{SHARE}/config/profiles", files("config/profiles/*")),
         (f"{SHARE}/weights", files("weights/*")),
     ],
     entry_points={
         "console_scripts": [
             "node = seg_ros.cli.node:main",
+            "lift = seg_ros.cli.lift:main",
             "camera = seg_ros.cli.camera:main",
             "probe = seg_ros.cli.probe:main",
             "demo = seg_ros.cli.demo:main",
@@ -58,6 +60,7 @@ setup(
             "evaluate = seg_ros.cli.evaluate:main",
             "quantize = seg_ros.cli.quantize:main",
             "export = seg_ros.cli.export:main",
+            "consumers = seg_ros.cli.consumers:main",
             "label = seg_ros.cli.label:main",
         ]
     },

@@ -5,7 +5,7 @@
     ros2 launch seg_ros segment.launch.py input_topics:='[/front/image_raw, /rear/image_raw]'
 
 The node configures and activates itself (its parameter `autostart`), also after a respawn. An argument that is given
-overrides `params_file`, which overrides the node's default.
+overrides `profile`, which overrides `params_file`, which overrides the node's default.
 """
 
 import dataclasses
@@ -30,11 +30,16 @@ from seg_ros.ros.parameters import Parameters
 from seg_ros.share import expanded
 
 CONFIG = Path(get_package_share_directory("seg_ros"), "config")
+PROFILES = sorted(file.stem for file in (CONFIG / "profiles").glob("*.yaml"))
+"""Programs that take the node's outputs, each with parameters of the node that suit it."""
 CAMERA_TOPIC = "/camera/image_raw"
 SWITCH = ("true", "false", "True", "False")
 LEVELS = ("debug", "info", "warn", "error", "fatal")
 PARAMETERS = ("weights", "model", "engine", "input_topic", "input_topics")
 """Parameters of the node that are also arguments. Empty means not given: a default would override params_file."""
+
+SPACE = ("depth_topic", "points_topic")
+"""Arguments that also start the node lift, whose parameters they are."""
 
 
 def arguments() -> list[DeclareLaunchArgument]:
@@ -45,6 +50,9 @@ def arguments() -> list[DeclareLaunchArgument]:
 
     return [
         argument("params_file", str(CONFIG / "segment.yaml"), "YAML file of the node's parameters"),
+        argument(
+            "profile", "", "parameters that suit a program that takes the outputs; override params_file", "", *PROFILES
+        ),
         argument(
             "weights",
             "",
@@ -65,6 +73,8 @@ def arguments() -> list[DeclareLaunchArgument]:
             "topics of several cameras in place of input_topic, as a YAML list: '[/front/image_raw, /rear/image_raw]'; "
             "outputs are below the camera's name: segmentation/front/label; empty: as in params_file",
         ),
+        argument("depth_topic", "", "depth image of the camera; also starts the node lift: points and boxes in metres"),
+        argument("points_topic", "", "in place of depth_topic: the PointCloud2 of a LiDAR, whose place tf2 knows"),
         argument("namespace", "", "namespace of the node and its topics: NAMESPACE/segmentation/label"),
         argument("camera", "false", f"publish a synthetic street camera on {CAMERA_TOPIC}", *SWITCH),
         argument("rviz", "false", "show camera, overlay and colour labels in rviz2", *SWITCH),
@@ -103,6 +113,13 @@ def logger(context: LaunchContext) -> str:
     pushed, own = context.launch_configurations.get("ros_namespace"), LaunchConfiguration("namespace").perform(context)
     above = make_namespace_absolute(prefix_namespace(pushed, own))
     return f"{above or ''}/segmentation".strip("/").replace("/", ".")
+
+
+def suited(profile: str) -> dict:
+    """Reads the node's parameters of a profile; an empty name has none."""
+    if not profile:
+        return {}
+    return yaml.safe_load((CONFIG / "profiles" / f"{profile}.yaml").read_text())["/**"]["ros__parameters"]
 
 
 def topics(text: str) -> list[str]:
@@ -149,6 +166,9 @@ def nodes(context: LaunchContext) -> list[Node]:
     check(context.argv)
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     given = {name: ParameterValue(value, value_type=str) for name, value in values.items() if value}
+    lifted = {name: LaunchConfiguration(name).perform(context) for name in SPACE}
+    space = {name: ParameterValue(value, value_type=str) for name, value in lifted.items() if value}
+    profile = suited(LaunchConfiguration("profile").perform(context))
     if values["input_topics"]:
         given["input_topics"] = ParameterValue(topics(values["input_topics"]), value_type=list[str])
     if values["input_topics"] and not values["input_topic"]:  # else params_file's would be another camera
@@ -156,7 +176,8 @@ def nodes(context: LaunchContext) -> list[Node]:
     if values["input_topic"] and not values["input_topics"]:
         given["input_topics"] = ParameterValue(list(Parameters.input_topics), value_type=list[str])
     if not values["weights"] and IfCondition(LaunchConfiguration("camera")).evaluate(context):
-        given["weights"] = f"{values['model'] or 'unet'}_street"  # the default is for real roads
+        model = values["model"] or profile.get("model", "unet")
+        given["weights"] = f"{model}_street"  # the default is for real roads
     topic = values["input_topic"] or CAMERA_TOPIC
     file = expanded(LaunchConfiguration("params_file").perform(context), "params_file")
     if not file.is_file():  # launch_ros only warns, and the node would run with its defaults
@@ -166,9 +187,20 @@ def nodes(context: LaunchContext) -> list[Node]:
         executable="node",
         name="segmentation",
         namespace=LaunchConfiguration("namespace"),
-        parameters=[str(file), *([given] if given else [])],
+        parameters=[str(file), *(values for values in (profile, given) if values)],
         remappings=[("image", topic)],  # the default of the parameter input_topic
         ros_arguments=["--log-level", [logger(context), ":=", LaunchConfiguration("log_level")]],
+        respawn=LaunchConfiguration("respawn"),
+        respawn_delay=1.0,
+        output="screen",
+    )
+    lift = Node(
+        package="seg_ros",
+        executable="lift",
+        name="lift",
+        namespace=LaunchConfiguration("namespace"),
+        # The segmentation node's values tell it the weights; what it does not know it leaves alone.
+        parameters=[str(file), *(v for v in (profile, given) if v), {"segmentation": "segmentation"} | space],
         respawn=LaunchConfiguration("respawn"),
         respawn_delay=1.0,
         output="screen",
@@ -176,6 +208,7 @@ def nodes(context: LaunchContext) -> list[Node]:
     camera = Node(
         package="seg_ros",
         executable="camera",
+        arguments=["--space"] if space else [],
         output="screen",
         condition=IfCondition(LaunchConfiguration("camera")),
     )
@@ -196,7 +229,7 @@ def nodes(context: LaunchContext) -> list[Node]:
         output="screen",
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return [rviz, camera, segmentation]
+    return [rviz, camera, segmentation, *([lift] if space else [])]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -132,6 +132,12 @@ rm -rf "$venv/tensorrt-rtx"
   -r requirements/tensorrt-rtx.txt >>"$log" 2>&1 </dev/null ||
   say "      no TensorRT for RTX for this Python and processor here; the tests that build with it are skipped"
 
+# Likewise what `evaluate --tracks` compares with, which asks for another build of OpenCV.
+rm -rf "$venv/tracking"
+"$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --target "$venv/tracking" \
+  -r requirements/tracking.txt >>"$log" 2>&1 </dev/null ||
+  say "      no TrackEval for this Python here; the tests that score tracks are skipped"
+
 # --- The messages, into .venv as an ament prefix.
 
 say "[4/5] seg_ros_msgs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -47,6 +48,9 @@ class NewestFirst(Generic[K, T]):
             self._changed.notify()
         if replaced:
             self._dropped(key)
+        # Hands Python's lock over to the thread that was woken. Otherwise it waits until this one next does: with an
+        # executor 0.45 ms, and so 0.04.
+        time.sleep(0)
 
     def stop(self, timeout: float | None = None) -> bool:
         """Lets what is in work finish, drops what is pending. Returns False if that took over `timeout` s."""

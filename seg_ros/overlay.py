@@ -13,6 +13,8 @@ from seg_ros.results import Frame, Instances, SemanticMap
 _BACKGROUND = (32, 32, 32)
 _TEXT = (235, 235, 235)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_UNKNOWN = 160
+"""Grey of objects that have no track yet."""
 _LEGEND_ROW = 14
 """Smallest height of a legend's row in pixels."""
 _CONTOUR = np.ones((2, 2), np.uint8)
@@ -58,16 +60,30 @@ def id_palette(count: int) -> np.ndarray:
     Hues are a golden section of the circle apart, so that ids near each other look different and the colour of an id
     does not depend on how many there are.
     """
-    i = np.arange(count + 1)
-    hue, saturation, value = i * 0.618034 % 1 * 360, np.choose(i % 3, [0.9, 0.65, 0.8]), np.choose(i % 2, [1.0, 0.85])
-    hsv = np.stack([hue, saturation, value], -1).astype(np.float32)
-    palette = np.rint(cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0] * 255).astype(np.uint8)
+    palette = id_colors(np.arange(count + 1))
     palette[0] = 0
     return palette
 
 
+def id_colors(ids: np.ndarray) -> np.ndarray:
+    """Returns the colour of each id, RGB `(N, 3) uint8`: see `id_palette`; 0 is grey here."""
+    i = np.asarray(ids, np.int64)
+    hue, saturation, value = i * 0.618034 % 1 * 360, np.choose(i % 3, [0.9, 0.65, 0.8]), np.choose(i % 2, [1.0, 0.85])
+    hsv = np.stack([hue, saturation, value], -1).astype(np.float32).reshape(1, -1, 3)
+    colors = (
+        np.rint(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0] * 255).astype(np.uint8)
+        if len(i)
+        else np.zeros((0, 3), np.uint8)
+    )
+    colors[i == 0] = _UNKNOWN
+    return colors
+
+
 def instances(frame: Frame, result: Instances, classes: ClassMap, alpha: float) -> np.ndarray:
     """Draws objects over the camera image, coloured by id: tint, outline, class name and score.
+
+    Objects that are followed are coloured by the id of their track, which is written behind their name, and a line
+    shows where they came from; those without a track are grey.
 
     Where objects overlap the tint is the best-scored one's, as in `Instances.ids()`.
 
@@ -83,7 +99,9 @@ def instances(frame: Frame, result: Instances, classes: ClassMap, alpha: float) 
     _check(frame, "instances", result.size, alpha)
     camera = _bgr(frame)
     canvas = camera.copy()
-    colors = id_palette(len(result))[1:, ::-1].tolist()
+    tracks = result.tracks
+    ids = np.arange(1, len(result) + 1) if tracks is None else tracks.track_id
+    colors = id_colors(ids)[:, ::-1].tolist()
     line = 1 if frame.height < 720 else 2
     mixtures = [_mixture(color, alpha) for color in colors]
     for i in reversed(range(len(result))):  # the best last, over the others
@@ -93,6 +111,12 @@ def instances(frame: Frame, result: Instances, classes: ClassMap, alpha: float) 
         contours, _ = cv2.findContours(result.masks[i], cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(canvas, contours, -1, colors[i], line, offset=(x, y))
     names = [f"{classes.names[i]} {score:.2f}" for i, score in zip(result.class_id, result.score, strict=True)]
+    if tracks is not None:
+        names = [f"{name} #{i}" if i else name for name, i in zip(names, ids, strict=True)]
+        for trail, color in zip(tracks.trail, colors, strict=True):
+            places = trail[~np.isnan(trail[:, 0])]
+            if len(places):
+                cv2.polylines(canvas, [np.rint(places).astype(np.int32)], False, color, line + 1, cv2.LINE_AA)
     _tag(canvas, names, result.roi.tolist(), colors)
     return canvas
 

@@ -30,7 +30,9 @@ def paste(
         selection: which objects count; one without a single pixel above the mask threshold, or whose box is outside
             the frame, does not. Objects beyond `max_detections` are counted, and not pasted.
     """
-    wanted = (scores > 0) & (scores >= selection.score_threshold)
+    least = selection.score_threshold
+    faint = least if selection.faint_score is None else min(selection.faint_score, least)
+    wanted = (scores > 0) & (scores >= faint)
     if selection.classes is not None:
         wanted &= np.isin(class_ids, list(selection.classes))
     boxes = resize.boxes_to_frame(boxes)
@@ -51,7 +53,7 @@ def paste(
         box=clipped[kept],
         roi=np.array([roi for roi, _ in pasted], np.int32).reshape(-1, 4),
         masks=tuple(mask for _, mask in pasted),
-        capped=len(waiting),
+        capped=int((scores[waiting] >= least).sum()),
     )
 
 

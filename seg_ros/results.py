@@ -90,12 +90,14 @@ class Selection:
         mask_threshold: smallest probability of a pixel that belongs to an object, 0..1.
         classes: class ids that count; None is all.
         max_detections: most objects of one frame, 1..65535; the best scored stay.
+        faint_score: smallest score of objects that are found beside those, for who follows objects; None is none.
     """
 
     score_threshold: float = 0.5
     mask_threshold: float = 0.5
     classes: frozenset[int] | None = None
     max_detections: int = 100
+    faint_score: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +114,30 @@ class Wanted:
 
 
 @dataclasses.dataclass(frozen=True)
+class Tracks:
+    """What is known of objects from the frames before, in their order; `tracking.Tracker` makes it.
+
+    Attributes:
+        track_id: `(N,) uint32`, the same for the same object in all frames, and never given again; 0 = none yet.
+        age_frames: `(N,) uint32`, frames in which the object was found, this one included; 0 without an id.
+        track_score: `(N,) float32`, mean score over the last frames, 0..1; 0 without an id.
+        class_id: `(N,) uint8`, the class that most of the scores were for; without an id the object's own.
+        trail: `(N, K, 2) float32`, centres `(x, y)` in the last frames in which it was found, pixels, the newest
+            last; NaN where there were fewer, and without an id.
+    """
+
+    track_id: np.ndarray
+    age_frames: np.ndarray
+    track_score: np.ndarray
+    class_id: np.ndarray
+    trail: np.ndarray
+
+    def __getitem__(self, index: slice | np.ndarray | list) -> Tracks:
+        """Returns the chosen objects, in the order of the index."""
+        return Tracks(*(getattr(self, field.name)[index] for field in dataclasses.fields(self)))
+
+
+@dataclasses.dataclass(frozen=True)
 class Instances:
     """The objects of a frame in descending score; N may be 0. The id of object i is i + 1.
 
@@ -125,6 +151,7 @@ class Instances:
         roi: `(N, 4) int32`, `(x, y, width, height)` of the smallest box around the mask; at least 1 x 1.
         masks: N arrays `(height, width) uint8` of the roi's size: 255 inside the object, 0 outside.
         capped: objects that `Selection.max_detections` cut off.
+        tracks: of the objects; None where they are not followed.
 
     Raises:
         ValueError: if the shapes do not go together.
@@ -137,6 +164,7 @@ class Instances:
     roi: np.ndarray
     masks: tuple[np.ndarray, ...]
     capped: int = 0
+    tracks: Tracks | None = None
 
     def __post_init__(self) -> None:
         n = len(self.masks)
@@ -161,15 +189,31 @@ class Instances:
             box=self.box[chosen],
             roi=self.roi[chosen],
             masks=tuple(self.masks[i] for i in chosen),
+            tracks=self.tracks and self.tracks[chosen],
         )
+
+    def followed(self, tracks: Tracks) -> Instances:
+        """Returns the same objects with their tracks, and each of the class of its track."""
+        return dataclasses.replace(self, tracks=tracks, class_id=tracks.class_id)
 
     def ids(self) -> np.ndarray:
         """Draws `(H, W) uint16`: id (1..N) of the best-scored object at each pixel, 0 = none."""
-        ids = np.zeros(self.size, np.uint16)
+        return self._drawn(np.arange(1, len(self) + 1))
+
+    def track_ids(self) -> np.ndarray:
+        """Draws `(H, W) uint16`: track id of the best-scored object at each pixel, 0 = none.
+
+        Ids above 65535 start at 1 again, for images of 16 bits are what viewers show.
+        """
+        ids = np.zeros(len(self), np.int64) if self.tracks is None else self.tracks.track_id.astype(np.int64)
+        return self._drawn(np.where(ids > 0, (ids - 1) % 65535 + 1, 0))
+
+    def _drawn(self, values: np.ndarray) -> np.ndarray:
+        drawn = np.zeros(self.size, np.uint16)
         for i in reversed(range(len(self))):  # the best last, over the others
             x, y, width, height = self.roi[i]
-            ids[y : y + height, x : x + width][self.masks[i] > 0] = i + 1
-        return ids
+            drawn[y : y + height, x : x + width][self.masks[i] > 0] = values[i]
+        return drawn
 
     def semantic(self) -> SemanticMap:
         """Draws class id and score of the best-scored object at each pixel; 255 and 0 where there is none."""

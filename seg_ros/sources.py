@@ -11,12 +11,29 @@ import cv2
 import numpy as np
 
 from seg_ros.classes import UNLABELLED, ClassMap
+from seg_ros.lifting import Box
 from seg_ros.metrics.truth import Truth
-from seg_ros.scenes import Street
+from seg_ros.scenes import Scene, Street
+from seg_ros.scenes.lidar import Scan, scan
+from seg_ros.scenes.truth import true_boxes
 
 if TYPE_CHECKING:
     from seg_ros.training.coco import CocoPictures
     from seg_ros.training.via import ViaPictures
+
+
+class Measured(NamedTuple):
+    """What a depth camera and a LiDAR measure of a scene, and the true boxes of its objects.
+
+    Attributes:
+        depth: `(H, W) uint16`, mm along the camera's axis; 0 where there is none below 65.5 m.
+        boxes: of what is seen of the true objects, in the camera's coordinates; ids are the true object ids.
+        scan: of the LiDAR, where it scans this picture.
+    """
+
+    depth: np.ndarray
+    boxes: tuple[Box, ...]
+    scan: Scan | None
 
 
 class Picture(NamedTuple):
@@ -27,17 +44,21 @@ class Picture(NamedTuple):
         label: `(H, W) uint8`, true class ids.
         instance: `(H, W) uint16`, true object ids; 0 = none.
         matrix: `(3, 3) float64`, the camera matrix, px, of a camera without distortion.
+        space: the same in metres.
     """
 
     image: np.ndarray
     label: np.ndarray | None = None
     instance: np.ndarray | None = None
     matrix: np.ndarray | None = None
+    space: Measured | None = None
 
 
 _log = logging.getLogger(__name__)
 _FASTEST = 240.0
 """Hz of the fastest video that is believed."""
+_SCAN_RATE = 10.0
+"""Hz of the street's LiDAR."""
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
@@ -58,6 +79,7 @@ def open_source(
     loop: bool,
     seed: int,
     classes: ClassMap | None = None,
+    space: bool = False,
 ) -> Iterator[Picture]:
     """Opens a source of pictures, endless with `loop`.
 
@@ -69,13 +91,14 @@ def open_source(
         seed: of the street.
         classes: of annotated objects; None: those of `classes.json` in the folder or beside it, else those that the
             annotations name. Where the objects are of others, pictures come without truth, and the log tells why.
+        space: of the street, measure it, too.
 
     Raises:
         FileNotFoundError: if the source does not exist, is empty or does not open.
         ValueError: when it comes to a picture that does not decode; for a street smaller than 64x64.
     """
     if name == "street":
-        return _street(seed, size or (480, 640), rate)
+        return _street(seed, size or (480, 640), rate, space)
     path = Path(name)
     if path.is_dir():
         reader = _annotations(path, classes)
@@ -157,13 +180,22 @@ def _annotated(pixels: np.ndarray, truth: Truth) -> Picture:
     return Picture(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), label, instance)
 
 
-def _street(seed: int, size: tuple[int, int], rate: float) -> Iterator[Picture]:
+def _street(seed: int, size: tuple[int, int], rate: float, space: bool) -> Iterator[Picture]:
     street = Street(seed, size)
     index = 0
+    every = max(round(rate / _SCAN_RATE), 1)
     while True:
-        scene = street.scene(index, rate)
-        yield Picture(cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), scene.label, scene.instance, street.matrix)
+        scene = street.scene(index, rate, space)
+        measured = _measured(scene, index, index % every == 0) if space else None
+        image = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
+        yield Picture(image, scene.label, scene.instance, street.matrix, measured)
         index += 1
+
+
+def _measured(scene: Scene, index: int, scanned: bool) -> Measured:
+    millimetres = np.rint(scene.space.depth * 1000)
+    depth = np.where(millimetres < 0xFFFF, millimetres, 0).astype(np.uint16)
+    return Measured(depth, true_boxes(scene), scan(scene.space, index) if scanned else None)
 
 
 def _read(image: Path, label: Path | None, instance: Path | None) -> Picture:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -61,6 +64,36 @@ def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "engines"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """The folder below /tmp where PyTorch keeps native code, filled by somebody else; the file that this code makes.
+
+    Whoever compiles an engine that others may find in `engine_cache` compiles it here, and checks that it did not run.
+    """
+    from torch._inductor import codecache, cpp_builder, cpu_vec_isa
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    folder, ran = Path(default_cache_dir()), tmp_path / "ran"
+    monkeypatch.setattr(codecache, "_HEADER_DIR", str(folder / "precompiled_headers"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    code = f'#include <stdio.h>\n__attribute__((constructor)) static void run() {{ fclose(fopen("{ran}", "w")); }}'
+    library = tmp_path / "planted.so"
+    subprocess.run(["g++", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=code, text=True, check=True)
+    probed = cpu_vec_isa.VecISA._VecISA__bool__impl  # a process asks once what vectors its processor has
+    probed.cache_clear()
+    with monkeypatch.context() as others:
+        others.setattr(
+            cpp_builder.CppBuilder, "build", lambda builder: shutil.copy(library, builder.get_target_file_path())
+        )
+        assert all([bool(isa) for isa in cpu_vec_isa.valid_vec_isa_list()])
+    assert ran.exists()  # what is planted is loaded, if nothing is done about it
+    ran.unlink()
+    probed.cache_clear()
+    return folder, ran
 
 
 @pytest.fixture

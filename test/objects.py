@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from seg_ros.results import Frame, Instances, Wanted
+from seg_ros.results import Frame, Instances, Tracks, Wanted
 
 CAR, PEDESTRIAN, BICYCLIST = 8, 9, 10
 
@@ -21,12 +22,39 @@ def found(size=(48, 72), capped=0) -> Instances:
     return Instances(size, np.array([CAR, PEDESTRIAN, BICYCLIST], np.uint8), score, box, roi, tuple(masks), capped)
 
 
+def followed(size=(48, 72)) -> Instances:
+    """The objects of `found` with tracks: the car's is 7, the pedestrian has none, the bicyclist's is 65540."""
+    trail = np.full((3, 4, 2), np.nan, np.float32)
+    trail[0, 1:] = (2, 30), (8, 20), (14, 12)
+    trail[2, 3] = size[1] - 6, size[0] - 7
+    score = np.array([0.9, 0, 0.7], np.float32)
+    ids, ages = np.array([7, 0, 65540], np.uint32), np.array([3, 0, 2], np.uint32)
+    return found(size).followed(Tracks(ids, ages, score, np.array([CAR, PEDESTRIAN, BICYCLIST], np.uint8), trail))
+
+
 def nothing(size=(48, 72)) -> Instances:
     """A frame without objects."""
     none = np.zeros((0, 4))
     return Instances(
         size, np.zeros(0, np.uint8), np.zeros(0, np.float32), none.astype(np.float32), none.astype(np.int32), ()
     )
+
+
+def true_objects(scene, least=100):
+    """The true objects of a scene of the street that have `least` pixels, found with a score of 0.9; and their ids."""
+    ids, rois, masks = [], [], []
+    for one in np.unique(scene.instance)[1:]:
+        mask = (scene.instance == one).astype(np.uint8) * 255
+        if np.count_nonzero(mask) >= least:
+            x, y, width, height = cv2.boundingRect(mask)
+            ids.append(int(one))
+            rois.append((x, y, width, height))
+            masks.append(mask[y : y + height, x : x + width])
+    classes = [scene.label[scene.instance == one][0] for one in ids]
+    roi = np.array(rois, np.int32).reshape(-1, 4)
+    box = np.hstack((roi[:, :2], roi[:, :2] + roi[:, 2:])).astype(np.float32)
+    score = np.full(len(ids), 0.9, np.float32)
+    return Instances(scene.image.shape[:2], np.array(classes, np.uint8), score, box, roi, tuple(masks)), ids
 
 
 def noise(size, bgr=False, seed=0):

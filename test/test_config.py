@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,43 @@ def test_rviz_shows_camera_overlay_and_labels():
     for name in [d["Name"] for d in manager["Displays"]] + [p["Name"] for p in config["Panels"]]:
         assert name in config["Window Geometry"]
         assert name.encode("utf-16-be") in window  # Qt's own record of where the panel is
+
+
+def test_foxglove_opens_with_topics_and_figures_that_there_are():
+    """The structure is that of Lichtblick's layouts: `LayoutData`, `validateLayoutData` in its `util/layout.ts`."""
+    pytest.importorskip("rclpy", reason="rclpy is not installed")
+    from seg_ros.ros.diagnostics import status
+    from seg_ros.ros.outputs import OUTPUTS
+    from seg_ros.statistics import Statistics
+
+    layout = json.loads((ROOT / "config/segment.foxglove.json").read_text())
+    panels = layout["configById"]
+    assert all(isinstance(layout[key], dict) for key in ("globalVariables", "userNodes", "layout"))
+    assert layout["playbackConfig"] == {"speed": 1}
+
+    def tiles(node):
+        if isinstance(node, str):
+            return [node]
+        assert node["direction"] in ("row", "column")
+        assert 0 < node["splitPercentage"] < 100
+        return tiles(node["first"]) + tiles(node["second"])
+
+    assert sorted(tiles(layout["layout"])) == sorted(panels)
+    assert {name.partition("!")[0] for name in panels} == {"Image", "Plot", "DiagnosticSummary"}
+    images = [panel["imageMode"] for name, panel in panels.items() if name.startswith("Image!")]
+    topics = [image["imageTopic"] for image in images] + [t for image in images for t in image.get("annotations", ())]
+    ours = {f"/segmentation/{name}" for name in OUTPUTS}
+    assert set(topics) <= ours | {"/camera/image_raw"}
+    assert {"/camera/image_raw", "/segmentation/overlay", "/segmentation/color", "/segmentation/outlines"} == set(
+        topics
+    )
+    statistics = Statistics()
+    statistics.published({"infer": 0.1}, 0.1, set(), 0)
+    values = {"rate_in": 0.0, "rate_out": 0.0, **statistics.timings()}
+    figures = {value.key for value in status("", b"\0", "", values).values}
+    paths = [path["value"] for name, panel in panels.items() if name.startswith("Plot!") for path in panel["paths"]]
+    for path in paths:
+        before, key, after = re.fullmatch(r"(.*)\{key==\"(.*)\"\}(.*)", path).groups()
+        assert before == '/diagnostics.status[:]{name=="/segmentation: segmentation"}.values[:]'
+        assert (key in figures, after) == (True, ".value")
+    assert len(paths) == 6

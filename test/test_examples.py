@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import cv2
@@ -15,11 +16,45 @@ from sensor_msgs.msg import Image
 from seg_ros.classes import CAMVID
 from seg_ros.results import Frame
 from seg_ros.ros import messages
-from seg_ros_msgs.msg import InstanceMaskArray
+from seg_ros_msgs.msg import InstanceMask, InstanceMaskArray
 from test.conftest import wait_for
 from test.objects import found
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def test_count_cars_counts_a_car_once(graph, ros_env):
+    """A car goes over the line and back, beside a pedestrian who does so, and a car without a track."""
+    instances = graph.publisher(InstanceMaskArray, "/segmentation/instances")
+    example = subprocess.Popen(
+        [sys.executable, EXAMPLES / "count_cars.py"], env=ros_env, stdout=subprocess.PIPE, text=True
+    )
+    said = []
+    reader = threading.Thread(target=lambda: said.extend(example.stdout), daemon=True)
+    reader.start()
+
+    def at(x):
+        message = InstanceMaskArray(height=48, width=72)
+        for track_id, name in ((7, "car"), (8, "pedestrian"), (0, "car")):
+            instance = InstanceMask(track_id=track_id, class_name=name)
+            instance.roi.x_offset, instance.roi.width = x, 10
+            message.instances.append(instance)
+        return message
+
+    def sent():
+        for x in (5, 50, 5, 50):
+            instances.publish(at(x))
+        return said
+
+    try:
+        wait_for(sent, 30)
+        sent()
+    finally:
+        example.kill()
+        example.wait()
+    reader.join(10)
+    assert len(said) == 1
+    assert said[0].startswith("1 cars: number 7 went to the ")
 
 
 def test_cut_out_writes_the_objects(graph, ros_env, tmp_path):
@@ -33,15 +68,15 @@ def test_cut_out_writes_the_objects(graph, ros_env, tmp_path):
     def sent():
         images.publish(messages.image(header, pixels, "rgb8"))
         instances.publish(messages.instances(header, result, CAMVID))
-        return path.is_file() and cv2.imread(str(path), cv2.IMREAD_UNCHANGED) is not None
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+        return [] if picture is None else [picture]  # read now: the example is killed while it writes the next one
 
     example = subprocess.Popen([sys.executable, EXAMPLES / "cut_out.py"], cwd=tmp_path, env=ros_env)
     try:
-        wait_for(sent, 30)
+        (picture,) = wait_for(sent, 30)
     finally:
         example.kill()
         example.wait()
     x, y, width, height = result.roi[0]
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(picture[..., 2::-1], pixels[y : y + height, x : x + width])
     assert np.array_equal(picture[..., 3], result.masks[0])

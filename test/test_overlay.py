@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
-from seg_ros.overlay import colorize, id_palette, instances, legend, overlay, side_by_side
+from seg_ros.overlay import colorize, id_colors, id_palette, instances, legend, overlay, side_by_side
 from seg_ros.results import Frame, Instances
-from test.objects import found, nothing
+from test.objects import followed, found, nothing
 
 PALETTE = CAMVID.palette()
 
@@ -132,6 +132,16 @@ def test_objects_are_tinted_by_id(picture, alpha):
     np.testing.assert_array_equal(got[y:, x - 3], picture.pixels[y:, x - 3])
     np.testing.assert_array_equal(got[100:150], picture.pixels[100:150])
     np.testing.assert_array_equal(picture.pixels, before)
+
+
+def test_followed_objects_have_the_colour_of_their_track_and_a_trail(picture):
+    got = instances(picture, followed((240, 320)), CAMVID, 1.0)
+    car, pedestrian, bicyclist = id_colors(np.array([7, 0, 65540]))[:, ::-1]
+    np.testing.assert_array_equal(got[16, 20], car)
+    np.testing.assert_array_equal(got[25, 5], car)  # on the way from (2, 30) to (8, 20), where no object is
+    np.testing.assert_array_equal(got[20, 22], pedestrian)
+    np.testing.assert_array_equal(got[235, 312], bicyclist)
+    assert len(set(map(tuple, (car, pedestrian, bicyclist)))) == 3
 
 
 def test_the_best_scored_object_is_on_top(picture):

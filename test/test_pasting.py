@@ -154,6 +154,16 @@ def test_score_threshold_and_empty_slots():
     assert len(pasted(boxes, scores=scores, score_threshold=0.0)) == 3
 
 
+def test_faint_objects_are_found_where_they_are_wanted_and_not_counted_as_cut_off():
+    scores = [0.9, 0.6, 0.4, 0.2, 0.05]
+    boxes = [(0, 0, 20, 20)] * 5
+    faint = pasted(boxes, scores=scores, score_threshold=0.5, faint_score=0.1)
+    assert faint.score.tolist() == pytest.approx(scores[:4])
+    assert len(pasted(boxes, scores=scores, score_threshold=0.05, faint_score=0.1)) == 5
+    few = pasted(boxes, scores=scores, score_threshold=0.5, faint_score=0.1, max_detections=1)
+    assert (len(few), few.capped) == (1, 1)
+
+
 def test_class_filter():
     found = pasted([(0, 0, 9, 9), (20, 0, 29, 9), (40, 0, 49, 9)], class_ids=[8, 9, 8], classes=frozenset({9, 10}))
     assert found.class_id.tolist() == [9]

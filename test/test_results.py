@@ -7,7 +7,7 @@ import pytest
 
 from seg_ros.classes import UNLABELLED
 from seg_ros.results import Frame, Instances, Selection
-from test.objects import BICYCLIST, CAR, PEDESTRIAN, found, nothing
+from test.objects import BICYCLIST, CAR, PEDESTRIAN, followed, found, nothing
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,16 @@ def test_ids_are_those_of_the_best_scored():
     assert ids[12, 20] == 1  # where the car covers the pedestrian
     assert ids[6, 5] == 0  # inside the car's roi, outside its mask
     assert ids[47, 71] == 3  # the roi that touches the corner
+
+
+def test_track_ids_are_drawn_in_16_bits_and_go_with_their_objects():
+    result = followed()
+    np.testing.assert_array_equal(result.track_ids(), np.array([0, 7, 0, 5], np.uint16)[result.ids()])
+    assert not found().track_ids().any()
+    chosen = result[[2, 0]]
+    assert chosen.tracks.track_id.tolist() == [65540, 7]
+    assert chosen.tracks.age_frames.tolist() == [2, 3]
+    assert result[result.score > 0.7].tracks.track_id.tolist() == [7, 0]
 
 
 def test_semantic_is_class_and_score_of_the_best_scored():

@@ -74,22 +74,32 @@ def test_native_agrees_with_an_input_of_that_size(small_weights):
     assert np.array_equal(native.label, fixed.label)
 
 
-@pytest.mark.parametrize(("wrong", "level"), [(0, "INFO"), (20, "WARNING")])
-def test_what_was_compiled_just_now_is_compared_with_plain_pytorch(small_weights, monkeypatch, caplog, wrong, level):
+@pytest.mark.parametrize(
+    ("precision", "wrong", "labels", "level"),
+    [
+        ("fp32", 0, "100.00", "INFO"),
+        ("fp32", 5, "94.79", "WARNING"),
+        ("int8", 5, "94.79", "INFO"),
+        ("int8", 20, "79.17", "WARNING"),
+    ],
+)
+def test_what_was_compiled_just_now_is_compared_with_plain_pytorch(
+    small_weights, monkeypatch, caplog, precision, wrong, labels, level
+):
     def compiled(name, graph, shape, *_):
         def run(pixels):
             label, confidence = graph(pixels)
             label[:, :, :wrong] = 254
             return label, confidence
 
-        return Engine("compiled", "fp32", "cpu", run, {}, seconds=12.0)
+        return Engine("compiled", precision, "cpu", run, {}, seconds=12.0)
 
     monkeypatch.setattr("seg_ros.segmenter.open_engine", compiled)
     with caplog.at_level("INFO", "seg_ros"):
         Segmenter.open(small_weights)
     [said] = [record for record in caplog.records if "of the labels" in record.message]
     assert said.levelname == level
-    assert said.message.startswith("engine compiled fp32: 100.00 %" if not wrong else "engine compiled fp32: 79.17 %")
+    assert said.message.startswith(f"engine compiled {precision}: {labels} %")
 
 
 def test_the_front_door_takes_what_opencv_reads(small_weights):

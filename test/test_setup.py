@@ -123,7 +123,18 @@ def test_the_environments_of_two_distributions_keep_apart(checkout: Path, tmp_pa
 
 def test_requirements_are_pinned_and_name_no_index():
     files = sorted((ROOT / "requirements").glob("*.txt"))
-    names = ["bags", "core", "dev", "onnx", "openvino", "ros-jazzy", "ros-kilted", "tensorrt-rtx", "tensorrt"]
+    names = [
+        "bags",
+        "core",
+        "dev",
+        "onnx",
+        "openvino",
+        "ros-jazzy",
+        "ros-kilted",
+        "tensorrt-rtx",
+        "tensorrt",
+        "tracking",
+    ]
     assert [file.name for file in files] == [f"{name}.txt" for name in names]
     for file in files:
         for line in filter(None, (line.split("#")[0].strip() for line in file.read_text().splitlines())):
@@ -142,12 +153,13 @@ def test_package_xml_is_valid(folder: str):
 
 FROM_PIP = {
     "torch", "safetensors", "simplejpeg", "pycocotools", "tqdm", "torch_tensorrt", "openvino", "onnx", "onnx_ir",
-    "onnxscript", "rosbags",
+    "onnxscript", "rosbags", "trackeval", "trackers", "supervision",
 }  # fmt: skip
 """Modules that no ROS distribution has as it should be; requirements/ has them."""
 SYSTEM = {
     "cv2": "python3-opencv", "matplotlib": "python3-matplotlib", "numpy": "python3-numpy", "yaml": "python3-yaml",
     "PIL": "python3-pil",
+    "tf2_ros": "tf2_ros_py",
 }  # fmt: skip
 """Names of rosdep by module."""
 

@@ -29,7 +29,8 @@ def folder(tmp_path):
 def test_street_moves_and_has_truth():
     pictures = open_source("street", (120, 160), 10.0, True, 3)
     for index in range(2):
-        image, label, instance, matrix = next(pictures)
+        image, label, instance, matrix, space = next(pictures)
+        assert space is None
         street = Street(3, (120, 160))
         scene = street.scene(index, 10.0)
         assert np.array_equal(image[..., ::-1], scene.image)
@@ -152,3 +153,13 @@ def test_damaged_picture_is_named(folder):
     (folder / "images/1.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"1.png: does not decode"):
         list(open_source(str(folder), None, 1.0, False, 0))
+
+
+def test_a_measured_street_has_depth_boxes_and_a_scan_ten_times_a_second():
+    pictures = open_source("street", (120, 160), 30.0, True, 3, space=True)
+    measured = [next(pictures).space for _ in range(4)]
+    assert [m.scan is not None for m in measured] == [True, False, False, True]
+    assert measured[0].depth.dtype == np.uint16
+    assert 2000 < measured[0].depth[-1, 80] < 6000
+    assert measured[0].depth[0, 80] == 0
+    assert measured[0].boxes

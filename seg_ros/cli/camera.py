@@ -9,7 +9,8 @@
 Publishes `image_raw`, with `--compressed` also `image_raw/compressed`, of the street `camera_info`, and, where the
 source has truth (label images, or objects annotated in COCO's or VIA's JSON) and somebody subscribes, `label_truth`
 (mono8 class ids) and `instance_truth` (16UC1 object ids, 0 = none) with the same header; all below `--namespace`
-(`/camera`).
+(`/camera`). With `--space` the street also has `depth/image_raw`, `depth/camera_info`, `lidar/points`, and for a judge
+`lidar/truth` and `objects_truth`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: lis
         size = tuple(options.size) if options.size else None
         rate = options.rate or own_rate(options.source) or _RATE
         classes = read_manifest(options.weights).classes if options.weights else None
-        pictures = open_source(options.source, size, rate, options.loop, options.seed, classes)
+        pictures = open_source(options.source, size, rate, options.loop, options.seed, classes, options.space)
         if options.ahead:
             repeated = itertools.cycle if options.loop else iter
             pictures = repeated(list(itertools.islice(pictures, options.ahead)))
@@ -107,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--ahead", type=whole(0), default=0, help=ahead)
     add("--seed", type=int, default=20000, help="of the street (default: %(default)s)")
     add("--weights", help="whose classes annotated objects are of (default: classes.json, else as annotated)")
+    space = "also publish what a depth camera and a LiDAR measure of the street: depth/image_raw, lidar/points"
+    add("--space", action="store_true", help=space)
     add("--compressed", action="store_true", help="also publish image_raw/compressed (JPEG)")
     return parser
 

@@ -4,6 +4,8 @@
     make demo MODEL=mask_rcnn
     make demo IMAGES=../shared/data/camvid/val
     make demo TOPIC=/camera/image_raw
+    make demo DEPTH=1 MODEL=mask_rcnn    # with a depth camera: labelled points and boxes, too
+    make demo LIDAR=1
 
 Exits with the probe's status: 0 only if labels (or objects) came and, where there is truth, mIoU (or mask AP50) reaches
 `--min-miou` (or `--min-ap50`).
@@ -81,6 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
         if not options.topic:
             processes.append(_camera(options, space, weights))
         processes.append(_node(options, space, topic, weights, task))
+        if options.depth or options.lidar:
+            processes.append(_lift(options, space, weights))
         processes.append(_probe(options, space, topic, weights, real, start))
         sys.exit(_status(processes))
     except KeyboardInterrupt:
@@ -112,6 +116,8 @@ def _shipped_by_model() -> dict[str, list[str]]:
 
 
 def _check_source(options: argparse.Namespace) -> None:
+    if (options.depth or options.lidar) and (options.images or options.video or options.topic):
+        raise FileNotFoundError("only the synthetic street is measured: leave out IMAGES, VIDEO and TOPIC")
     if options.images and not Path(options.images).is_dir():
         raise FileNotFoundError(f"{options.images}: expected a folder of pictures, there is none")
     if options.video and not (Path(options.video).is_file() or options.video.isdigit()):
@@ -123,7 +129,10 @@ def _camera(options: argparse.Namespace, space: str, weights: str) -> subprocess
     words = {"source": source, "namespace": f"{space}/camera", "weights": weights}
     words |= {"rate": options.rate} if options.rate else {}
     words |= {"ahead": min(_AHEAD, 30 * options.seconds)} if source == "street" else {}
-    return _start("camera", *[word for name, value in words.items() for word in (f"--{name}", str(value))])
+    space_of_street = ["--space"] if options.depth or options.lidar else []
+    return _start(
+        "camera", *space_of_street, *[word for name, value in words.items() for word in (f"--{name}", str(value))]
+    )
 
 
 def _node(options: argparse.Namespace, space: str, topic: str, weights: str, task: str) -> subprocess.Popen:
@@ -137,6 +146,18 @@ def _node(options: argparse.Namespace, space: str, topic: str, weights: str, tas
     }
     settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value!r}")]
     return _start("node", "--ros-args", "-r", f"__ns:={space}", *settings)
+
+
+def _lift(options: argparse.Namespace, space: str, weights: str) -> subprocess.Popen:
+    from seg_ros.scenes.lidar import PLACE, QUATERNION
+
+    parameters = {"weights": weights, "segmentation": f"{space}/segmentation"}
+    if options.lidar:
+        parameters |= {"points_topic": f"{space}/camera/lidar/points", "extrinsics": [*PLACE, *QUATERNION]}
+    else:
+        parameters |= {"depth_topic": f"{space}/camera/depth/image_raw"}
+    settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value!r}")]
+    return _start("lift", "--ros-args", "-r", f"__ns:={space}", *settings)
 
 
 def _probe(
@@ -156,7 +177,9 @@ def _probe(
         foreign = not (options.weights or weights.endswith(defaults.weights[real]))
         enough = _FOREIGN if foreign else defaults.enough[real]
         words[defaults.least.replace("_", "-")] = enough if given is None else given
+    words |= {"lift": f"{space}/lift"} if options.depth or options.lidar else {}
     arguments = [word for name, value in words.items() for word in (f"--{name}", str(value))]
+    arguments += ["--lidar"] if options.lidar else []
     return _start("probe", *arguments, *([] if real else ["--require-truth"]))
 
 
@@ -197,6 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--images", help="folder of pictures; true label images in labels/ beside are compared")
     source.add_argument("--video", help="video file, or a webcam's number")
     source.add_argument("--topic", help="a camera topic that is published already")
+    lifted = parser.add_mutually_exclusive_group()
+    lifted.add_argument("--depth", action="store_true", help="lift the street's labels into space by a depth camera")
+    lifted.add_argument("--lidar", action="store_true", help="the same by a LiDAR")
     add("--truth", default="", help="with --topic: topic of true label images")
     add("--instance-truth", default="", help="with --topic: topic of true object-id images")
     model = f"architecture that the weights must have; {', '.join(_shipped_by_model())} are shipped (default: unet)"

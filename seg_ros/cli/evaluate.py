@@ -2,11 +2,13 @@
 
 Networks that give every pixel a class: mIoU, pixel accuracy, IoU by class, on label images. Networks that find objects:
 AP, AP50 and AP75 of masks and boxes, without the smallest objects and, as `all_sizes`, with them, on object-id images,
-COCO JSON or VIA JSON.
+COCO JSON or VIA JSON. With --tracks these networks' objects are followed through drives down the street, and the tracks
+compared with those of other trackers: HOTA, sMOTSA, IDF1, id switches, ms a frame. It needs requirements/tracking.txt.
 
 python -m seg_ros.cli.evaluate --weights unet_street --data street
 python -m seg_ros.cli.evaluate --weights runs/camvid/best.safetensors --data ../shared/data/camvid/val
 python -m seg_ros.cli.evaluate --weights mask_rcnn_street --data street
+python -m seg_ros.cli.evaluate --weights mask_rcnn_street --tracks --seeds 20
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from seg_ros.cli.arguments import whole
 from seg_ros.cli.command import command
 from seg_ros.engines import PRECISIONS
 from seg_ros.files import check_folder
@@ -51,6 +54,36 @@ def report(weights: Path | str, data: Path, output: Path, precision: str = "fp32
     return evaluation.figures
 
 
+def report_tracks(weights: Path | str, seeds: int, frames: int) -> dict:
+    """Compares trackers on held-out streets, prints the table, and, last, the JSON of the figures by tracker."""
+    from seg_ros.metrics.tracks import find_trackeval
+
+    if not find_trackeval():
+        raise ValueError(
+            "--tracks needs TrackEval, which is not installed: 'make setup' does it, or pip install --no-deps --target "
+            "runs/tracking -r requirements/tracking.txt and PYTHONPATH=$PYTHONPATH:runs/tracking"
+        )
+    from seg_ros.metrics.street_tracks import compared, drives, table
+    from seg_ros.models import INSTANCES
+    from seg_ros.results import Selection, Wanted
+    from seg_ros.segmenter import Segmenter
+    from seg_ros.tracking import FAINT
+
+    net = Segmenter.open(weights, mode="letterbox")
+    if net.task != INSTANCES:
+        raise ValueError(
+            f"--tracks follows objects: expected weights that find them, {weights} give every pixel a class"
+        )
+    wanted = Wanted(selection=Selection(score_threshold=max(FAINT, net.least_score)))
+    streets = range(STREET_TEST.start, STREET_TEST.start + seeds)
+    figures = compared(
+        drives(streets, frames, lambda frame: net(frame, wanted), lambda s: tqdm(s, desc="streets", leave=False))
+    )
+    print("\n".join(table(figures)))
+    print(json.dumps(figures), flush=True)
+    return figures
+
+
 @command
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
@@ -58,10 +91,18 @@ def main(arguments: list[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--weights", required=True, help="file, or the bare name of shipped weights")
-    add("--data", required=True, help="folder of a data set, or 'street' (held-out seeds)")
+    add("--data", help="folder of a data set, or 'street' (held-out seeds)")
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder for the pictures")
     add("--precision", choices=PRECISIONS, default="fp32", help="of weights and features, as the engines take them")
+    add("--tracks", action="store_true", help="compare trackers on streets, in place of --data")
+    add("--seeds", type=whole(1), default=20, help="with --tracks: streets")
+    add("--frames", type=whole(1), default=150, help="with --tracks: of each street at 30 and at 10 Hz")
     args = parser.parse_args(arguments)
+    if args.tracks == bool(args.data):
+        parser.error("one of --data and --tracks is needed")
+    if args.tracks:
+        report_tracks(args.weights, args.seeds, args.frames)
+        return
     manifest = read_manifest(args.weights)  # before anything is rendered
     check_folder(args.output)
 

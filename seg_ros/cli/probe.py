@@ -4,7 +4,8 @@
 
 Compares `~/label`, or `~/instances` where the weights are an instance network's. Prints figures each second and at the
 end; the last line of stdout is one JSON object with `frames_in labels_out dropped fps age_p50_ms age_p99_ms stages_ms
-engine` and `miou iou`, or `mask_ap mask_ap50 mask_ap75 box_ap box_ap50 box_ap75 ap`. Writes a side-by-side picture.
+engine` and `miou iou`, or `mask_ap mask_ap50 mask_ap75 box_ap box_ap50 box_ap75 ap`; with `--lift` also
+`point_accuracy bleed box3d_centre_m box3d_iou50 lift_p50_ms lift_p99_ms`. Writes a side-by-side picture.
 Exits 1 when nothing came, when mIoU is below `--min-miou` or mask AP50 below `--min-ap50`, or when there is no truth
 although `--require-truth` is given.
 """
@@ -12,6 +13,7 @@ although `--require-truth` is given.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -21,8 +23,10 @@ from seg_ros import runtime
 from seg_ros.cli.arguments import parse
 
 if TYPE_CHECKING:
+    from seg_ros.classes import ClassMap
     from seg_ros.ros.figures import Figures
     from seg_ros.ros.judges import Judge
+    from seg_ros.ros.lift_judge import LiftJudge
     from seg_ros.ros.probe import Probe
 
 INTERRUPTED = 130
@@ -58,8 +62,11 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: lis
     with session(args):
         judge = JUDGES[manifest.task](manifest.classes)
         probe = Probe(options.node, options.topic, judge, _truth_topics(options))
+        lift = _lift_judge(probe, options, manifest.classes)
         _watch(probe, judge, options)
         figures = probe.figures()
+        if lift is not None:
+            figures = dataclasses.replace(figures, quality=figures.quality | lift.figures())
         _print_classes(judge, figures)
         _write_picture(probe, judge, figures, options)
         failures = _failures(probe, judge, figures, options)
@@ -108,11 +115,21 @@ def _failures(probe: Probe, judge: Judge, figures: Figures, options: argparse.Na
     if options.require_truth and score is None:
         truth = " and ".join(_truth_topics(options)[kind] for kind in judge.truths)
         failures.append(f"no {judge.topic} could be compared with the truth on {truth}")
+    if options.lift and figures.quality["point_accuracy"] is None:
+        failures.append(f"no points of {options.lift} could be compared with the truth")
     if not figures.labels_out:
         failures.append(f"no {judge.topic} came")
     if score is not None and score < least:
         failures.append(f"{judge.title} {score:.3f} is below {least}")
     return failures
+
+
+def _lift_judge(probe: Probe, options: argparse.Namespace, classes: ClassMap) -> LiftJudge | None:
+    if not options.lift:
+        return None
+    from seg_ros.ros.lift_judge import LiftJudge
+
+    return LiftJudge(probe, options.lift, options.truth.rpartition("/")[0], options.lidar, classes)
 
 
 def _truth_topics(options: argparse.Namespace) -> dict[str, str]:
@@ -143,6 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--patience", type=float, default=300.0, help="seconds to wait for the first label (default: %(default)s)")
     add("--min-miou", type=float, default=0.75, help="0..1; below it the probe fails (default: %(default)s)")
     add("--min-ap50", type=float, default=0.4, help="of masks, 0..1 (default: %(default)s)")
+    add("--lift", default="", help="name of a lift node to judge, too")
+    add("--lidar", action="store_true", help="it lifts a LiDAR's points, not depth images")
     add("--require-truth", action="store_true", help="fail when there is nothing to compare with")
     add("--output", type=Path, default=Path("demo"), help="folder of the picture (default: %(default)s)")
     return parser

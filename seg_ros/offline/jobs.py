@@ -78,9 +78,10 @@ def make(each: Input, output: Path, arguments: dict[str, Any], label: Make) -> T
         RecordingError: of `label`; nothing is left then.
     """
     target = output / each.name
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    hidden = target.with_name(f".{target.name}.partial")
+    partial = hidden / target.name  # files of a bag are called after its folder
+    shutil.rmtree(hidden, ignore_errors=True)
+    hidden.mkdir(parents=True)
     try:
         with ThreadPoolExecutor(1) as pool:  # reading once more takes less than labelling
             digest = pool.submit(content, each.files())
@@ -97,9 +98,8 @@ def make(each: Input, output: Path, arguments: dict[str, Any], label: Make) -> T
             shutil.rmtree(target)
         partial.rename(target)
         _sync(target.parent)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
     return tally
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
-from seg_ros.ros.camera_info import CameraInfos, info_topic
+from seg_ros.ros.camera_info import TOPIC, CameraInfos, info_topic
 from seg_ros.ros.diagnostics import Health
 from seg_ros.ros.names import camera_names
 from seg_ros.ros.outputs import OUTPUTS, Publishers, above, mask_topics
@@ -57,6 +58,24 @@ def named(node: Node, topics: Sequence[str], masks: Sequence[str]) -> list[tuple
     return list(zip(topics, names, strict=True))
 
 
+def publishers(node: LifecycleNode, task: str, topic: str, name: str, masks: Sequence[str]) -> Publishers:
+    """Makes the output topics of a camera.
+
+    Where the node is called as the camera is, its `camera_info` would be the one that it reads: it is left out.
+
+    Args:
+        task: of the network.
+        topic: of the camera's images, resolved.
+        name: of the camera.
+        masks: names of the masks that are published.
+    """
+    own = node.resolve_topic_name(above(name) + TOPIC)
+    if own != node.resolve_topic_name(info_topic(topic)):
+        return Publishers(node, task, name, masks)
+    node.get_logger().warning(f"{own} is the camera's: the node publishes none; rename the node, or remap it")
+    return Publishers(node, task, name, masks, without=(TOPIC,))
+
+
 def check_outputs(node: Node, topics: Sequence[str], names: Sequence[str], masks: Sequence[str]) -> None:
     """Checks that the node can publish what it makes of its cameras, and does not read it again.
 
@@ -68,16 +87,17 @@ def check_outputs(node: Node, topics: Sequence[str], names: Sequence[str], masks
     Raises:
         ValueError: an output's topic would be no topic, is a camera's, or is another output's, as remapped.
     """
-    sources = {*topics, *(node.resolve_topic_name(info_topic(topic)) for topic in topics)}
+    infos = {node.resolve_topic_name(info_topic(topic)) for topic in topics}
     taken: dict[str, str] = {}
     for output in (above(name) + output for name in names for output in (*OUTPUTS, *mask_topics(masks))):
         try:
             topic = node.resolve_topic_name(output)
         except RuntimeError as error:  # rclpy's RCLError
             raise ValueError(f"output {output!r} is no topic name: {error}; give the cameras shorter topics") from error
-        if topic in sources:
-            what = "an own output" if topic in topics else "an own output, beside the images for the camera's own"
-            raise ValueError(f"parameter 'input_topic': got {topic!r}, {what}; allowed: a camera's topic")
+        if topic in topics:
+            raise ValueError(f"parameter 'input_topic': got {topic!r}, an own output; allowed: a camera's topic")
+        if topic in infos and not output.endswith(f"/{TOPIC}"):  # that one is left out: see `publishers`
+            raise ValueError(f"output {output!r}: got {topic!r}, the camera's own; remap it to another topic")
         if topic in taken:
             raise ValueError(f"outputs {taken[topic]!r} and {output!r}: got {topic!r} for both; remap one of them only")
         taken[topic] = output

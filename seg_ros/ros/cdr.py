@@ -1,4 +1,4 @@
-"""Reads serialised `sensor_msgs/Image` and `CompressedImage` in place, and writes them in one piece.
+"""Reads serialised `sensor_msgs/Image` and `CompressedImage` in place; writes them, and markers, in one piece.
 
 rclpy makes Python objects of every field and copies the pixels twice on the way; at 1080p that takes longer than a
 small network. A serialised message is a few numbers, two or three strings and the pixels, so here the numbers are
@@ -26,6 +26,8 @@ Stamp = tuple[int, int]
 _BYTE_ORDER = {b"\x00\x00": ">", b"\x00\x01": "<"}
 """By the first two bytes: CDR big-endian and little-endian. The two after them have no meaning here."""
 _LITTLE_ENDIAN = b"\x00\x01\x00\x00"
+_LINE_LIST, _ADD = 2, 0
+"""Of `visualization_msgs/ImageMarker`."""
 
 
 MAX_TEXT = 256
@@ -81,6 +83,18 @@ def read_compressed(message: bytes) -> RawCompressed:
     return RawCompressed(reader.stamp(), reader.string("frame_id"), reader.string("format"), reader.sequence())
 
 
+def read_stamp(message: bytes) -> Stamp:
+    """Reads the stamp of any serialised message that begins with a `std_msgs/Header`.
+
+    Raises:
+        FrameError: "cdr": it is cut short, or in another layout than classic CDR.
+    """
+    try:
+        return _Reader(message).stamp()
+    except OtherLayoutError as error:
+        raise FrameError("cdr", f"expected classic CDR, got the encoding {error}: have it published by DDS") from error
+
+
 def check_text(name: str, text: str) -> None:
     """Refuses a string of a message that is longer than `MAX_TEXT`; raises `FrameError` "text"."""
     _check_text(name, len(text.encode()))
@@ -97,10 +111,22 @@ def write_image(stamp: Stamp, frame_id: str, pixels: np.ndarray, encoding: str) 
     Args:
         pixels: `(H, W)` or `(H, W, C)`, contiguous, little-endian, as `encoding` defines.
     """
-    height, width = pixels.shape[:2]
-    step = width * math.prod(pixels.shape[2:]) * pixels.itemsize
-    fields = _image_fields(frame_id, height, width, encoding, step)
-    return b"".join((_LITTLE_ENDIAN, struct.pack("<iI", *stamp), fields, pixels.reshape(-1).view(np.uint8).data))
+    step = pixels.shape[1] * math.prod(pixels.shape[2:]) * pixels.itemsize
+    return write_encoded(stamp, frame_id, pixels.shape[:2], encoding, step, pixels.reshape(-1).view(np.uint8))
+
+
+def write_encoded(
+    stamp: Stamp, frame_id: str, size: tuple[int, int], encoding: str, step: int, data: np.ndarray
+) -> bytes:
+    """Writes a serialised `sensor_msgs/Image`, little-endian, whose `data` need not be rows of pixels.
+
+    Args:
+        size: `(H, W)` to declare.
+        step: bytes of a row to declare.
+        data: `(N,) uint8`, contiguous.
+    """
+    fields = _image_fields(frame_id, *size, encoding, step)
+    return b"".join((_LITTLE_ENDIAN, struct.pack("<iI", *stamp), fields, struct.pack("<I", data.size), data.data))
 
 
 def write_compressed(stamp: Stamp, frame_id: str, form: str, stream: np.ndarray) -> bytes:
@@ -111,10 +137,31 @@ def write_compressed(stamp: Stamp, frame_id: str, form: str, stream: np.ndarray)
 
 @functools.lru_cache(maxsize=256)
 def _image_fields(frame_id: str, height: int, width: int, encoding: str, step: int) -> bytes:
-    """Writes what is between the stamp and the pixels: the same for every frame of a camera."""
+    """Writes what is between the stamp and the number of bytes: the same for every frame of a camera."""
     size = struct.pack("<II", height, width)
     tail = _aligned(_string(encoding) + b"\x00")  # the zero: is_bigendian
-    return _aligned(_string(frame_id)) + size + tail + struct.pack("<II", step, height * step)
+    return _aligned(_string(frame_id)) + size + tail + struct.pack("<I", step)
+
+
+def write_line_list(stamp: Stamp, frame_id: str, lines: np.ndarray, colors: np.ndarray, width: float) -> bytes:
+    """Writes a serialised `visualization_msgs/ImageMarker` of the type LINE_LIST, little-endian.
+
+    Args:
+        lines: `(N, 2, 2)`, `(x, y)` pixels of both ends of each line.
+        colors: `(N, 4)`, red, green, blue and opacity of each line, 0..1.
+        width: of the lines, pixels.
+    """
+    count = len(lines)
+    points = np.zeros((2 * count, 3), "<f8")  # z is 0
+    points[:, :2] = lines.reshape(-1, 2)
+    name = _aligned(_string(frame_id)) + _aligned(_string(""))  # no namespace; id 0: each replaces the one before
+    head = struct.pack("<iI", *stamp) + name + struct.pack("<iii", 0, _LINE_LIST, _ADD)
+    # Position, width, a colour for all, no filling, no end of its life; then as many points as there are.
+    fields = struct.pack("<3d f4f B3x4f iI I", 0, 0, 0, width, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 2 * count)
+    body = head + bytes(-len(head) % 8) + fields
+    padding = bytes(-len(body) % 8 if count else 0)
+    end = struct.pack("<I", count), np.ascontiguousarray(colors, "<f4").reshape(-1).view(np.uint8).data
+    return b"".join((_LITTLE_ENDIAN, body, padding, points.reshape(-1).view(np.uint8).data, *end))
 
 
 def _string(text: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -11,9 +12,11 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
+from seg_ros import run_lengths
 from seg_ros.classes import ClassMap
+from seg_ros.outlines import Outline
 from seg_ros.results import Frame, Instances
-from seg_ros.ros.cdr import Stamp, write_compressed, write_image
+from seg_ros.ros.cdr import Stamp, write_compressed, write_encoded, write_image, write_line_list
 from seg_ros_msgs.msg import InstanceMask, InstanceMaskArray
 
 try:
@@ -23,6 +26,8 @@ except ImportError:
 
 _PIXELS = {"mono8": ("u1", ()), "rgb8": ("u1", (3,)), "bgr8": ("u1", (3,)), "16UC1": ("<u2", ())}
 """Per encoding the dtype of a value, little-endian, and the shape of a pixel."""
+_LINE_WIDTH = 2.0
+"""Pixels."""
 
 
 def header(frame: Frame) -> Header:
@@ -86,13 +91,47 @@ def camera_info(stamp: Stamp, frame_id: str, size: tuple[int, int], matrix: np.n
     return info
 
 
+def serialized_run_lengths(stamp: Stamp, frame_id: str, label: np.ndarray, ids: np.ndarray) -> bytes:
+    """Makes a serialised `Image` of run lengths, as the mask images of Autoware's perception are.
+
+    Encoding, step, height and width are those of the mono8 image that `data`, see `run_lengths`, is decoded to.
+
+    Args:
+        label: `(H, W) uint8`, class ids.
+        ids: `(256,) uint8`, the id to write for each.
+    """
+    runs = run_lengths.encode(label, ids)
+    return write_encoded(stamp, frame_id, label.shape, "mono8", label.shape[1], runs.view(np.uint8))
+
+
+def serialized_outlines(stamp: Stamp, frame_id: str, found: Sequence[Outline], classes: ClassMap) -> bytes:
+    """Makes a serialised `ImageMarker` of all outlines of a frame, a list of lines.
+
+    A line has the colour of the class, and the score for opacity. It is one marker, because viewers show the last of a
+    topic; without outlines it has no lines, so that those of the frame before go.
+    """
+    counts = np.array([len(each.corners) for each in found], int)
+    starts = np.concatenate([np.zeros((0, 2)), *(each.corners for each in found)])
+    following = np.arange(1, len(starts) + 1)
+    last = counts.cumsum() - 1
+    following[last] -= counts  # the line from the last corner closes the outline
+    colors = classes.palette()[[each.class_id for each in found]] / 255
+    rgba = np.column_stack([colors, [each.score for each in found]])
+    lines = np.stack([starts, starts[following]], 1)
+    return write_line_list(stamp, frame_id, lines, np.repeat(rgba, counts, axis=0), _LINE_WIDTH)
+
+
 def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceMaskArray:
     """Makes the message of the objects with their masks, each cropped to its region of interest."""
     height, width = result.size
     msg = InstanceMaskArray(header=header, height=height, width=width)
     rows = zip(result.class_id.tolist(), result.score.tolist(), result.roi.tolist(), result.masks, strict=True)
+    tracks = result.tracks
     for i, (class_id, score, (x, y, w, h), mask) in enumerate(rows):
         instance = InstanceMask(id=i + 1, class_id=class_id, class_name=classes.names[class_id], score=score)
+        if tracks is not None:
+            instance.track_id, instance.age_frames = int(tracks.track_id[i]), int(tracks.age_frames[i])
+            instance.track_score = float(tracks.track_score[i])
         instance.roi = RegionOfInterest(x_offset=x, y_offset=y, width=w, height=h, do_rectify=False)
         instance.mask = image(header, mask, "mono8")
         msg.instances.append(instance)
@@ -100,17 +139,18 @@ def instances(header: Header, result: Instances, classes: ClassMap) -> InstanceM
 
 
 def detections(header: Header, result: Instances, classes: ClassMap) -> vision.Detection2DArray:
-    """Makes the message of the objects as boxes, with the class name as `class_id` and the object's id as `id`.
+    """Makes the message of the objects as boxes, with the class name as `class_id` and the track's id as `id`.
 
     A box is the network's own, in pixels, x to the right and y down, and not rotated; `pose` is left empty. It is
     estimated apart from the mask, and fits true objects better than the smallest box around the mask, which is the
-    `roi` in `instances`. Ids are those of `instances`: they hold within one message and follow no object from frame to
-    frame.
+    `roi` in `instances`. The objects have the order of `instances`. An object that has no track has an empty `id`, as
+    vision_msgs wants it.
     """
     msg = vision.Detection2DArray(header=header)
     rows = zip(result.class_id.tolist(), result.score.tolist(), result.box.tolist(), strict=True)
     for i, (class_id, score, (x0, y0, x1, y1)) in enumerate(rows):
-        detection = vision.Detection2D(header=header, id=str(i + 1))
+        track_id = 0 if result.tracks is None else result.tracks.track_id[i]
+        detection = vision.Detection2D(header=header, id=str(track_id) if track_id else "")
         detection.bbox.center.position.x, detection.bbox.center.position.y = (x0 + x1) / 2, (y0 + y1) / 2
         detection.bbox.size_x, detection.bbox.size_y = x1 - x0, y1 - y0
         found = vision.ObjectHypothesisWithPose()

@@ -7,6 +7,7 @@ thread publishes the results, so that services are answered during an inference.
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -17,15 +18,16 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
+from seg_ros import autoware
 from seg_ros.engines.threads import set_threads
 from seg_ros.errors import EngineError, WeightsError
 from seg_ros.results import Selection
-from seg_ros.ros.cameras import Camera, named
+from seg_ros.ros.cameras import Camera, named, publishers
 from seg_ros.ros.diagnosis import Diagnosis
 from seg_ros.ros.diagnostics import Look
 from seg_ros.ros.executor import answer_always
 from seg_ros.ros.failures import CallbackErrors, LostFrames, Problem, reported, survived
-from seg_ros.ros.outputs import LabelInfo, Publishers
+from seg_ros.ros.outputs import LabelInfo
 from seg_ros.ros.parameter_server import ParameterServer
 from seg_ros.ros.parameters import SELECTIONS, Parameters
 from seg_ros.ros.subscription import Subscription
@@ -78,6 +80,7 @@ class SegmentationNode(LifecycleNode):
         self._label_info: LabelInfo | None = None
         self._worker: Worker | None = None
         self._watchdog: Watchdog | None = None
+        self._track_ids = itertools.count(1)  # of the node's whole life, so that no id comes back for another object
         self._inputs: tuple[Subscription, ...] = ()
         self._carried = 0
         self._diagnosis = Diagnosis(self, self.problem, self.progress, self.callback_errors)
@@ -138,9 +141,11 @@ class SegmentationNode(LifecycleNode):
             self._settings = self._parameter_server.read()  # those that are live may have changed meanwhile
             self._segmenter, self._select = segmenter, select
             for topic, name in cameras:
-                self.cameras += (Camera(topic, name, Publishers(self, segmenter.task, name, masks)),)
+                self.cameras += (Camera(topic, name, publishers(self, segmenter.task, topic, name, masks)),)
             self._label_info = LabelInfo(self, segmenter.classes)
             self._label_info.tell(select(self._settings).score_threshold)
+        if unknown := autoware.without_counterpart(segmenter.classes.names, self._settings.autoware_classes):
+            self.get_logger().info(f"~/mask_rle: UNKNOWN to Autoware, set 'autoware_classes': {', '.join(unknown)}")
         (height, width), engine = segmenter.runner.input_size, segmenter.runner.engine
         self.get_logger().info(
             f"configured in {time.monotonic() - start:.1f} s: {p.weights} at {width}x{height} "
@@ -158,7 +163,7 @@ class SegmentationNode(LifecycleNode):
             self._watchdog = Watchdog(self._settings.watchdog, self._deadline)
             self._worker = Worker(
                 self._segmenter.runner, self._segmenter.classes, lambda: self._settings, self._select,
-                self.get_clock(), failures, self._watchdog,
+                self.get_clock(), failures, self._watchdog, self._track_ids,
             )  # fmt: skip
             self._inputs = tuple(Subscription(self, c, self._worker.mailbox, failures) for c in self.cameras)
         topics = ", ".join(camera.topic for camera in self.cameras)

@@ -12,8 +12,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
+from visualization_msgs.msg import ImageMarker
 
-from seg_ros import overlay
+from seg_ros import autoware, outlines, overlay
 from seg_ros.classes import ClassMap
 from seg_ros.masks import Hold, widened
 from seg_ros.models import INSTANCES, TASKS
@@ -48,6 +49,17 @@ class Outcome:
     def jpeg(self, bgr: np.ndarray) -> bytes:
         """Makes a serialised compressed image with the frame's own stamp and frame_id."""
         return messages.serialized_jpeg(self.frame.stamp, self.frame.frame_id, bgr, self.parameters.jpeg_quality)
+
+    def run_lengths(self) -> bytes:
+        """Makes a serialised image of run lengths in Autoware's ids, with the frame's own stamp and frame_id."""
+        ids = autoware.ids(self.classes.names, self.parameters.autoware_classes)
+        return messages.serialized_run_lengths(self.frame.stamp, self.frame.frame_id, self.semantic.label, ids)
+
+    def outlines(self) -> bytes:
+        """Makes a serialised marker of all outlines, with the frame's own stamp and frame_id."""
+        ids = self.classes.ids(self.parameters.outlined(self.classes))
+        found = outlines.outlines(self.output, ids, self.parameters.outline_tolerance)
+        return messages.serialized_outlines(self.frame.stamp, self.frame.frame_id, found, self.classes)
 
     @functools.cached_property
     def semantic(self) -> SemanticMap:
@@ -84,9 +96,12 @@ OUTPUTS: dict[str, Output] = {
     "color": Output(Image, lambda o: o.image(overlay.colorize(o.semantic.label, o.classes.palette()), "rgb8")),
     "overlay": Output(Image, lambda o: o.image(o.overlay, "bgr8")),
     "overlay/compressed": Output(CompressedImage, lambda o: o.jpeg(o.overlay)),
+    "mask_rle": Output(Image, lambda o: o.run_lengths()),
+    "outlines": Output(ImageMarker, lambda o: o.outlines()),
     camera_info.TOPIC: Output(CameraInfo, lambda o: o.info),
     "instances": Output(InstanceMaskArray, lambda o: messages.instances(o.header, o.output, o.classes), _OBJECTS),
     "instance_ids": Output(Image, lambda o: o.image(o.output.ids(), "16UC1"), _OBJECTS),
+    "track_ids": Output(Image, lambda o: o.image(o.output.track_ids(), "16UC1"), _OBJECTS),
 }
 """Rows by topic below the node's name, or the camera's where there are several. Without subscriber none is filled."""
 
@@ -133,10 +148,20 @@ class Publishers:
 
     Args:
         camera: name that the topics are below; empty: the node's own name.
+        masks: names of the masks that are published.
+        without: topics that are left out.
     """
 
-    def __init__(self, node: LifecycleNode, task: str, camera: str = "", masks: Sequence[str] = ()) -> None:
-        self._node, self._rows = node, rows(task, masks)
+    def __init__(
+        self,
+        node: LifecycleNode,
+        task: str,
+        camera: str = "",
+        masks: Sequence[str] = (),
+        without: Sequence[str] = (),
+    ) -> None:
+        self._node = node
+        self._rows = {name: row for name, row in rows(task, masks).items() if name not in without}
         self._publishers: dict[str, Any] = {}
         options = QoSOverridingOptions.with_default_policies()
         try:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from seg_ros import autoware
 from seg_ros.classes import ClassMap
 from seg_ros.engines import ENGINES, PRECISIONS
 from seg_ros.geometry import MODES
@@ -112,6 +113,15 @@ class Parameters:
         0.0, "seconds, by stamps, that a pixel of ~/mask/NAME stays set after it was last seen", minimum=0.0,
         maximum=60.0,
     )  # fmt: skip
+    outline_classes: tuple[str, ...] = _parameter(
+        ("",), "names of the classes that ~/outlines shows; [''] is all countable ones, or all where none is countable"
+    )
+    outline_tolerance: float = _parameter(
+        1.0, "pixels that a line of ~/outlines may be away from the true border", minimum=0.0, maximum=100.0
+    )
+    autoware_classes: tuple[str, ...] = _parameter(
+        ("",), "ids in ~/mask_rle, as '<class>: <Autoware's>', in place of those in seg_ros/autoware.py; [''] is none"
+    )
     score_threshold: float = _parameter(0.5, "smallest score of an object" + _INSTANCES, minimum=0.0, maximum=1.0)
     mask_threshold: float = _parameter(
         0.5, "smallest probability of a pixel inside an object" + _INSTANCES, minimum=0.0, maximum=1.0
@@ -120,6 +130,8 @@ class Parameters:
     max_detections: int = _parameter(
         100, "most objects of a frame, the best scored" + _INSTANCES, minimum=1, maximum=65535
     )
+
+    track: bool = _parameter(True, "whether objects are followed from frame to frame" + _INSTANCES)
 
     def topics(self) -> list[str]:
         """Returns the topics of all cameras, as they were given.
@@ -134,6 +146,27 @@ class Parameters:
                 f"them; leave 'input_topic' at {Parameters.input_topic!r}, or set 'input_topics' to ['']"
             )
         return several or [self.input_topic]
+
+    def outlined(self, classes: ClassMap) -> list[str]:
+        """Returns the names of the classes whose outlines are wanted.
+
+        Raises:
+            ValueError: the parameter `outline_classes` has a name that is not a class.
+        """
+        chosen = [name for name in self.outline_classes if name]
+        if not set(classes.names) >= set(chosen):
+            names = ", ".join(repr(name) for name in classes.names)
+            raise ValueError(f"parameter 'outline_classes': got {chosen}, allowed: {names}; [''] is all countable ones")
+        return chosen or [classes.names[i] for i in sorted(classes.things)] or list(classes.names)
+
+    def check_formats(self, classes: ClassMap) -> None:
+        """Checks what the parameters say of the classes in `~/outlines` and `~/mask_rle`.
+
+        Raises:
+            ValueError: `outline_classes` or `autoware_classes` has a name that is not there.
+        """
+        self.outlined(classes)
+        autoware.ids(classes.names, self.autoware_classes)
 
     def mask_classes(self, name: str) -> tuple[str, ...]:
         """Returns the names of the classes of the mask `name`."""
@@ -171,12 +204,14 @@ class Parameters:
             names = ", ".join(repr(name) for name in ids)
             raise ValueError(f"parameter 'classes': got {list(self.classes)}, allowed: {names}; [''] is all")
         self.check_masks(chosen or list(ids))
+        self.check_formats(classes)
         wanted = frozenset(ids[name] for name in chosen) if chosen else None
         return Selection(self.score_threshold, self.mask_threshold, wanted, self.max_detections)
 
 
 def _no_selection(parameters: Parameters, classes: ClassMap, least_score: float) -> Selection:
     parameters.check_masks(classes.names)
+    parameters.check_formats(classes)
     return Selection(score_threshold=0.0)
 
 

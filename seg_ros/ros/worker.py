@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from rclpy.clock import Clock
@@ -14,7 +15,7 @@ from seg_ros.engines.threads import set_threads
 from seg_ros.errors import FrameError
 from seg_ros.mailbox import NewestFirst
 from seg_ros.native_sizes import NativeSizes
-from seg_ros.results import Frame, Selection, Wanted
+from seg_ros.results import Frame, Instances, Result, Selection, Wanted
 from seg_ros.ros.camera_info import TOPIC
 from seg_ros.ros.cameras import Camera
 from seg_ros.ros.failures import LostFrames
@@ -24,6 +25,7 @@ from seg_ros.ros.parameters import PUBLISH, Parameters
 from seg_ros.ros.stamps import age, check_age, oddity
 from seg_ros.ros.subscription import Received
 from seg_ros.runner import Runner
+from seg_ros.tracking import FAINT, Tracker
 from seg_ros.watchdog import Watchdog
 
 Message = tuple[Camera, Received]
@@ -55,6 +57,7 @@ class Worker:
         clock: the cameras' stamps are compared with it.
         failures: takes the frames that are lost to errors.
         watchdog: guards every turn.
+        track_ids: where the ids of tracks come from; no object of another worker or camera gets one of them.
 
     Attributes:
         mailbox: takes the cameras' images, and has the thread.
@@ -69,9 +72,12 @@ class Worker:
         clock: Clock,
         failures: LostFrames,
         watchdog: Watchdog,
+        track_ids: Iterator[int],
     ) -> None:
         self._runner, self._classes, self._parameters, self._select = runner, classes, parameters, select
         self._clock, self._failures, self._watchdog = clock, failures, watchdog
+        self._track_ids = track_ids
+        self._trackers: dict[Camera, Tracker] = {}
         self._native_sizes = NativeSizes(parameters().max_native_sizes)
         self._compiles_since: float | None = None
         threads = parameters().threads
@@ -116,13 +122,16 @@ class Worker:
     def _segment(self, batch: Sequence[Decoded], parameters: Parameters) -> None:
         frames = [decoded.frame for decoded in batch]
         confidence = any(each.camera.publishers.need_confidence(each.topics) for each in batch)
-        wanted = Wanted(confidence, self._select(parameters))
+        selection = self._select(parameters)
+        faint = FAINT if parameters.track else None
+        wanted = Wanted(confidence, dataclasses.replace(selection, faint_score=faint))
         self._prepare(frames[0])
         errors: dict[Camera, Exception] = {}
         for decoded, result in zip(batch, self._runner.run(frames, wanted), strict=True):
             try:
                 if isinstance(result, Exception):
                     raise result
+                result = self._follow(decoded.camera, result, selection, parameters.track)
                 start = time.perf_counter()
                 info, lack = self._info(decoded)
                 decoded.camera.publishers.publish(Outcome(result, self._classes, parameters, info), decoded.topics)
@@ -137,6 +146,25 @@ class Worker:
                 errors[decoded.camera] = error
         if errors:
             self._failures.lost(errors)
+
+    def _follow(self, camera: Camera, result: Result, selection: Selection, track: bool) -> Result:
+        """Returns the objects with their tracks, without those that are only there for the tracks' sake."""
+        if not (track and isinstance(result.output, Instances)):
+            self._trackers.pop(camera, None)  # what is not followed now is not known later
+            return result
+        start = time.perf_counter()
+        if camera not in self._trackers:
+            self._trackers[camera] = Tracker(self._track_ids)
+        objects = result.output
+        tracks = self._trackers[camera].update(self._seconds(result.frame), objects, result.frame.pixels)
+        objects = objects.followed(tracks)
+        shown = objects[objects.score >= selection.score_threshold]
+        return Result(result.frame, shown, {**result.timings, "track": time.perf_counter() - start})
+
+    def _seconds(self, frame: Frame) -> float:
+        """Returns when a frame is from: its stamp, or now where the camera does not stamp."""
+        sec, nanosec = frame.stamp
+        return sec + 1e-9 * nanosec if sec or nanosec else 1e-9 * self._now()
 
     def _info(self, decoded: Decoded) -> tuple[CameraInfo | None, str]:
         """The camera's calibration for a frame if that is wanted; and what is wrong with it, as a word."""

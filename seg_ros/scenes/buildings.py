@@ -179,7 +179,7 @@ class Fronts:
             u, foot, size = view.column(x, z), view.row(0, z), tall * view.focal / z
             half = size * sprite[0].shape[1] / sprite[0].shape[0] / 2
             fade = self._weather.fade(z)
-            canvas.sprite(sprite, (u - half, foot - size, u + half, foot), _TREE, 0.9, fade, bool(k % 2))
+            canvas.sprite(sprite, (u - half, foot - size, u + half, foot), z, _TREE, 0.9, fade, bool(k % 2))
 
     def _fence(self, canvas: Canvas, view: View, side: int, line: float, z0: float, z1: float, top: float) -> None:
         fence = self._fences[side]

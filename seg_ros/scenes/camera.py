@@ -50,12 +50,13 @@ class View:
     yaw: float
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Returns the image positions `(N, 2) float32`, px, of street points `(N, 3)`, m."""
+        """Returns where street points `(N, 3)`, m, are seen: u and v, px, and 1 / distance, 1/m, `(N, 3) float32`."""
         z = np.maximum(points[:, 2], NEAR)
-        out = np.empty((len(points), 2), np.float32)
+        out = np.empty((len(points), 3), np.float32)
         out[:, 0] = self.focal * ((points[:, 0] - self.x) / z + 0.5 * self.bend * z + self.yaw)
         out[:, 0] += self.size[1] / 2
         out[:, 1] = self.horizon + self.focal * (self.height - points[:, 1]) / z
+        out[:, 2] = 1 / z
         return out
 
     def column(self, x: float, z: float) -> float:

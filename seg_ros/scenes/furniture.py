@@ -104,8 +104,9 @@ def _post(
     """Paints an upright post, one half lit. Never thinner than what a camera of this size would show."""
     half = max(width * view.focal / z, 4.2 * max(view.size[0] / 480, 0.5)) / 2
     u, a, b = view.column(x, z), view.row(top, z), view.row(0, z)
-    canvas.polygon(np.float32(((u - half, a), (u, a), (u, b), (u - half, b))), color * 1.15, _POLE, fade)
-    canvas.polygon(np.float32(((u, a), (u + half, a), (u + half, b), (u, b))), color * 0.75, _POLE, fade)
+    d = 1 / z
+    canvas.polygon(np.float32(((u - half, a, d), (u, a, d), (u, b, d), (u - half, b, d))), color * 1.15, _POLE, fade)
+    canvas.polygon(np.float32(((u, a, d), (u + half, a, d), (u + half, b, d), (u, b, d))), color * 0.75, _POLE, fade)
 
 
 def paint_lamp(
@@ -151,4 +152,4 @@ def paint_sign(
     _post(canvas, view, x, z, low + h * 0.5, 0.13, color, fade)
     u, v = view.column(x, z), view.row(low, z)
     rect = (u - w * scale / 2, v - h * scale, u + w * scale / 2, v)
-    canvas.sprite(sprite, rect, _SIGN, weather.front_gain, fade, mirrored)
+    canvas.sprite(sprite, rect, z, _SIGN, weather.front_gain, fade, mirrored)

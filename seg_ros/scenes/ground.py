@@ -110,6 +110,13 @@ class Ground:
         for i in range(3):
             self._texture[..., i] = self._texture[..., i] * light
 
+    def classes(self, view: View, columns: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Returns the class ids `(N,) uint8` at image columns `(N,)`, px, and distances `(N,)`, m."""
+        across = columns - (view.size[1] / 2 - 0.5)
+        x = z * (across / view.focal - 0.5 * view.bend * z - view.yaw) + view.x
+        place = (x - self._left) * _PER_METRE + 0.5
+        return np.where((place >= self._edges[0]) & (place <= self._edges[1]), _ROAD, _PAVEMENT).astype(np.uint8)
+
     def paint(self, pixels: np.ndarray, view: View) -> None:
         """Paints colour and paint number of all rows of `pixels` `(H, W, 4) uint8` below the horizon."""
         height, width = pixels.shape[:2]

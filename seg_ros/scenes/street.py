@@ -17,6 +17,7 @@ from seg_ros.scenes.ground import Ground
 from seg_ros.scenes.people import PERSON, RIDER, STRIDE, make_bicyclist, make_pedestrian
 from seg_ros.scenes.plan import Plan
 from seg_ros.scenes.sky import Sky
+from seg_ros.scenes.surfaces import Space
 from seg_ros.scenes.traffic import BICYCLIST, CAR, LAMP, PEDESTRIAN, SIGN, TREE, Item, Traffic
 from seg_ros.scenes.weather import make_weather
 
@@ -35,11 +36,13 @@ class Scene:
         label: `(H, W) uint8`, CamVid class id, 0..10; every pixel has one.
         instance: `(H, W) uint16`, 0 for none, else the id (from 1) of the car, pedestrian or bicyclist at
             the pixel; an object keeps its id as long as it is in view.
+        space: the same in metres, where it was asked for.
     """
 
     image: np.ndarray
     label: np.ndarray
     instance: np.ndarray
+    space: Space | None = None
 
 
 class Street:
@@ -90,14 +93,20 @@ class Street:
         drive, (_, width) = self._drive, self._size
         return np.float64(((drive.focal, 0, width / 2 - 0.5), (0, drive.focal, drive.horizon), (0, 0, 1)))
 
-    def scene(self, index: int, rate: float = 30.0) -> Scene:
-        """Draws frame `index` of a camera at `rate` Hz: it depends on no other call."""
+    def scene(self, index: int, rate: float = 30.0, space: bool = False) -> Scene:
+        """Draws frame `index` of a camera at `rate` Hz: it depends on no other call.
+
+        Args:
+            space: give the distances, too; they take half as long again.
+        """
         t = index / rate
         view = self._drive.view(t)
         height, width = self._size
-        canvas = Canvas(np.zeros((height, width, 4), np.uint8), self._haze)
+        canvas = Canvas(np.zeros((height, width, 4), np.uint8), self._haze, space)
         self._sky.paint(canvas.pixels, view.horizon, view.focal * (view.yaw + 20 * view.bend))
         self._ground.paint(canvas.pixels, view)
+        per_row = 1 / (view.focal * view.height)
+        canvas.ground(np.float64((0, per_row, -per_row * view.horizon)), 0.0, view.horizon)
         items = self._traffic.items(t, view.s, view.x)
         for item in items:
             self._shade(canvas, view, item)
@@ -107,7 +116,29 @@ class Street:
         if self._mirrored:
             canvas.pixels = cv2.flip(canvas.pixels, 1)
         label, instance = canvas.truth()
-        return Scene(self._photograph(canvas.pixels, index), label, instance)
+        return Scene(
+            self._photograph(canvas.pixels, index), label, instance, self._space(canvas, view, items) if space else None
+        )
+
+    def _space(self, canvas: Canvas, view: View, items: list[Item]) -> Space:
+        """Returns what is painted in metres: where the horizon sways, space does, since the matrix stays."""
+        depth = canvas.depth()
+        sign = -1 if self._mirrored else 1
+        return Space(
+            depth=cv2.flip(depth, 1) if self._mirrored else depth,
+            matrix=self.matrix,
+            surfaces=tuple(canvas.surfaces),
+            label=canvas.label,
+            instance=canvas.instance,
+            ground=functools.partial(self._ground.classes, view),
+            headings={
+                # people are flat pictures that face the camera
+                item.instance: sign * float(np.arctan(view.bend * item.z + view.yaw)) if item.kind == CAR else 0.0
+                for item in items
+                if item.instance
+            },
+            mirrored=self._mirrored,
+        )
 
     def _make_shadow(self) -> np.ndarray:
         """Makes a soft blot `(32, 32, 4) uint8`: 255 keeps the light, darkest in the middle."""
@@ -202,4 +233,4 @@ class Street:
         flip = item.away != (item.x < view.x) if not item.crossing else not item.away
         fade = self._weather.fade(item.z)
         rect = (u - half, foot - tall * scale, u + half, foot)
-        canvas.sprite(sprite, rect, number, self._weather.front_gain, fade, bool(flip))
+        canvas.sprite(sprite, rect, item.z, number, self._weather.front_gain, fade, bool(flip))

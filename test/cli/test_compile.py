@@ -17,7 +17,8 @@ def run(capsys, *arguments):
 
 
 @pytest.mark.compiles
-def test_the_second_time_nothing_is_compiled(small_weights, engine_cache, capsys):
+def test_the_second_time_nothing_is_compiled(small_weights, engine_cache, capsys, planted):
+    _folder, ran = planted
     arguments = ("--weights", small_weights, "--engine", "inductor", "--precision", "fp32", "--cache-dir", engine_cache)
     lines, [row] = run(capsys, *arguments)
     assert row["labels"] > 0.98
@@ -30,6 +31,7 @@ def test_the_second_time_nothing_is_compiled(small_weights, engine_cache, capsys
     # What the node does at configure finds the same artefact.
     segmenter = Segmenter.open(small_weights, "inductor", cache_dir=engine_cache, precision="fp32")
     assert segmenter.runner.engine.seconds == 0.0
+    assert not ran.exists()
 
 
 def test_batches_sizes_and_untrained_networks(tmp_path, capsys):

@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from importlib.util import find_spec
@@ -16,7 +14,7 @@ import torch
 from seg_ros.agreement import agreement, street_pictures
 from seg_ros.engines import ENGINES, QUANTISED, cache, inductor, openvino
 from seg_ros.engines.library import Library
-from seg_ros.engines.opening import engine_error, native_precisions, open_engine
+from seg_ros.engines.opening import engine_error, open_engine
 from seg_ros.engines.plan import installed
 from seg_ros.errors import EngineError
 from seg_ros.models import create
@@ -56,47 +54,18 @@ def cache_dir(engine_cache):
     return engine_cache
 
 
-@pytest.fixture
-def planted(tmp_path, monkeypatch):
-    """The folder below /tmp where PyTorch keeps native code, filled by somebody else; the file that this code makes."""
-    from torch._inductor import codecache, cpp_builder, cpu_vec_isa
-    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
-
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    folder, ran = Path(default_cache_dir()), tmp_path / "ran"
-    monkeypatch.setattr(codecache, "_HEADER_DIR", str(folder / "precompiled_headers"))
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder))
-    code = f'#include <stdio.h>\n__attribute__((constructor)) static void run() {{ fclose(fopen("{ran}", "w")); }}'
-    library = tmp_path / "planted.so"
-    subprocess.run(["g++", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=code, text=True, check=True)
-    probed = cpu_vec_isa.VecISA._VecISA__bool__impl  # a process asks once what vectors its processor has
-    probed.cache_clear()
-    with monkeypatch.context() as others:
-        others.setattr(
-            cpp_builder.CppBuilder, "build", lambda builder: shutil.copy(library, builder.get_target_file_path())
-        )
-        assert all([bool(isa) for isa in cpu_vec_isa.valid_vec_isa_list()])
-    assert ran.exists()  # what is planted is loaded, if nothing is done about it
-    ran.unlink()
-    probed.cache_clear()
-    return folder, ran
-
-
 # Compilers reorder sums, so a pixel whose two best classes tie may go either way, and bfloat16 ties sooner.
 @pytest.mark.compiles
 @pytest.mark.parametrize(("precision", "agreement", "error"), [("fp32", 0.999, 1), ("bf16", 0.98, 8)])
 @pytest.mark.parametrize("name", EVERY_ENGINE)
 def test_engine_computes_what_the_graph_says(
-    name, precision, agreement, error, graph, cache_dir, tmp_path, weights, planted, monkeypatch
+    name, precision, agreement, error, graph, cache_dir, weights, planted, monkeypatch
 ):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)  # on a GPU float32 as on the CPU
     folder, ran = planted
     before = sorted(folder.rglob("*"))
-    native = native_precisions(graph)
-    fresh = tmp_path / "engines" if precision == native[-1] else cache_dir  # so that one is compiled here
     try:
-        engine = open_engine(name, graph, SHAPE, weights, fresh, precision)
+        engine = open_engine(name, graph, SHAPE, weights, cache_dir, precision)
     except EngineError as error:
         if "on this processor" not in str(error):
             raise

@@ -18,7 +18,7 @@ def prefix(tmp_path, monkeypatch):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "share/ament_index/resource_index/packages/seg_ros").touch()
     (tmp_path / "share/seg_ros").symlink_to(ROOT)
-    for name in ("node", "camera"):
+    for name in ("node", "camera", "lift"):
         executable = tmp_path / "lib/seg_ros" / name
         executable.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m seg_ros.cli.{name} "$@"\n')
         executable.chmod(0o755)

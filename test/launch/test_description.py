@@ -30,13 +30,14 @@ def test_arguments(segment):
 
     arguments = {a.name: a for a in segment.generate_launch_description().get_launch_arguments()}
     assert set(arguments) == {
-        "params_file", "weights", "model", "engine", "input_topic", "input_topics", "namespace", "camera", "rviz",
-        "log_level", "respawn",
+        "params_file", "profile", "weights", "model", "engine", "input_topic", "input_topics", "namespace", "camera",
+        "rviz", "log_level", "respawn", "depth_topic", "points_topic",
     }  # fmt: skip
     for name, argument in arguments.items():
         assert len(argument.description) > 15, name
         assert argument.default_value is not None, name
     assert set(arguments["engine"].choices) == {"", "auto", *ENGINES}
+    assert set(arguments["profile"].choices) >= {"", "nav2", "nvblox", "moveit"}
     assert set(segment.PARAMETERS) < {field.name for field in dataclasses.fields(Parameters)}
 
 
@@ -46,6 +47,8 @@ def test_arguments(segment):
         ({}, {"node"}),
         ({"camera": "true"}, {"node", "camera"}),
         ({"camera": "True", "rviz": "true"}, {"node", "camera", "rviz2"}),
+        ({"depth_topic": "/camera/depth/image_raw"}, {"node", "lift"}),
+        ({"points_topic": "/lidar", "camera": "true"}, {"node", "camera", "lift"}),
     ],
 )
 def test_processes(started, prefix, given, names):
@@ -72,6 +75,7 @@ def test_a_missing_rviz_is_named(started, segment, monkeypatch):
         ({"camera": "true"}, "unet_street"),
         ({"camera": "true", "model": "mask_rcnn"}, "mask_rcnn_street"),
         ({"camera": "true", "model": "mask_rcnn", "weights": "mine"}, "mine"),
+        ({"camera": "true", "profile": "moveit"}, "mask_rcnn_street"),
     ],
 )
 def test_weights_of_the_street(segment, monkeypatch, given, weights):
@@ -86,7 +90,7 @@ def test_weights_of_the_street(segment, monkeypatch, given, weights):
     segment.nodes(context)
     (node,) = (options for options in made if options["executable"] == "node")
     _file, *arguments = node["parameters"]
-    chosen = arguments[0].get("weights") if arguments else None
+    chosen = arguments[-1].get("weights") if arguments else None
     assert getattr(chosen, "value", chosen) == weights
 
 
@@ -109,7 +113,7 @@ def test_topics_that_are_no_list_are_refused(segment, text):
     assert repr(text) in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", [{"engine": "warp"}, {"camera": "maybe"}, {"log_level": "loud"}])
+@pytest.mark.parametrize("wrong", [{"engine": "warp"}, {"camera": "maybe"}, {"log_level": "loud"}, {"profile": "nav3"}])
 def test_wrong_choice_is_refused(started, wrong):
     (name,) = wrong
     with pytest.raises(RuntimeError, match=name):

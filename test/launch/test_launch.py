@@ -95,6 +95,18 @@ def interrupted(process):
     return process.wait(30)
 
 
+def test_a_depth_camera_also_starts_the_lift(launch, graph, small_weights):
+    from sensor_msgs.msg import PointCloud2
+
+    process = launch(
+        camera="true", weights=small_weights, engine="eager", namespace="car", depth_topic="/camera/depth/image_raw"
+    )
+    clouds = graph.collect(PointCloud2, "/car/lift/points")
+    wait_for(lambda: clouds, 60)
+    assert (clouds[0].height, clouds[0].width) == (480, 640)
+    assert interrupted(process) == 0
+
+
 def test_launch_segments_the_camera_and_leaves_nothing_behind(launch, graph, remote, small_weights):
     from sensor_msgs.msg import Image
 
@@ -118,6 +130,15 @@ def test_given_arguments_override_the_parameters_file(launch, remote, small_weig
     launch(params_file=file, weights=small_weights, namespace="robot")
     wait_for(lambda: remote.state("/robot/segmentation") == "active", 60)
     assert remote.values("/robot/segmentation", *names) == [str(small_weights), "eager", "/front/image", 0.25]
+
+
+def test_a_profile_stands_between_the_parameters_file_and_what_is_given(launch, remote, small_weights, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("/segmentation:\n  ros__parameters: {mask_margin: 1, overlay_alpha: 0.25, model: mask_rcnn}\n")
+    launch(params_file=file, profile="nvblox", weights=small_weights, engine="eager", model="unet")
+    wait_for(lambda: remote.state("/segmentation") == "active", 60)
+    margin, alpha, people = remote.values("/segmentation", "mask_margin", "overlay_alpha", "masks.people")
+    assert (margin, alpha, people) == (4, 0.25, ["pedestrian", "bicyclist"])
 
 
 def test_a_topic_may_have_the_name_that_stands_for_the_camera(launch, graph, small_weights):

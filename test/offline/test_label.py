@@ -78,8 +78,9 @@ def test_a_bag_keeps_its_messages_and_gets_the_labels_of_the_network(
         assert (fields.stamp, fields.frame_id, fields.encoding) == ((7, i), "camera", "mono8")
         assert np.array_equal(np.frombuffer(fields.data, np.uint8).reshape(fields.height, fields.width), label_)
     assert len(after["/segmentation/label_info"]) == 1
-    stored = {path.suffix for path in (tmp_path / "out" / "drive").iterdir()}
-    assert {StoragePlugin.MCAP: ".mcap", StoragePlugin.SQLITE3: ".db3"}[storage] in stored
+    suffix = {StoragePlugin.MCAP: ".mcap", StoragePlugin.SQLITE3: ".db3"}[storage]
+    stored = sorted(path.name for path in (tmp_path / "out" / "drive").iterdir())
+    assert stored == [f"drive{suffix}", "metadata.yaml", "seg_ros.json"]
 
 
 def test_a_ros_1_bag_becomes_a_ros_2_bag(pictures, label, tmp_path, capsys):
@@ -274,6 +275,17 @@ def test_the_labels_are_those_of_the_live_node(pictures, label, serving, graph, 
         camera.publish(deserialize_message(image, Image))
         live = serialize_message(wait_for(lambda: labels and labels[0]))  # whose bytes between fields may be any
         assert read_image(live) == read_image(made)
+
+
+def test_the_demo_of_a_recording(tmp_path, capsys, small_weights):
+    from seg_ros.cli import bag_demo
+
+    arguments = ["--seconds", "1", "--output", str(tmp_path / "demo"), "--engine", "eager"]
+    with pytest.raises(SystemExit):  # what is not trained is not good
+        bag_demo.main([*arguments, "--weights", str(small_weights)])
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures["labelled"] == 30
+    assert 0.0 < figures["miou"] < 0.75
 
 
 def test_objects_give_their_ids(pictures, label, small_instance_weights, tmp_path, capsys):

@@ -14,7 +14,8 @@ WITH_TORCH = {"node", "worker"}
 
 def test_no_torch_but_in_node_and_worker():
     ros = sorted({file.stem for file in (PACKAGE / "ros").glob("*.py")} - WITH_TORCH - {"__init__"})
-    others = ["cli.camera", "cli.probe", "cli.demo", "cli.node", "sources", "scenes", "overlay", "manifest", "fast_dds"]
+    names = "cli.camera cli.probe cli.demo cli.node cli.consumers sources scenes overlay manifest fast_dds consumers"
+    others = names.split()
     metrics = [f"metrics.{file.stem}" for file in (PACKAGE / "metrics").glob("[a-z]*.py")]
     modules = [f"seg_ros.{name}" for name in [*(f"ros.{each}" for each in ros), *others, *metrics]]
     program = """

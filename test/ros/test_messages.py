@@ -20,7 +20,7 @@ from seg_ros.results import Frame, Instances
 from seg_ros.ros import messages, qos
 from seg_ros.ros.image_io import decode_compressed, decode_image
 from seg_ros_msgs.msg import InstanceMaskArray
-from test.objects import found, nothing
+from test.objects import followed, found, nothing
 
 FRAME = Frame(np.zeros((5, 7, 3), np.uint8), True, (-3, 999_999_999), "base/camera optical")
 CASES = [
@@ -164,6 +164,13 @@ def test_masks_paste_to_the_image_of_ids():
     np.testing.assert_array_equal(ids, found().ids())
 
 
+def test_instances_carry_their_tracks():
+    msg = messages.instances(messages.header(FRAME), followed(), CAMVID)
+    told = [(i.id, i.track_id, i.age_frames, round(i.track_score, 6)) for i in msg.instances]
+    assert told == [(1, 7, 3, 0.9), (2, 0, 0, 0.0), (3, 65540, 2, 0.7)]
+    assert deserialize_message(serialize_message(msg), InstanceMaskArray) == msg
+
+
 def test_no_instances():
     msg = messages.instances(messages.header(FRAME), nothing(), CAMVID)
     assert (msg.height, msg.width, list(msg.instances)) == (48, 72, [])
@@ -187,7 +194,9 @@ def test_detections():
     result = found()
     msg = messages.detections(messages.header(FRAME), result, CAMVID)
     assert msg.header == messages.header(FRAME)
-    assert [d.id for d in msg.detections] == ["1", "2", "3"]
+    assert [d.id for d in msg.detections] == ["", "", ""]
+    tracked = messages.detections(messages.header(FRAME), followed(), CAMVID)
+    assert [d.id for d in tracked.detections] == ["7", "", "65540"]
     for detection, name, score, (x0, y0, x1, y1) in zip(
         msg.detections, ("car", "pedestrian", "bicyclist"), result.score, result.box.tolist(), strict=True
     ):
@@ -202,11 +211,10 @@ def test_detections():
 
 
 @needs_vision_msgs
-def test_the_box_of_the_network_and_the_box_of_the_mask_go_by_one_id():
+def test_the_box_of_the_network_and_the_box_of_the_mask_have_one_order():
     result = found()
     masks = messages.instances(messages.header(FRAME), result, CAMVID).instances
     boxes = messages.detections(messages.header(FRAME), result, CAMVID).detections
-    assert [str(mask.id) for mask in masks] == [box.id for box in boxes]
     for i, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
         assert (mask.roi.x_offset, mask.roi.y_offset, mask.roi.width, mask.roi.height) == tuple(result.roi[i])
         left = box.bbox.center.position.x - box.bbox.size_x / 2

@@ -20,8 +20,8 @@ from seg_ros.ros.parameters import Parameters
 from test.conftest import wait_for
 from test.objects import found
 
-SEMANTIC = {"label", "confidence", "color", "overlay", "overlay/compressed", "camera_info"}
-INSTANCES = SEMANTIC | {"instances", "instance_ids"} | ({"detections"} if messages.vision else set())
+SEMANTIC = {"label", "confidence", "color", "overlay", "overlay/compressed", "mask_rle", "outlines", "camera_info"}
+INSTANCES = SEMANTIC | {"instances", "instance_ids", "track_ids"} | ({"detections"} if messages.vision else set())
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 

@@ -1,0 +1,165 @@
+"""What `lifting` measures: clouds and boxes of random numbers and of the street, by the clock and by the truth."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from seg_ros.classes import CAMVID
+from seg_ros.lifting import (
+    POINT,
+    Box,
+    CameraModel,
+    Extrinsics,
+    Labels,
+    Look,
+    object_boxes,
+    organised,
+    paint,
+    scattered_boxes,
+)
+from seg_ros.lifting.boxes import overlap
+from seg_ros.results import Instances
+from seg_ros.scenes import Scene, Street
+from seg_ros.scenes.lidar import AXES, PLACE, QUATERNION, scan
+from seg_ros.scenes.truth import true_boxes
+
+_ROUNDS = 15
+_POINTS = 130_000
+_OBJECTS = 20
+_STREETS = 10
+ROOF = Extrinsics.from_quaternion(PLACE, QUATERNION)
+
+
+def run() -> None:
+    """Measures, and prints a line for each kind of work; exits 1 if plain numpy gives other clouds."""
+    cv2.setNumThreads(1)
+    rng, look = np.random.default_rng(0), Look.of(CAMVID)
+    agree = True
+    for height, width in ((480, 640), (1080, 1920)):
+        camera = CameraModel((height, width), (1.1 * height,) * 2, (width / 2 - 0.5, height / 2 - 0.5))
+        size = height, width
+        labels = Labels(
+            rng.integers(0, 11, size, np.uint8),
+            rng.integers(0, 256, size, np.uint8),
+            rng.integers(0, 9, size, np.uint16),
+        )
+        depth = rng.integers(0, 30000, size, np.uint16)
+        cloud, theirs = organised(depth, camera, labels, look), plain(depth, camera, labels, look)
+        agree &= all(np.allclose(cloud[name], theirs[name], equal_nan=True) for name in cloud.dtype.names)
+        ms = best(
+            lambda d=depth, c=camera, la=labels, out=cloud: organised(d, c, la, look, out),
+            lambda d=depth, c=camera, la=labels: plain(d, c, la, look),
+        )
+        print(f"organised {width}x{height}: {ms[0]:.1f} ms, plain numpy {ms[1]:.1f} ms")
+    points = rng.normal(0, 12, (_POINTS, 3)).astype(np.float32)
+    points[:, 0] = np.abs(points[:, 0])
+    (ms,) = best(lambda: paint(points, ROOF, camera, labels, look))
+    print(f"painted, {_POINTS} points into 1920x1080: {ms:.1f} ms")
+    scene = Street(20000).scene(31, space=True)
+    objects, _ = true_objects(scene, _OBJECTS)
+    camera = camera_of(scene)
+    cloud = organised(scene.space.depth, camera, Labels(scene.label), look)
+    (ms,) = best(lambda: object_boxes(cloud, objects, camera.focal[0]))
+    print(f"boxes, {len(objects)} objects of the street in 640x480: {ms:.1f} ms")
+    judge(look)
+    if not agree:
+        sys.exit("plain numpy gives other clouds")
+
+
+def plain(depth: np.ndarray, camera: CameraModel, labels: Labels, look: Look) -> np.ndarray:
+    """Makes the cloud as depth_image_proc's formulas read, in whole arrays."""
+    height, width = depth.shape
+    z = depth.astype(np.float32) / 1000
+    z[(depth == 0) | (depth == 65535)] = np.nan
+    u, v = np.meshgrid(np.arange(width), np.arange(height))
+    cloud = np.zeros((height, width), POINT)
+    cloud["x"] = (u - camera.center[0]) / camera.focal[0] * z
+    cloud["y"] = (v - camera.center[1]) / camera.focal[1] * z
+    cloud["z"], cloud["rgb"], cloud["label"] = z, look.rgb[labels.label], labels.label
+    cloud["instance"], cloud["confidence"] = labels.instance, labels.confidence
+    return cloud
+
+
+def judge(look: Look) -> None:
+    """Lifts the true labels of streets, and prints how much of it is right."""
+    points, boxes = Counter(), {"depth": [], "LiDAR": []}
+    seen = 0
+    for seed in range(20000, 20000 + _STREETS):
+        scene = Street(seed).scene(31, space=True)
+        camera, (objects, ids) = camera_of(scene), true_objects(scene)
+        labels = Labels(scene.label, instance=objects.ids())
+        cloud = organised(scene.space.depth, camera, labels, look)
+        there = np.isfinite(cloud["z"])
+        points["depth"] += np.count_nonzero(there)
+        points["depth right"] += np.count_nonzero(cloud["label"][there] == scene.label[there])
+        found = scan(scene.space, seed)
+        painted = paint(found.points, ROOF, camera, labels, look)
+        labelled = painted["label"] < 255
+        points["LiDAR"] += np.count_nonzero(labelled)
+        points["LiDAR right"] += np.count_nonzero(painted["label"][labelled] == found.label[labelled])
+        u, v, z = scene.space.matrix @ (found.points @ AXES.T + PLACE).T
+        seen += np.count_nonzero((z > 0) & (u > 0) & (u < 640 * z) & (v > 0) & (v < 480 * z))
+        true = {box.instance: box for box in true_boxes(scene)}
+        for name, each in (
+            ("depth", object_boxes(cloud, objects, camera.focal[0])),
+            ("LiDAR", [in_camera(box) for box in scattered_boxes(painted, objects)]),
+        ):
+            mine = {ids[box.instance - 1]: box for box in each}
+            near = [box for box in true.values() if np.linalg.norm(box.center) < 30 and not box.truncated]
+            boxes[name] += [(mine.get(box.instance), box) for box in near]
+    for name, pairs in boxes.items():
+        off = [np.linalg.norm(box.center - true.center) for box, true in pairs if box is not None]
+        iou = np.mean([box is not None and overlap(box, true) >= 0.5 for box, true in pairs])
+        right = points[f"{name} right"] / points[name]
+        print(
+            f"true labels, {name}: {right:.4f} of {points[name]} points are right; "
+            f"boxes of {len(off)} of {len(pairs)} objects "
+            f"up to 30 m away, centre off by {np.median(off):.3f} m (median), IoU of 0.5: {iou:.3f}"
+        )
+    print(f"of the LiDAR points inside the pictures {points['LiDAR'] / seen:.3f} are labelled")
+
+
+def in_camera(box: Box) -> Box:
+    """Returns a box of the LiDAR's coordinates in the camera's."""
+    return dataclasses.replace(box, center=AXES @ box.center + PLACE)
+
+
+def camera_of(scene: Scene) -> CameraModel:
+    """Returns the camera that a scene was drawn for."""
+    return CameraModel.from_calibration(scene.label.shape, scene.space.matrix.ravel(), "", ())
+
+
+def true_objects(scene: Scene, most: int = 1000) -> tuple[Instances, list[int]]:
+    """Returns the true objects of a scene of at least 50 px, the largest first, and their ids in the scene."""
+    ids, counts = np.unique(scene.instance[scene.instance > 0], return_counts=True)
+    chosen = ids[np.argsort(-counts)][: min(most, np.count_nonzero(counts >= 50))]
+    rois, masks = [], []
+    for number in chosen:
+        mask = scene.instance == number
+        v, u = np.nonzero(mask)
+        x, y, w, h = u.min(), v.min(), np.ptp(u) + 1, np.ptp(v) + 1
+        rois.append((x, y, w, h))
+        masks.append(mask[y : y + h, x : x + w].astype(np.uint8) * 255)
+    roi = np.array(rois, np.int32).reshape(-1, 4)
+    class_id = np.array([scene.label[scene.instance == number][0] for number in chosen], np.uint8)
+    box = np.hstack((roi[:, :2], roi[:, :2] + roi[:, 2:])).astype(np.float32)
+    score = np.ones(len(chosen), np.float32)
+    return Instances(scene.label.shape, class_id, score, box, roi, tuple(masks)), chosen.tolist()
+
+
+def best(*functions: Callable[[], object]) -> list[float]:
+    """Returns the shortest time of each, ms; they take turns."""
+    times = [float("inf")] * len(functions)
+    for _ in range(_ROUNDS):
+        for i, function in enumerate(functions):
+            start = time.perf_counter()
+            function()
+            times[i] = min(times[i], 1e3 * (time.perf_counter() - start))
+    return times

@@ -1,0 +1,20 @@
+"""Labels into space: depth or LiDAR and a camera model make labelled clouds and boxes in metres. No ROS, no PyTorch."""
+
+from seg_ros.lifting.boxes import Box, object_boxes, scattered_boxes
+from seg_ros.lifting.camera import CameraModel
+from seg_ros.lifting.cloud import POINT, Labels, Look
+from seg_ros.lifting.depth import organised
+from seg_ros.lifting.lidar import Extrinsics, paint
+
+__all__ = [
+    "POINT",
+    "Box",
+    "CameraModel",
+    "Extrinsics",
+    "Labels",
+    "Look",
+    "object_boxes",
+    "organised",
+    "paint",
+    "scattered_boxes",
+]

@@ -1,0 +1,140 @@
+"""What the lift node publishes of a frame: the labelled cloud, and the boxes of its objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from seg_ros.classes import ClassMap
+from seg_ros.lifting import Box
+from seg_ros.ros import messages
+from seg_ros.ros.cdr import Stamp
+from seg_ros.ros.clouds import write_cloud
+from seg_ros.ros.qos import output_qos
+
+_SHOWN = 0.5
+"""Opacity of a box."""
+
+
+class Lifted(NamedTuple):
+    """A frame in space.
+
+    Attributes:
+        stamp, frame_id: of the cloud.
+        cloud: `(H, W)` or `(N,)` of `POINT`.
+        boxes: of its objects.
+        ground: `(3, 3)`, turns the cloud's coordinates into ahead, left, up.
+    """
+
+    stamp: Stamp
+    frame_id: str
+    cloud: np.ndarray
+    boxes: Sequence[Box]
+    ground: np.ndarray
+
+
+def markers(lifted: Lifted, classes: ClassMap) -> MarkerArray:
+    """Makes a cube for each box, its class's name as namespace and the object's id as id, after one that deletes all.
+
+    Of a truncated or occluded object it is half as opaque.
+    """
+    header = _header(lifted)
+    array = MarkerArray(markers=[Marker(header=header, action=Marker.DELETEALL)])
+    for box in lifted.boxes:
+        x, y, z = (float(v) for v in box.center)
+        marker = Marker(header=header, type=Marker.CUBE, action=Marker.ADD, ns=classes.names[box.class_id])
+        marker.id = box.instance
+        marker.pose = Pose(position=Point(x=x, y=y, z=z), orientation=_orientation(box.yaw, lifted.ground))
+        marker.scale = Vector3(**{axis: float(v) for axis, v in zip("xyz", box.size, strict=True)})
+        red, green, blue = (v / 255 for v in classes.colors[box.class_id])
+        whole = not (box.truncated or box.occluded)
+        marker.color = ColorRGBA(r=red, g=green, b=blue, a=_SHOWN if whole else _SHOWN / 2)
+        state = "" if whole else " (truncated)" if box.truncated else " (occluded)"
+        marker.text = f"{classes.names[box.class_id]} {box.score:.2f}{state}"
+        array.markers.append(marker)
+    return array
+
+
+def detections(lifted: Lifted, classes: ClassMap) -> Any:
+    """Makes a `vision_msgs/Detection3DArray` of the boxes: `class_id` is the class name, `id` the object's."""
+    vision, header = messages.vision, _header(lifted)
+    array = vision.Detection3DArray(header=header)
+    for box in lifted.boxes:
+        detection = vision.Detection3D(header=header, id=str(box.instance))
+        x, y, z = (float(v) for v in box.center)
+        pose = Pose(position=Point(x=x, y=y, z=z), orientation=_orientation(box.yaw, lifted.ground))
+        detection.bbox.center = pose
+        detection.bbox.size = Vector3(**{axis: float(v) for axis, v in zip("xyz", box.size, strict=True)})
+        found = vision.ObjectHypothesisWithPose()
+        found.hypothesis.class_id, found.hypothesis.score = classes.names[box.class_id], box.score
+        found.pose.pose = pose
+        detection.results.append(found)
+        array.detections.append(detection)
+    return array
+
+
+class LiftOutput(NamedTuple):
+    """A row of `LIFT_OUTPUTS`: type of the topic, what makes its message, and whether that needs the boxes."""
+
+    message: type
+    fill: Callable[[Lifted, ClassMap], Any]
+    boxes: bool
+
+
+LIFT_OUTPUTS: dict[str, LiftOutput] = {
+    "points": LiftOutput(PointCloud2, lambda f, _: write_cloud(f.stamp, f.frame_id, f.cloud), boxes=False),
+    "objects": LiftOutput(MarkerArray, markers, boxes=True),
+}
+"""Rows by topic below the node's name. Without subscriber none is filled."""
+
+if messages.vision is not None:
+    LIFT_OUTPUTS["detections"] = LiftOutput(messages.vision.Detection3DArray, detections, boxes=True)
+
+
+class LiftPublishers:
+    """The output topics of a configured lift node."""
+
+    def __init__(self, node: LifecycleNode, classes: ClassMap) -> None:
+        self._node, self._classes = node, classes
+        self._publishers = {
+            name: node.create_lifecycle_publisher(row.message, f"~/{name}", output_qos())
+            for name, row in LIFT_OUTPUTS.items()
+        }
+
+    def wanted(self) -> list[str]:
+        """Returns the topics that have a subscriber."""
+        return [name for name, publisher in self._publishers.items() if publisher.get_subscription_count()]
+
+    def publish(self, lifted: Lifted, topics: Sequence[str]) -> None:
+        """Fills and publishes these topics."""
+        for name in topics:
+            self._publishers[name].publish(LIFT_OUTPUTS[name].fill(lifted, self._classes))
+
+    def destroy(self) -> None:
+        """Takes the topics off the graph."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+
+
+def _header(lifted: Lifted) -> Header:
+    header = Header(frame_id=lifted.frame_id)
+    header.stamp.sec, header.stamp.nanosec = lifted.stamp
+    return header
+
+
+def _orientation(yaw: float, ground: np.ndarray) -> Quaternion:
+    """The rotation from a box's own axes (length, width, up) to the cloud's coordinates."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    r = np.float64(ground).T @ np.array(((c, -s, 0), (s, c, 0), (0, 0, 1)))
+    w = np.sqrt(max(1 + r[0, 0] + r[1, 1] + r[2, 2], 0)) / 2
+    x = np.copysign(np.sqrt(max(1 + r[0, 0] - r[1, 1] - r[2, 2], 0)) / 2, r[2, 1] - r[1, 2])
+    y = np.copysign(np.sqrt(max(1 - r[0, 0] + r[1, 1] - r[2, 2], 0)) / 2, r[0, 2] - r[2, 0])
+    z = np.copysign(np.sqrt(max(1 - r[0, 0] - r[1, 1] + r[2, 2], 0)) / 2, r[1, 0] - r[0, 1])
+    return Quaternion(x=float(x), y=float(y), z=float(z), w=float(w))

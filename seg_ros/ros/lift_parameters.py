@@ -1,0 +1,101 @@
+"""The lift node's parameters as one dataclass; all take effect at configure."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.node import Node
+
+from seg_ros.lifting import Extrinsics
+from seg_ros.lifting.lidar import FOOTPRINT
+
+
+def _parameter(default: Any, description: str) -> Any:
+    return dataclasses.field(default=default, metadata={"description": description})
+
+
+@dataclasses.dataclass(frozen=True)
+class LiftParameters:
+    """One set of values; a field is a parameter.
+
+    Raises:
+        ValueError: a value is not allowed: names parameter, value and what is.
+    """
+
+    autostart: bool = _parameter(True, "configure and activate when started; else a life-cycle manager does")
+    segmentation: str = _parameter(
+        "/segmentation", "name of the node that labels; of several cameras the camera's: /segmentation/front"
+    )
+    depth_topic: str = _parameter("", "depth image of the labelled camera: 16UC1 millimetres or 32FC1 metres")
+    points_topic: str = _parameter("", "in place of depth_topic: the PointCloud2 of a LiDAR")
+    extrinsics: tuple[float, ...] = _parameter(
+        (), "place of the LiDAR in the camera's coordinates: x y z (m), quaternion x y z w; [] asks tf2"
+    )
+    weights: str = _parameter("unet_camvid", "weights that the labels are of, for names and colours of the classes")
+    keep: tuple[str, ...] = _parameter((), "names of the classes whose points are published; [] is all")
+    tolerance: float = _parameter(0.02, "seconds between the stamps of label and measurement; the nearest is taken")
+    queue: int = _parameter(30, "most measurements that wait for their labels, and most labels that are kept")
+    footprint: tuple[float, ...] = _parameter(
+        FOOTPRINT, "degrees, height and width, that a LiDAR point hides: the gaps between its rings, and in a ring"
+    )
+
+    def __post_init__(self) -> None:
+        self._check("depth_topic", bool(self.depth_topic) != bool(self.points_topic), "it, or points_topic, not both")
+        self._check(
+            "extrinsics", not self.extrinsics or len(self.extrinsics) == 7, "[], or 7 numbers x y z qx qy qz qw"
+        )
+        self._check("tolerance", 0 <= self.tolerance <= 10, "0.0 to 10.0")
+        self._check("queue", 1 <= self.queue <= 1000, "1 to 1000")
+        two = len(self.footprint) == 2 and all(0 < d < 45 for d in self.footprint)
+        self._check("footprint", two, "2 numbers, each over 0.0 and below 45.0")
+        try:
+            self.sensor()
+        except ValueError as error:
+            self._check("extrinsics", False, str(error))
+
+    def sensor(self) -> Extrinsics | None:
+        """Returns the LiDAR's place; None where tf2 is asked for it."""
+        return Extrinsics.from_quaternion(self.extrinsics[:3], self.extrinsics[3:]) if self.extrinsics else None
+
+    def _check(self, name: str, right: bool, allowed: str) -> None:
+        if not right:
+            raise ValueError(f"parameter '{name}': got {getattr(self, name)!r}, allowed: {allowed}")
+
+
+def declare(node: Node) -> None:
+    """Declares the parameters. A wrong value does not stop the node: `read` raises."""
+    for field in dataclasses.fields(LiftParameters):
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        text = ParameterDescriptor(description=field.metadata["description"], dynamic_typing=True)
+        node.declare_parameter(field.name, default, text)
+
+
+def read(node: Node) -> LiftParameters:
+    """Returns the current values.
+
+    Raises:
+        ValueError: one of them is not allowed.
+    """
+    values = {}
+    for field in dataclasses.fields(LiftParameters):
+        values[field.name] = _typed(field, node.get_parameter(field.name).value)
+    return LiftParameters(**values)
+
+
+def _typed(field: dataclasses.Field, value: Any) -> Any:
+    """The value as the field's type: people write whole numbers for floats, and [] has no type."""
+    default = field.default
+    if isinstance(default, tuple):
+        kind = str if field.name == "keep" else (int, float)
+        if value is None or (not isinstance(value, str) and hasattr(value, "__len__") and not len(value)):
+            return ()
+        if not isinstance(value, str) and hasattr(value, "__len__") and all(isinstance(v, kind) for v in value):
+            return tuple(v for v in value if v != "") if kind is str else tuple(float(v) for v in value)
+        raise ValueError(f"parameter '{field.name}': got {value!r}, allowed: a list")
+    if type(default) is float and type(value) is int:
+        return float(value)
+    if type(value) is not type(default):
+        raise ValueError(f"parameter '{field.name}': got {value!r}, allowed: {type(default).__name__}")
+    return value

@@ -1,0 +1,5 @@
+"""Follows objects from frame to frame, by their masks and their motion; no ROS, no PyTorch."""
+
+from seg_ros.tracking.tracker import FAINT, Tracker
+
+__all__ = ["FAINT", "Tracker"]
