@@ -7,6 +7,14 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+_INSTRUCTIONS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx512_vnni": "VNNI",
+    "avx512_bf16": "bfloat16",
+    "amx_int8": "AMX",
+}
+"""What decides how fast networks run on a processor, by flag of /proc/cpuinfo."""
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
@@ -25,10 +33,13 @@ def write_section(docs: Path, name: str, text: str, page: str = "benchmarks.md")
 
 
 def machine(*packages: str, gpu: str = "") -> str:
-    """Names processor, cores, GPU, system, Python, and the versions of the packages that are installed."""
+    """Names processor, its instructions, cores, GPU, system, Python, and the versions of installed packages."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     processor = names[0] if names else platform.machine()
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    if has := [name for flag, name in _INSTRUCTIONS.items() if flag in flags]:
+        processor = f"{processor} ({', '.join(has)})"
     system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     versions = [f"Python {platform.python_version()}"]
     for package in packages:
