@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from seg_ros.classes import UNLABELLED
+
+_TINY = 1e-6
 
 
 def class_weights(shares: np.ndarray) -> Tensor:
@@ -29,14 +30,18 @@ def segmentation_loss(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
 
     Dice (Milletari et al.: V-Net, 2016) is taken per class over the batch, for the classes that occur.
     """
-    label = label.long()
-    cross_entropy = F.cross_entropy(logits, label, weight=weight, ignore_index=UNLABELLED)
-    cross_entropy = cross_entropy.nan_to_num()  # no pixel is labelled
+    # One soft-max serves both, and no one-hot tensor is written: that took half the step of a small network on a CPU.
+    label = label.flatten(1).long()
     valid = label != UNLABELLED
-    truth = F.one_hot(label.where(valid, 0), logits.shape[1]).permute(0, 3, 1, 2) * valid.unsqueeze(1)
-    probability = logits.softmax(dim=1) * valid.unsqueeze(1)
-    hit = (probability * truth).sum(dim=(0, 2, 3))
-    total = probability.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3))
-    present = truth.sum(dim=(0, 2, 3)) > 0
-    overlap = (2.0 * hit / total.clamp(min=1.0))[present]
+    truth = label.where(valid, 0)
+    logs = logits.contiguous().flatten(2).log_softmax(dim=1)
+    true_logs = logs.gather(1, truth.unsqueeze(1)).squeeze(1)
+    pixel_weight = weight[truth] * valid
+    cross_entropy = -(true_logs * pixel_weight).sum() / pixel_weight.sum().clamp(min=_TINY)  # none may be labelled
+    none = logs.new_zeros(logs.shape[:2])  # sums by picture first: float32 counts no further than 16 million by ones
+    occurs = none.scatter_add(1, truth, valid.to(logs.dtype)).sum(dim=0)
+    hit = none.scatter_add(1, truth, true_logs.exp() * valid).sum(dim=0)
+    mass = (logs.exp() * valid.unsqueeze(1)).sum(dim=(0, 2))
+    present = occurs > 0
+    overlap = (2.0 * hit / (mass + occurs).clamp(min=1.0))[present]
     return cross_entropy + (1.0 - overlap).sum() / present.sum().clamp(min=1)

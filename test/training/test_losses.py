@@ -32,6 +32,18 @@ def test_nothing_labelled_is_zero_with_a_gradient():
     assert not logits.grad.any()
 
 
+def test_it_is_cross_entropy_plus_dice_written_out():
+    torch.manual_seed(0)
+    logits, label, weight = torch.randn(2, 4, 8, 8), torch.randint(0, 3, (2, 8, 8), dtype=torch.uint8), torch.rand(4)
+    label[0, :2] = 255
+    labelled = label < 255
+    truth = F.one_hot(label.long().clamp(max=3), 4)[labelled].float()
+    probability = logits.softmax(dim=1).permute(0, 2, 3, 1)[labelled]
+    dice = 2 * (truth * probability).sum(dim=0) / (truth + probability).sum(dim=0)
+    expected = F.cross_entropy(logits, label.long(), weight, ignore_index=255) + (1 - dice[:3]).mean()  # 3 is absent
+    torch.testing.assert_close(segmentation_loss(logits, label, weight), expected)
+
+
 def test_rare_classes_weigh_more():
     weights = class_weights(np.array([0.7, 0.29, 0.01]))
     assert weights[0] < weights[1] < weights[2]
