@@ -65,14 +65,15 @@ def build(graph: nn.Module, example: Tensor, artefact: Artefact) -> CompiledMode
 
     def compile_to(path: Path) -> None:
         try:
-            path.write_bytes(_compile(graph, example, options))
+            path.write_bytes(compiled(graph, example, options))
         except Exception as error:  # whatever a compiler may raise: the next engine may still run
             raise EngineError(f"openvino cannot compile this graph here: {type(error).__name__}: {error}") from error
 
     return CompiledModel(artefact.get(compile_to, ".blob"), options)
 
 
-def _compile(graph: nn.Module, example: Tensor, options: dict) -> bytes:
+def compiled(graph: nn.Module, example: Tensor, options: dict) -> bytes:
+    """Converts and compiles a graph; returns the compiled model as OpenVINO writes it."""
     openvino = _openvino()
     # OpenVINO takes weights where they lie in memory. Of those that are not contiguous it makes copies, and frees those
     # in bfloat16 before it has compiled them.
