@@ -23,6 +23,8 @@ NODE = "/segmentation"
 """What the topics of labels are below, as those of the live node."""
 _AHEAD = 16
 """Frames that are read and decoded before their turn."""
+_WAITING = 4
+"""Labelled frames that wait to be written."""
 _DECODERS = 2
 _MOST_NAMED = 10_000
 """Lost frames that a report names one by one; the rest is counted."""
@@ -89,32 +91,46 @@ def label_bag(
                     return message, error
 
             wanted = None if copy else chosen
-            ahead = in_background(mapped(decoded, bag.messages(wanted), _DECODERS, _AHEAD), _AHEAD)
+            frames = in_background(mapped(decoded, bag.messages(wanted), _DECODERS, _AHEAD), _AHEAD)
             first = True
             try:
-                for message, frame in ahead:
+                # The network runs on a thread of its own, so that writing does not hold it up.
+                for message, made in in_background(_segmented(frames, segment), _WAITING):
                     if first:
                         writer.label_info(f"{NODE}/label_info", classes.names, message.time)
                         first = False
                     if copy:
                         writer.copy(message)
-                    if frame is None:
+                    if made is None:
                         continue
                     tally.frames += 1
-                    try:
-                        if isinstance(frame, FrameError):
-                            raise frame
-                        for made in segment(frame):
-                            topic = f"{NODE}/{names[message.topic]}{made.name}"
-                            data = write_image(frame.stamp, frame.frame_id, made.pixels, made.encoding)
+                    if isinstance(made, Exception):
+                        tally.lose(message.topic, message.time, made)
+                    else:
+                        frame, pictures = made
+                        for each in pictures:
+                            topic = f"{NODE}/{names[message.topic]}{each.name}"
+                            data = write_image(frame.stamp, frame.frame_id, each.pixels, each.encoding)
                             writer.write(topic, IMAGES[0], message.time, data)
                         tally.labelled += 1
-                    except (FrameError, EngineError) as error:
-                        tally.lose(message.topic, message.time, error)
                     step()
             except RecordingError as error:  # what came before it is labelled
                 tally.damage = str(error)
     return tally
+
+
+def _segmented(
+    frames: Iterator[tuple[Any, Frame | FrameError | None]], segment: Segment
+) -> Iterator[tuple[Any, tuple[Frame, list[Label]] | Exception | None]]:
+    """Yields each message with the labels of its frame, what that failed with, or None if it has no frame."""
+    for message, frame in frames:
+        if frame is None or isinstance(frame, FrameError):
+            yield message, frame
+            continue
+        try:
+            yield message, (frame, segment(frame))
+        except (FrameError, EngineError) as error:
+            yield message, error
 
 
 def frames_of(source: Path, bag: bool, topics: list[str]) -> int:
