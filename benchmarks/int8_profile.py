@@ -16,10 +16,10 @@ from collections import Counter
 
 import numpy as np
 
+from benchmarks.int8 import SHIPPED
 from benchmarks.page import DOCS, machine, write_section
 from seg_ros.cli.command import command
 
-SHIPPED = ("unet_street", "unet_camvid", "fcn_camvid", "mask_rcnn_street")
 COLUMNS = ("network", "integers", "floats", "tail", "largest of the tail")
 _PRODUCTS = {"Convolution", "ConvolutionBackpropData", "FullyConnected", "MatMul"}
 _KINDS = 3

@@ -18,7 +18,7 @@ from seg_ros.lifting import (
     CameraModel,
     Extrinsics,
     Labels,
-    Look,
+    Style,
     object_boxes,
     organised,
     paint,
@@ -40,7 +40,7 @@ ROOF = Extrinsics.from_quaternion(PLACE, QUATERNION)
 def run() -> None:
     """Measures, and prints a line for each kind of work; exits 1 if plain numpy gives other clouds."""
     cv2.setNumThreads(1)
-    rng, look = np.random.default_rng(0), Look.of(CAMVID)
+    rng, style = np.random.default_rng(0), Style.of(CAMVID)
     agree = True
     for height, width in ((480, 640), (1080, 1920)):
         camera = CameraModel((height, width), (1.1 * height,) * 2, (width / 2 - 0.5, height / 2 - 0.5))
@@ -51,29 +51,29 @@ def run() -> None:
             rng.integers(0, 9, size, np.uint16),
         )
         depth = rng.integers(0, 30000, size, np.uint16)
-        cloud, theirs = organised(depth, camera, labels, look), plain(depth, camera, labels, look)
+        cloud, theirs = organised(depth, camera, labels, style), plain(depth, camera, labels, style)
         agree &= all(np.allclose(cloud[name], theirs[name], equal_nan=True) for name in cloud.dtype.names)
         ms = best(
-            lambda d=depth, c=camera, la=labels, out=cloud: organised(d, c, la, look, out),
-            lambda d=depth, c=camera, la=labels: plain(d, c, la, look),
+            lambda d=depth, c=camera, la=labels, out=cloud: organised(d, c, la, style, out),
+            lambda d=depth, c=camera, la=labels: plain(d, c, la, style),
         )
         print(f"organised {width}x{height}: {ms[0]:.1f} ms, plain numpy {ms[1]:.1f} ms")
     points = rng.normal(0, 12, (_POINTS, 3)).astype(np.float32)
     points[:, 0] = np.abs(points[:, 0])
-    (ms,) = best(lambda: paint(points, ROOF, camera, labels, look))
+    (ms,) = best(lambda: paint(points, ROOF, camera, labels, style))
     print(f"painted, {_POINTS} points into 1920x1080: {ms:.1f} ms")
     scene = Street(20000).scene(31, space=True)
     objects, _ = true_objects(scene, _OBJECTS)
     camera = camera_of(scene)
-    cloud = organised(scene.space.depth, camera, Labels(scene.label), look)
+    cloud = organised(scene.space.depth, camera, Labels(scene.label), style)
     (ms,) = best(lambda: object_boxes(cloud, objects, camera.focal[0]))
     print(f"boxes, {len(objects)} objects of the street in 640x480: {ms:.1f} ms")
-    judge(look)
+    judge(style)
     if not agree:
         sys.exit("plain numpy gives other clouds")
 
 
-def plain(depth: np.ndarray, camera: CameraModel, labels: Labels, look: Look) -> np.ndarray:
+def plain(depth: np.ndarray, camera: CameraModel, labels: Labels, style: Style) -> np.ndarray:
     """Makes the cloud as depth_image_proc's formulas read, in whole arrays."""
     height, width = depth.shape
     z = depth.astype(np.float32) / 1000
@@ -82,12 +82,12 @@ def plain(depth: np.ndarray, camera: CameraModel, labels: Labels, look: Look) ->
     cloud = np.zeros((height, width), POINT)
     cloud["x"] = (u - camera.center[0]) / camera.focal[0] * z
     cloud["y"] = (v - camera.center[1]) / camera.focal[1] * z
-    cloud["z"], cloud["rgb"], cloud["label"] = z, look.rgb[labels.label], labels.label
+    cloud["z"], cloud["rgb"], cloud["label"] = z, style.rgb[labels.label], labels.label
     cloud["instance"], cloud["confidence"] = labels.instance, labels.confidence
     return cloud
 
 
-def judge(look: Look) -> None:
+def judge(style: Style) -> None:
     """Lifts the true labels of streets, and prints how much of it is right."""
     points, boxes = Counter(), {"depth": [], "LiDAR": []}
     seen = 0
@@ -95,12 +95,12 @@ def judge(look: Look) -> None:
         scene = Street(seed).scene(31, space=True)
         camera, (objects, ids) = camera_of(scene), true_objects(scene)
         labels = Labels(scene.label, instance=objects.ids())
-        cloud = organised(scene.space.depth, camera, labels, look)
+        cloud = organised(scene.space.depth, camera, labels, style)
         there = np.isfinite(cloud["z"])
         points["depth"] += np.count_nonzero(there)
         points["depth right"] += np.count_nonzero(cloud["label"][there] == scene.label[there])
         found = scan(scene.space, seed)
-        painted = paint(found.points, ROOF, camera, labels, look)
+        painted = paint(found.points, ROOF, camera, labels, style)
         labelled = painted["label"] < 255
         points["LiDAR"] += np.count_nonzero(labelled)
         points["LiDAR right"] += np.count_nonzero(painted["label"][labelled] == found.label[labelled])

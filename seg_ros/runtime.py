@@ -25,6 +25,8 @@ from seg_ros import attendant
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Parameters of mallopt (`man 3 mallopt`): the free memory at the heap's end, and the size of a block, above which
 glibc gives it back to the kernel."""
+CLEANING_UP = 2.8
+"""Seconds after a signal until a node's process ends, whatever holds it: longer than the wait for the frame in work."""
 _NEVER = 2**30  # bytes: more than a graph allocates at once
 
 

@@ -29,6 +29,23 @@ def parse(parser: argparse.ArgumentParser, args: list[str] | None) -> argparse.N
     return options
 
 
+def parse_ros_only(name: str, description: str, args: list[str] | None) -> None:
+    """Refuses arguments that are not ROS's: a node takes no others, and they would have no effect.
+
+    Args:
+        name: of the executable.
+        description: what `--help` prints.
+        args: as of `parse`.
+    """
+    parser = argparse.ArgumentParser(
+        prog=name,
+        usage=f"{name} [-h] [--ros-args -p NAME:=VALUE ...]",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parse(parser, args)
+
+
 def whole(least: int) -> Callable[[str], int]:
     """Returns a type of arguments for argparse: whole numbers from `least` on."""
 

@@ -34,9 +34,9 @@ def record(path: Path, seconds: int) -> None:
     from seg_ros.ros.cdr import write_image
     from seg_ros.scenes import Street
 
-    street = Street(_SEED, (480, 640))
+    street, store = Street(_SEED, (480, 640)), types()
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
-        images, truth = (bag.add_connection(topic, IMAGES[0], typestore=types()) for topic in (_IMAGES, _TRUTH))
+        images, truth = (bag.add_connection(topic, IMAGES[0], typestore=store) for topic in (_IMAGES, _TRUTH))
         for i in tqdm(range(seconds * _RATE), desc="record", unit=" frames", leave=False, disable=None):
             scene, stamp = street.scene(i, _RATE), divmod(10**9 + i * 10**9 // _RATE, 10**9)
             time = stamp[0] * 10**9 + stamp[1]

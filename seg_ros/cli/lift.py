@@ -10,27 +10,20 @@ and SIGTERM.
 
 from __future__ import annotations
 
-import argparse
-
 from seg_ros import runtime
-from seg_ros.cli.arguments import parse
+from seg_ros.cli.arguments import parse_ros_only
 
 
 def main(args: list[str] | None = None) -> None:
     """Runs the node until it is shut down; refuses arguments that are not ROS's, which would have no effect."""
     runtime.prepare()
-    runtime.interrupt_once(2.8)
-    parser = argparse.ArgumentParser(
-        prog="lift",
-        usage="lift [-h] [--ros-args -p NAME:=VALUE ...]",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parse(parser, args)
+    runtime.interrupt_once(runtime.CLEANING_UP)
+    parse_ros_only("lift", __doc__, args)
     try:
-        from seg_ros.ros.lift import run
+        from seg_ros.ros.lift import LiftNode
+        from seg_ros.ros.process import spin
 
-        run(args)
+        spin(LiftNode, args)
     except KeyboardInterrupt:  # while it still starts
         pass
 

@@ -9,29 +9,19 @@ on SIGINT and SIGTERM, 1 when only a new process can go on; SIGALRM ends it when
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
 from seg_ros import runtime
-from seg_ros.cli.arguments import parse
-
-_CLEANING_UP = 2.8
-"""Seconds after a signal until the process ends, whatever holds it: longer than the wait for the frame in work."""
+from seg_ros.cli.arguments import parse_ros_only
 
 
 def main(args: list[str] | None = None) -> None:
     """Runs the node until it is shut down; refuses arguments that are not ROS's, which would have no effect."""
     runtime.prepare()  # before PyTorch is imported
-    runtime.interrupt_once(_CLEANING_UP)
+    runtime.interrupt_once(runtime.CLEANING_UP)
     runtime.keep_colours()
-    parser = argparse.ArgumentParser(
-        prog="node",
-        usage="node [-h] [--ros-args -p NAME:=VALUE ...]",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parse(parser, args)
+    parse_ros_only("node", __doc__, args)
     runtime.attend()
     try:
         from rclpy.logging import get_logger

@@ -2,7 +2,7 @@
 
 from seg_ros.lifting.boxes import Box, object_boxes, scattered_boxes
 from seg_ros.lifting.camera import CameraModel
-from seg_ros.lifting.cloud import POINT, Labels, Look
+from seg_ros.lifting.cloud import POINT, Labels, Style
 from seg_ros.lifting.depth import organised
 from seg_ros.lifting.lidar import Extrinsics, paint
 
@@ -12,7 +12,7 @@ __all__ = [
     "CameraModel",
     "Extrinsics",
     "Labels",
-    "Look",
+    "Style",
     "object_boxes",
     "organised",
     "paint",

@@ -46,7 +46,7 @@ class Labels:
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class Style:
     """Which points a cloud has, and their colours.
 
     Attributes:
@@ -58,7 +58,7 @@ class Look:
     kept: np.ndarray
 
     @classmethod
-    def of(cls, classes: ClassMap, keep: tuple[str, ...] = ()) -> Look:
+    def of(cls, classes: ClassMap, keep: tuple[str, ...] = ()) -> Style:
         """Makes the colours of the classes, keeping those of the names `keep`; none named keeps all.
 
         Raises:

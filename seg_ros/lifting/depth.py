@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seg_ros.lifting.camera import CameraModel, rays
-from seg_ros.lifting.cloud import POINT, WORDS, Labels, Look, mismatch
+from seg_ros.lifting.cloud import POINT, WORDS, Labels, Style, mismatch
 
 _BLOCK = 1 << 19
 """Bytes of points that are made at a time: they stay in the processor's cache until all their fields are there."""
@@ -26,7 +26,7 @@ def metres(depth: np.ndarray) -> np.ndarray:
 
 
 def organised(
-    depth: np.ndarray, camera: CameraModel, labels: Labels, look: Look, out: np.ndarray | None = None
+    depth: np.ndarray, camera: CameraModel, labels: Labels, style: Style, out: np.ndarray | None = None
 ) -> np.ndarray:
     """Makes a cloud `(H, W)` of `POINT`, in the camera's coordinates (x right, y down, z ahead).
 
@@ -49,7 +49,7 @@ def organised(
         out = np.empty((height, width), POINT)
     words = out.view(np.uint32).reshape(height, width, WORDS)
     floats, rest = words.view(np.float32), words.view(np.uint16)
-    keep = None if look.kept.all() else np.where(look.kept, np.float32(1), np.float32(np.nan))
+    keep = None if style.kept.all() else np.where(style.kept, np.float32(1), np.float32(np.nan))
     step = max(_BLOCK // (width * POINT.itemsize), 1)
     for rows in (slice(i, i + step) for i in range(0, height, step)):
         label = labels.label[rows]
@@ -59,7 +59,7 @@ def organised(
         np.multiply(x[rows], z, out=floats[rows, :, 0])
         np.multiply(y[rows], z, out=floats[rows, :, 1])
         floats[rows, :, 2] = z
-        words[rows, :, 3] = np.take(look.rgb, label)
+        words[rows, :, 3] = np.take(style.rgb, label)
         words[rows, :, 4] = label
         rest[rows, :, 10] = 0 if labels.instance is None else labels.instance[rows]
         rest[rows, :, 11] = 0 if labels.confidence is None else labels.confidence[rows]

@@ -9,7 +9,7 @@ import numpy as np
 
 from seg_ros.classes import UNLABELLED
 from seg_ros.lifting.camera import CameraModel, widest
-from seg_ros.lifting.cloud import POINT, Labels, Look, mismatch
+from seg_ros.lifting.cloud import POINT, Labels, Style, mismatch
 
 FOOTPRINT = (1.5, 0.5)
 """Degrees, height and width, that a point hides around itself: the gaps between the rings, and between their points."""
@@ -73,7 +73,7 @@ def paint(
     sensor: Extrinsics,
     camera: CameraModel,
     labels: Labels,
-    look: Look,
+    style: Style,
     footprint: tuple[float, float] = FOOTPRINT,
 ) -> np.ndarray:
     """Makes a cloud `(N,)` of `POINT` of a sensor's points, in its own coordinates and order.
@@ -103,12 +103,12 @@ def paint(
     label = np.full(len(points), UNLABELLED, np.uint8)
     at = row * camera.size[1] + column
     label[seen] = np.take(labels.label, at)
-    cloud["label"], cloud["rgb"] = label, look.rgb[label]
+    cloud["label"], cloud["rgb"] = label, style.rgb[label]
     if labels.instance is not None:
         cloud["instance"][seen] = np.take(labels.instance, at)
     if labels.confidence is not None:
         cloud["confidence"][seen] = np.take(labels.confidence, at)
-    return cloud if look.kept.all() else cloud[look.kept[label]]
+    return cloud if style.kept.all() else cloud[style.kept[label]]
 
 
 def _seen(points: np.ndarray, sensor: Extrinsics, camera: CameraModel) -> tuple[np.ndarray, ...]:

@@ -26,6 +26,7 @@ try:
     from rosbags.interfaces import Qos as Profile
     from rosbags.rosbag2 import StoragePlugin, Writer
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+    from rosbags.typesys.store import Typestore
 except ImportError as error:
     raise RecordingError(f"bags need rosbags: {error}; pip install -r requirements/bags.txt") from error
 
@@ -62,7 +63,7 @@ class Message(NamedTuple):
         return self.connection.msgtype
 
 
-def types() -> Any:
+def types() -> Typestore:
     """Returns the store of message types: those of ROS 2 Kilted, and of vision_msgs those that label topics need."""
     store = get_typestore(Stores.ROS2_KILTED)
     found: dict = {}
@@ -78,10 +79,11 @@ class Bag:
     Attributes:
         path: of the bag.
         connections: descriptions of its topics.
+        types: those of `types()`, and of the bag's own those that had to be converted.
     """
 
-    def __init__(self, path: Path, reader: AnyReader) -> None:
-        self.path, self._reader, self._types = path, reader, types()
+    def __init__(self, path: Path, reader: AnyReader, store: Typestore) -> None:
+        self.path, self.types, self._reader = path, store, reader
         self._convert = functools.cache(self._converter)
         self.connections: list[Connection] = list(reader.connections)
 
@@ -120,7 +122,7 @@ class Bag:
         known = connection.msgdef
         if self._reader.is2 and known.format != MessageDefinitionFormat.NONE and connection.digest:
             return {"msgdef": known.data, "rihs01": connection.digest}
-        for store in (self._types, self._reader.typestore):
+        for store in (self.types, self._reader.typestore):
             if connection.msgtype in store.fielddefs:
                 return {"typestore": store}
         raise RecordingError(
@@ -130,7 +132,7 @@ class Bag:
 
     def _converter(self, kind: str) -> Callable[[bytes], memoryview]:
         """Returns what turns ROS 1 messages of a type into CDR of the type that ROS 2 has of that name."""
-        own, other = self._reader.typestore, self._types
+        own, other = self._reader.typestore, self.types
         if kind not in other.fielddefs:
             found = get_types_from_msg(own.generate_msgdef(kind, ros_version=2)[0], kind)
             other.register({name: fields for name, fields in found.items() if name not in other.fielddefs})
@@ -146,11 +148,12 @@ def open_bag(path: Path) -> Iterator[Bag]:
         RecordingError: if it is none, or damaged from the start.
     """
     with contextlib.ExitStack() as stack:
+        store = types()
         try:
-            reader = stack.enter_context(AnyReader([path], default_typestore=types()))
+            reader = stack.enter_context(AnyReader([path], default_typestore=store))
         except Exception as error:  # as above
             raise RecordingError(f"{path}: it cannot be read as a bag: {type(error).__name__}: {error}") from error
-        yield Bag(path, reader)
+        yield Bag(path, reader, store)
 
 
 class BagWriter:
@@ -162,7 +165,7 @@ class BagWriter:
     """
 
     def __init__(self, path: Path, bag: Bag) -> None:
-        self._bag, self._types = bag, types()
+        self._bag, self._types = bag, bag.types
         self._writer = Writer(path, version=_VERSION, storage_plugin=bag.storage)
         self._copies: dict[tuple, Connection] = {}
         self._own: dict[str, Connection] = {}

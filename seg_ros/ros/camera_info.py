@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo
 
 from seg_ros.errors import FrameError
-from seg_ros.results import Frame
 from seg_ros.ros import messages
-from seg_ros.ros.cdr import check_text
+from seg_ros.ros.cdr import Stamp, check_text
+from seg_ros.ros.deserialize import deserialized
 from seg_ros.ros.qos import info_qos
 
 TOPIC = "camera_info"
@@ -37,7 +36,7 @@ def info_topic(images: str) -> str:
 
 
 class _Info(NamedTuple):
-    stamp: tuple[int, int]
+    stamp: Stamp
     message: CameraInfo
 
 
@@ -72,10 +71,13 @@ class CameraInfos:
         """Returns whether there are none."""
         return not self._infos
 
-    def of(self, frame: Frame) -> CameraInfo | None:
-        """Returns the calibration of a frame, with the frame's stamp and frame_id, and otherwise as the camera sent it.
+    def of(self, stamp: Stamp, frame_id: str, size: tuple[int, int]) -> CameraInfo | None:
+        """Returns the calibration of an image, with its stamp and frame_id, and otherwise as the camera sent it.
 
-        That is the one of the frame's own stamp; where there is none, the newest. None: there is none at all.
+        That is the one of the image's own stamp; where there is none, the newest. None: there is none at all.
+
+        Args:
+            size: `(H, W)` of the image, pixels.
 
         Raises:
             FrameError: "camera_info_unreadable": nothing came that can be read; "camera_info_frame_id": all are of
@@ -87,17 +89,17 @@ class CameraInfos:
             if unread:
                 raise FrameError("camera_info_unreadable", unread)
             return None
-        mine = [i for i in infos if not frame.frame_id or i.message.header.frame_id in ("", frame.frame_id)]
+        mine = [i for i in infos if not frame_id or i.message.header.frame_id in ("", frame_id)]
         if not mine:
             got = infos[-1].message.header.frame_id
             raise FrameError(
                 "camera_info_frame_id",
-                f"it must have the images' frame_id {frame.frame_id!r}, or none, got {got!r}: have the driver send one",
+                f"it must have the images' frame_id {frame_id!r}, or none, got {got!r}: have the driver send one",
             )
-        info = next((each for each in reversed(mine) if each.stamp == frame.stamp), mine[-1]).message
-        _check_size(info, frame)
+        info = next((each for each in reversed(mine) if each.stamp == stamp), mine[-1]).message
+        _check_size(info, size)
         own = copy.copy(info)
-        own.header = messages.header(frame)
+        own.header = messages.header_of(stamp, frame_id)
         return own
 
 
@@ -139,10 +141,7 @@ class InfoSubscription:
 def _read(serialized: bytes) -> CameraInfo:
     if len(serialized) > _LARGEST:
         raise FrameError("camera_info_unreadable", f"it must have at most {_LARGEST} bytes, got {len(serialized)}")
-    try:
-        message = deserialize_message(serialized, CameraInfo)
-    except Exception as error:  # rclpy's own, which is no subclass of anything, and those of its type support
-        raise FrameError("camera_info_unreadable", f"the middleware cannot read it: {error}") from error
+    message = deserialized(serialized, CameraInfo, "camera_info_unreadable")
     check_text("frame_id", message.header.frame_id)
     check_text("distortion_model", message.distortion_model)
     if not np.isfinite([*message.d, *message.k, *message.r, *message.p]).all():
@@ -150,7 +149,7 @@ def _read(serialized: bytes) -> CameraInfo:
     return message
 
 
-def _check_size(info: CameraInfo, frame: Frame) -> None:
+def _check_size(info: CameraInfo, size: tuple[int, int]) -> None:
     """Refuses a calibration for images of another size.
 
     `height` and `width` are those that the camera was calibrated at, and `roi` and `binning` say what part of that an
@@ -160,9 +159,9 @@ def _check_size(info: CameraInfo, frame: Frame) -> None:
     full = info.height, info.width
     rows, columns = (roi.height or info.height, roi.width or info.width)
     part = rows // max(info.binning_y, 1), columns // max(info.binning_x, 1)
-    if (frame.height, frame.width) not in (full, part):
+    if size not in (full, part):
         raise FrameError(
             "camera_info_size",
-            f"it must be for images of {frame.width}x{frame.height}, got {info.width}x{info.height}"
+            f"it must be for images of {size[1]}x{size[0]}, got {info.width}x{info.height}"
             + (f", of which images are {part[1]}x{part[0]}" if part != full else ""),
         )

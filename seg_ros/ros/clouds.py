@@ -7,12 +7,14 @@ import struct
 from typing import NamedTuple
 
 import numpy as np
-from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import PointCloud2, PointField
 
 from seg_ros.errors import FrameError
 from seg_ros.lifting import POINT
 from seg_ros.ros.cdr import Stamp, check_text
+from seg_ros.ros.deserialize import deserialized
+from seg_ros.ros.pixels import check_length
 
 MOST_POINTS = 4_000_000
 """Of a cloud that is read; the largest LiDARs have a tenth of it."""
@@ -43,10 +45,7 @@ def read_cloud(message: bytes) -> Cloud:
         FrameError: "cdr": it does not deserialise; "fields": x, y and z are not three floats inside a point; "size": it
             has more than `MOST_POINTS` points; "step" or "truncated": rows or data are shorter than the points need.
     """
-    try:
-        cloud = deserialize_message(message, PointCloud2)
-    except Exception as error:  # rclpy's own, which is no subclass of anything, and those of its type support
-        raise FrameError("cdr", f"the middleware cannot read this PointCloud2: {error}") from error
+    cloud = deserialized(message, PointCloud2)
     check_text("frame_id", cloud.header.frame_id)
     stamp = cloud.header.stamp.sec, cloud.header.stamp.nanosec
     height, width, step = cloud.height, cloud.width, cloud.point_step
@@ -57,8 +56,7 @@ def read_cloud(message: bytes) -> Cloud:
     if cloud.row_step < width * step:
         raise FrameError("step", f"row_step must be at least {width * step} for {width} points, got {cloud.row_step}")
     need = cloud.row_step * (height - 1) + width * step
-    if len(cloud.data) < need:
-        raise FrameError("truncated", f"{width}x{height} points need {need} bytes of data, got {len(cloud.data)}")
+    check_length(cloud.data, need, f"a cloud of {width}x{height} points")
     fields = {field.name: field for field in cloud.fields}
     order = ">" if cloud.is_bigendian else "<"
     points = np.empty((height, width, 3), np.float32)
@@ -77,7 +75,7 @@ def read_cloud(message: bytes) -> Cloud:
 
 def read_points(message: bytes) -> tuple[Stamp, np.ndarray]:
     """Reads what `write_cloud` made of `POINT`: stamp and the points, of the cloud's shape."""
-    cloud = deserialize_message(message, PointCloud2)
+    cloud = deserialized(message, PointCloud2)
     points = np.frombuffer(cloud.data, POINT)
     shape = (cloud.height, cloud.width) if cloud.height > 1 else (cloud.width,)
     return (cloud.header.stamp.sec, cloud.header.stamp.nanosec), points.reshape(shape)

@@ -31,6 +31,13 @@ def legible(text: object, most: int = _LINE) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
+def reason_of(error: Exception) -> str:
+    """Returns the short, stable word under which `/diagnostics` counts what an error cost."""
+    if isinstance(error, MemoryError):
+        return "memory"
+    return error.reason if isinstance(error, FrameError | EngineError) else "internal"
+
+
 class LostFrames:
     """Counts frames that were lost to errors, and logs them, once a second for each camera and reason.
 
@@ -57,9 +64,9 @@ class LostFrames:
             self._end("the device is lost")
 
     def _count(self, camera: Camera, error: Exception) -> str:
+        reason = reason_of(error)
         if isinstance(error, MemoryError):
-            error = EngineError(f"out of memory: {error}", reason="memory")
-        reason = error.reason if isinstance(error, FrameError | EngineError) else "internal"
+            error = EngineError(f"out of memory: {error}", reason=reason)
         camera.statistics.drop(reason)
         self._log(camera, reason, f"dropped: {error!r}" if reason == "internal" else f"dropped: {error}", error)
         return reason

@@ -9,12 +9,11 @@ import functools
 from typing import Any
 
 import numpy as np
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from seg_ros.errors import FrameError
 from seg_ros.results import Frame
 from seg_ros.ros.cdr import OtherLayoutError, RawCompressed, check_text, read_compressed, read_image
+from seg_ros.ros.deserialize import deserialized
 from seg_ros.ros.encodings import ENCODINGS, is_measurement
 from seg_ros.ros.pixels import check_length, compressed_frame, image_frame, pixels, unsupported
 from seg_ros.ros.streams import check_size
@@ -40,7 +39,7 @@ def decode_serialized(message: bytes, kind: type, damaged: bool = False) -> Fram
             return image_frame(fields)
     except OtherLayoutError:
         pass  # the middleware may know it
-    msg = _deserialize(message, kind)
+    msg = deserialized(message, kind)
     return decode_compressed(msg, damaged) if kind is CompressedImage else decode_image(msg)
 
 
@@ -74,13 +73,6 @@ def decode_compressed(msg: CompressedImage, damaged: bool = False) -> Frame:
     check_text("frame_id", msg.header.frame_id)
     check_text("format", msg.format)
     return compressed_frame(RawCompressed(stamp, msg.header.frame_id, msg.format, msg.data), damaged)
-
-
-def _deserialize(message: bytes, kind: type) -> Image | CompressedImage:
-    try:
-        return deserialize_message(message, kind)
-    except Exception as error:  # rclpy's own, which is no subclass of anything, and those of its type support
-        raise FrameError("cdr", f"the middleware cannot read this {kind.__name__}: {error}") from error
 
 
 @functools.cache

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
-from seg_ros.errors import FrameError, WeightsError
-from seg_ros.lifting import Look
+from seg_ros.errors import WeightsError
+from seg_ros.lifting import Style
 from seg_ros.mailbox import NewestFirst
 from seg_ros.manifest import read_manifest
 from seg_ros.ros import lift_parameters
 from seg_ros.ros.camera_info import CameraInfos
 from seg_ros.ros.cdr import read_stamp
-from seg_ros.ros.executor import GuardedExecutor, answer_always
-from seg_ros.ros.failures import CallbackErrors, Problem, RosLogs, legible, reported, survived
-from seg_ros.ros.interrupt import session
+from seg_ros.ros.failures import legible, reason_of, reported, survived
 from seg_ros.ros.lift_diagnosis import LiftDiagnosis, Sight
 from seg_ros.ros.lift_inputs import LiftInputs
 from seg_ros.ros.lift_outputs import LIFT_OUTPUTS, LiftPublishers
 from seg_ros.ros.lifter import LABEL, Lifter
+from seg_ros.ros.managed import ManagedNode
 from seg_ros.ros.matching import Matcher
 from seg_ros.ros.stamps import age
 from seg_ros.ros.transforms import Transforms
-from seg_ros.ros.transitions import Progress, Transitions
 from seg_ros.statistics import Statistics
 
 _FOLLOW = 0.1
@@ -43,7 +38,7 @@ class _Configured(NamedTuple):
     matcher: Matcher
 
 
-class LiftNode(LifecycleNode):
+class LiftNode(ManagedNode):
     """Lifts what a segmentation node says into space. Started as `ros2 run seg_ros lift`.
 
     Measurements and labels meet by their stamps (`Matcher`); the newest pair is lifted, on a thread of its own. Without
@@ -55,34 +50,17 @@ class LiftNode(LifecycleNode):
 
     def __init__(self, name: str = "lift", **options: Any) -> None:
         super().__init__(name, **options)
-        self.problem, self.progress, self.callback_errors = Problem(), Progress(), CallbackErrors(self)
         self.statistics = Statistics()
-        self._lock = threading.RLock()  # transitions have a thread of their own
         self._configured: _Configured | None = None
         self._mailbox: NewestFirst | None = None
         self._logged: dict[str, float] = {}
         self._labels = 0
         lift_parameters.declare(self)
         self._diagnosis = LiftDiagnosis(self, self.problem, self.progress, self.callback_errors)
-        for service in self.services:
-            answer_always(service, self.callback_errors.raised)
-        self._transitions = Transitions(self, self.progress)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0, self._diagnose, clock=steady)
-        self.create_timer(_FOLLOW, self._follow, clock=steady)
-        if self.get_parameter("autostart").value is not False:
-            self._autostart = self.create_timer(0.0, self._start, clock=steady)
+        autostart = self.get_parameter("autostart").value is not False
+        self._manage(autostart, {self._diagnose: 1.0, self._follow: _FOLLOW})
 
     # Life cycle
-
-    def _start(self) -> None:
-        self._autostart.cancel()
-
-        def configure_and_activate() -> None:
-            if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-                self.trigger_activate()
-
-        self._transitions.start(configure_and_activate)
 
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -92,7 +70,7 @@ class LiftNode(LifecycleNode):
             p = lift_parameters.read(self)
             classes = read_manifest(p.weights).classes
             try:
-                look = Look.of(classes, p.keep)
+                style = Style.of(classes, p.keep)
             except ValueError as error:
                 raise ValueError(f"parameter 'keep': {error}") from error
             transforms = Transforms(self, p.sensor()) if p.points_topic else None
@@ -104,7 +82,7 @@ class LiftNode(LifecycleNode):
             inputs = LiftInputs(self, p, infos, self._measured, self._labelled)  # first: its topics may be wrong
             self._configured = _Configured(
                 LiftPublishers(self, classes),
-                Lifter(classes, look, infos, transforms, p.footprint),
+                Lifter(classes, style, infos, transforms, p.footprint),
                 transforms,
                 inputs,
                 Matcher(p.tolerance, p.queue, lambda: self.statistics.drop("unmatched")),
@@ -130,50 +108,21 @@ class LiftNode(LifecycleNode):
         self._stop()
         return super().on_deactivate(state)
 
-    @reported
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Forgets the outputs."""
-        self.release()
-        return TransitionCallbackReturn.SUCCESS
-
-    @reported
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Does what cleanup does."""
-        self.release()
-        return TransitionCallbackReturn.SUCCESS
-
-    @reported
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Does what cleanup does."""
-        self.release()
-        return TransitionCallbackReturn.SUCCESS
-
-    def release(self, timeout: float | None = None) -> None:
-        """Ends the thread, waiting `timeout` s for the frame in work, and takes the outputs off the graph."""
-        self._stop(timeout)
+    def _free(self, timeout: float | None = None) -> bool:
+        ended = self._stop(timeout)
         with self._lock:
             if self._configured is not None:
                 self._configured.publishers.destroy()
                 if self._configured.transforms is not None:
                     self._configured.transforms.destroy()
             self._configured = None
+        return ended
 
-    @property
-    def state(self) -> str:
-        """Returns the life-cycle state, such as `active`."""
-        return self._state_machine.current_state[1]
-
-    def destroy_node(self) -> None:
-        """Takes the node off the graph."""
-        super().destroy_node()
-        self._state_machine.destroy_when_not_in_use()  # it holds on to the node, which rclpy forgets
-
-    def _stop(self, timeout: float | None = None) -> None:
+    def _stop(self, timeout: float | None = None) -> bool:
         with self._lock:
             mailbox, self._mailbox = self._mailbox, None
             self._close()
-        if mailbox is not None:
-            mailbox.stop(timeout)
+        return mailbox is None or mailbox.stop(timeout)
 
     # Inputs, on the executor's thread
 
@@ -225,13 +174,7 @@ class LiftNode(LifecycleNode):
     def _lost(self, error: Exception) -> None:
         if not self.context.ok():
             return
-        reason = (
-            error.reason
-            if isinstance(error, FrameError)
-            else "memory"
-            if isinstance(error, MemoryError)
-            else "internal"
-        )
+        reason = reason_of(error)
         self.statistics.drop(reason)
         now = time.monotonic()
         if now - self._logged.get(reason, -1.0) >= 1.0:
@@ -251,17 +194,3 @@ class LiftNode(LifecycleNode):
             topics = (inputs.topic, inputs.labels) if inputs else ("", "")
             sight = Sight(state, *topics, self.statistics.counts(), self._labels, self.statistics.timings())
             self._diagnosis.publish(sight)
-
-
-def run(args: list[str] | None = None) -> None:
-    """Spins the node until it is shut down."""
-    with session(args):
-        node = LiftNode()
-        logging.getLogger("seg_ros").setLevel(logging.DEBUG)
-        logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
-        executor = GuardedExecutor(node.callback_errors.raised)
-        executor.add_node(node)
-        try:
-            executor.spin()
-        finally:
-            node.release(timeout=2.0)

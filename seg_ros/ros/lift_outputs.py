@@ -9,7 +9,7 @@ import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import ColorRGBA, Header
+from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
 from seg_ros.classes import ClassMap
@@ -45,7 +45,7 @@ def markers(lifted: Lifted, classes: ClassMap) -> MarkerArray:
 
     Of a truncated or occluded object it is half as opaque.
     """
-    header = _header(lifted)
+    header = messages.header_of(lifted.stamp, lifted.frame_id)
     array = MarkerArray(markers=[Marker(header=header, action=Marker.DELETEALL)])
     for box in lifted.boxes:
         x, y, z = (float(v) for v in box.center)
@@ -64,7 +64,7 @@ def markers(lifted: Lifted, classes: ClassMap) -> MarkerArray:
 
 def detections(lifted: Lifted, classes: ClassMap) -> Any:
     """Makes a `vision_msgs/Detection3DArray` of the boxes: `class_id` is the class name, `id` the object's."""
-    vision, header = messages.vision, _header(lifted)
+    vision, header = messages.vision, messages.header_of(lifted.stamp, lifted.frame_id)
     array = vision.Detection3DArray(header=header)
     for box in lifted.boxes:
         detection = vision.Detection3D(header=header, id=str(box.instance))
@@ -121,12 +121,6 @@ class LiftPublishers:
         """Takes the topics off the graph."""
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
-
-
-def _header(lifted: Lifted) -> Header:
-    header = Header(frame_id=lifted.frame_id)
-    header.stamp.sec, header.stamp.nanosec = lifted.stamp
-    return header
 
 
 def _orientation(yaw: float, ground: np.ndarray) -> Quaternion:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo
 
 from seg_ros.classes import ClassMap
 from seg_ros.errors import FrameError
-from seg_ros.lifting import CameraModel, Labels, Look, object_boxes, organised, paint, scattered_boxes
+from seg_ros.lifting import CameraModel, Labels, Style, object_boxes, organised, paint, scattered_boxes
 from seg_ros.lifting.boxes import LEVEL, OPTICAL
 from seg_ros.lifting.cloud import mismatch
-from seg_ros.results import Frame, Instances
+from seg_ros.results import Instances
 from seg_ros.ros.camera_info import CameraInfos
 from seg_ros.ros.clouds import read_cloud
+from seg_ros.ros.deserialize import deserialized
 from seg_ros.ros.judges import objects
 from seg_ros.ros.lift_outputs import Lifted
 from seg_ros.ros.planes import DEPTHS, LABELS, Plane, read_plane
@@ -32,7 +32,7 @@ class Lifter:
 
     Args:
         classes: of the labels.
-        look: which points a cloud has, and their colours.
+        style: which points a cloud has, and their colours.
         infos: calibrations of the camera.
         transforms: of the LiDAR; None takes measurements for depth images.
         footprint: of its points, degrees.
@@ -41,12 +41,12 @@ class Lifter:
     def __init__(
         self,
         classes: ClassMap,
-        look: Look,
+        style: Style,
         infos: CameraInfos,
         transforms: Transforms | None,
         footprint: tuple[float, float],
     ) -> None:
-        self._classes, self._look, self._infos = classes, look, infos
+        self._classes, self._look, self._infos = classes, style, infos
         self._transforms, self._footprint = transforms, footprint
         self._spare: np.ndarray | None = None
 
@@ -78,17 +78,16 @@ class Lifter:
 
     def _camera(self, plane: Plane) -> CameraModel:
         """The model of the camera that an image is of."""
-        shape = (*plane.values.shape, 3)
-        frame = Frame(np.broadcast_to(np.uint8(0), shape), stamp=plane.stamp, frame_id=plane.frame_id)
-        info = self._infos.of(frame)
+        size = plane.values.shape
+        info = self._infos.of(plane.stamp, plane.frame_id, size)
         if info is None:
             raise FrameError("no_camera_info", "no calibration has come: have the camera's driver publish camera_info")
-        return CameraModel.from_calibration(shape[:2], _matrix(info, shape[:2]), info.distortion_model, info.d)
+        return CameraModel.from_calibration(size, _matrix(info, size), info.distortion_model, info.d)
 
     def _objects(self, message: bytes, label: Plane) -> Instances:
         try:
-            found = objects(deserialize_message(message, InstanceMaskArray))
-        except Exception as error:  # rclpy's own, and those of sizes that do not go together
+            found = objects(deserialized(message, InstanceMaskArray, "objects"))
+        except Exception as error:  # also of sizes that do not go together
             raise FrameError("objects", f"the objects cannot be read: {error}") from error
         if found.size != label.values.shape:
             raise mismatch("the frame of the objects", found.size, "the label", label.values.shape)

@@ -32,10 +32,11 @@ _LINE_WIDTH = 2.0
 
 def header(frame: Frame) -> Header:
     """Makes the header of what is computed from `frame`: the source's own stamp and frame_id."""
-    return _header(frame.stamp, frame.frame_id)
+    return header_of(frame.stamp, frame.frame_id)
 
 
-def _header(stamp: Stamp, frame_id: str) -> Header:
+def header_of(stamp: Stamp, frame_id: str) -> Header:
+    """Makes the header of a stamp and a frame_id."""
     return Header(stamp=Time(sec=stamp[0], nanosec=stamp[1]), frame_id=frame_id)
 
 
@@ -84,7 +85,7 @@ def camera_info(stamp: Stamp, frame_id: str, size: tuple[int, int], matrix: np.n
         matrix: `(3, 3) float64`, the camera matrix, px.
     """
     height, width = size
-    info = CameraInfo(header=_header(stamp, frame_id), height=height, width=width)
+    info = CameraInfo(header=header_of(stamp, frame_id), height=height, width=width)
     info.distortion_model, info.d = "plumb_bob", [0.0] * 5
     info.k, info.r = matrix.ravel(), np.eye(3).ravel()
     info.p = np.hstack([matrix, np.zeros((3, 1))]).ravel()

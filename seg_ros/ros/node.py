@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import functools
 import itertools
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
@@ -25,13 +23,12 @@ from seg_ros.results import Selection
 from seg_ros.ros.cameras import Camera, named, publishers
 from seg_ros.ros.diagnosis import Diagnosis
 from seg_ros.ros.diagnostics import Look
-from seg_ros.ros.executor import answer_always
-from seg_ros.ros.failures import CallbackErrors, LostFrames, Problem, reported, survived
+from seg_ros.ros.failures import LostFrames, reported, survived
+from seg_ros.ros.managed import ManagedNode
 from seg_ros.ros.outputs import LabelInfo
 from seg_ros.ros.parameter_server import ParameterServer
 from seg_ros.ros.parameters import SELECTIONS, Parameters
 from seg_ros.ros.subscription import Subscription
-from seg_ros.ros.transitions import Progress, Transitions
 from seg_ros.ros.transport import shortfall
 from seg_ros.ros.worker import Worker
 from seg_ros.segmenter import Segmenter
@@ -44,7 +41,7 @@ _USUAL_IMAGE = 1920 * 1080 * 3
 """Bytes that the middleware must carry, until a camera's first image."""
 
 
-class SegmentationNode(LifecycleNode):
+class SegmentationNode(ManagedNode):
     """Segments what cameras publish. Started as `ros2 run seg_ros node`, or by `segment.launch.py`.
 
     Args:
@@ -53,9 +50,6 @@ class SegmentationNode(LifecycleNode):
         options: of `rclpy.node.Node`.
 
     Attributes:
-        problem: what the last transition or callback failed with.
-        progress: what the transition under way does.
-        callback_errors: what services, and callbacks outside seg_ros, raised.
         cameras: while configured.
     """
 
@@ -67,12 +61,8 @@ class SegmentationNode(LifecycleNode):
         **options: Any,
     ) -> None:
         super().__init__(name, **options)
-        self.problem = Problem()
-        self.progress = Progress()
-        self.callback_errors = CallbackErrors(self)
         self.cameras: tuple[Camera, ...] = ()
         self._deadline, self._fatal = deadline, fatal
-        self._lock = threading.RLock()  # transitions have a thread of their own; of what takes long, none holds it
         self._parameter_server = ParameterServer(self)
         self._settings = Parameters()
         self._segmenter: Segmenter | None = None
@@ -85,27 +75,10 @@ class SegmentationNode(LifecycleNode):
         self._carried = 0
         self._diagnosis = Diagnosis(self, self.problem, self.progress, self.callback_errors)
         self.create_service(SetBool, "~/enable", self._enable)
-        for service in self.services:
-            answer_always(service, self.callback_errors.raised)
-        self._transitions = Transitions(self, self.progress)
-        # Steady, so that a simulated clock that stands still stops neither diagnostics nor start.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0, self._diagnose, clock=steady)
-        self.create_timer(_FOLLOW, self._follow, clock=steady)
+        self._manage(self.get_parameter("autostart").value, {self._diagnose: 1.0, self._follow: _FOLLOW})
         self.add_post_set_parameters_callback(self._take_live_parameters)
-        if self.get_parameter("autostart").value:
-            self._autostart = self.create_timer(0.0, self._start, clock=steady)
 
     # Life cycle
-
-    def _start(self) -> None:
-        self._autostart.cancel()  # once, as soon as the executor spins
-
-        def configure_and_activate() -> None:
-            if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-                self.trigger_activate()
-
-        self._transitions.start(configure_and_activate)
 
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -127,8 +100,11 @@ class SegmentationNode(LifecycleNode):
                 cache_dir=expanded(p.cache_dir, "parameter 'cache_dir'") if p.cache_dir else None,
                 batch=p.batch,
             )
-            select = functools.partial(
-                SELECTIONS[segmenter.task], classes=segmenter.classes, least_score=segmenter.least_score
+            # The worker asks for every frame, and the checks are for new values.
+            select = functools.lru_cache(maxsize=1)(
+                functools.partial(
+                    SELECTIONS[segmenter.task], classes=segmenter.classes, least_score=segmenter.least_score
+                )
             )
             self._parameter_server.lock(select)
             select(self._parameter_server.read())  # raises now what is wrong with it
@@ -176,45 +152,6 @@ class SegmentationNode(LifecycleNode):
         self._stop()
         self.get_logger().info("deactivated")
         return super().on_deactivate(state)
-
-    @reported
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Forgets weights, engine and output topics."""
-        self._free()
-        self.get_logger().info("cleaned up")
-        return TransitionCallbackReturn.SUCCESS
-
-    @reported
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Does what cleanup does."""
-        self._free()
-        return TransitionCallbackReturn.SUCCESS
-
-    @reported
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Does what cleanup does: the node is unconfigured and can be configured again."""
-        self._free()
-        return TransitionCallbackReturn.SUCCESS
-
-    def release(self, timeout: float | None = None) -> bool:
-        """Ends the worker and frees engine and output topics.
-
-        Args:
-            timeout: seconds for the frame in work; a transition under way gets none of them. None: waits for both.
-
-        Returns False if one of them has not ended; its thread still runs then.
-        """
-        return self._transitions.wait(None if timeout is None else 0.0) and self._free(timeout)
-
-    @property
-    def state(self) -> str:
-        """Returns the life-cycle state, such as `active` or `configuring`."""
-        return self._state_machine.current_state[1]
-
-    def destroy_node(self) -> None:
-        """Takes the node off the graph."""
-        super().destroy_node()
-        self._state_machine.destroy_when_not_in_use()  # it holds on to the node, which rclpy forgets
 
     def _give_up(self, why: str) -> None:
         """On the worker's thread."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
 
 from seg_ros.errors import FrameError
 from seg_ros.ros.cdr import OtherLayoutError, RawImage, Stamp, check_text, read_image
+from seg_ros.ros.deserialize import deserialized
+from seg_ros.ros.pixels import check_length
 from seg_ros.ros.streams import check_size
 
 LABELS = {"mono8": "u1", "8UC1": "u1"}
@@ -39,7 +40,7 @@ def read_plane(message: bytes, encodings: dict[str, str]) -> Plane:
     try:
         raw = read_image(message)
     except OtherLayoutError:
-        raw = _deserialized(message)
+        raw = _fields(deserialized(message, Image))
     if raw.encoding not in encodings:
         raise FrameError("encoding", f"expected one of the encodings {', '.join(encodings)}, got '{raw.encoding}'")
     check_size(raw.height, raw.width)
@@ -47,18 +48,12 @@ def read_plane(message: bytes, encodings: dict[str, str]) -> Plane:
     row = raw.width * kind.itemsize
     if raw.step < row:
         raise FrameError("step", f"step must be at least {row} for {raw.width} {raw.encoding} pixels, got {raw.step}")
-    need, have = raw.step * (raw.height - 1) + row, memoryview(raw.data).nbytes
-    if have < need:
-        raise FrameError("truncated", f"{raw.width}x{raw.height} {raw.encoding} needs {need} bytes of data, got {have}")
+    check_length(raw.data, raw.step * (raw.height - 1) + row, f"{raw.width}x{raw.height} {raw.encoding}")
     values = np.ndarray((raw.height, raw.width), kind, raw.data, strides=(raw.step, kind.itemsize))
     return Plane(raw.stamp, raw.frame_id, values if kind.isnative else values.astype(kind.newbyteorder("=")))
 
 
-def _deserialized(message: bytes) -> RawImage:
-    try:
-        msg = deserialize_message(message, Image)
-    except Exception as error:  # rclpy's own, which is no subclass of anything, and those of its type support
-        raise FrameError("cdr", f"the middleware cannot read this Image: {error}") from error
+def _fields(msg: Image) -> RawImage:
     check_text("frame_id", msg.header.frame_id)
     stamp = msg.header.stamp.sec, msg.header.stamp.nanosec
     return RawImage(

@@ -1,9 +1,10 @@
-"""Spins the segmentation node in a process of its own, and ends with it."""
+"""Spins a node in a process of its own, and ends with it."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 import rclpy
 
@@ -11,10 +12,11 @@ from seg_ros import runtime
 from seg_ros.ros.executor import GuardedExecutor
 from seg_ros.ros.failures import RosLogs
 from seg_ros.ros.interrupt import session
+from seg_ros.ros.managed import ManagedNode
 
 
 def run(args: list[str] | None = None) -> int:
-    """Spins the node until it is shut down.
+    """Spins the segmentation node until it is shut down.
 
     Returns the status of the process, 1 when only a new one helps. Threads of the node may still run then, inside a
     native library.
@@ -27,8 +29,14 @@ def run(args: list[str] | None = None) -> int:
         fatal.set()
         rclpy.try_shutdown()
 
+    spin(lambda: SegmentationNode(deadline=runtime.deadline, fatal=end), args)
+    return int(fatal.is_set())
+
+
+def spin(make: Callable[[], ManagedNode], args: list[str] | None = None) -> None:
+    """Spins the node that `make` makes until it is shut down."""
     with session(args):
-        node = SegmentationNode(deadline=runtime.deadline, fatal=end)
+        node = make()
         logging.getLogger("seg_ros").setLevel(logging.DEBUG)  # the node's logger has the level
         logging.getLogger("seg_ros").addHandler(RosLogs(node.get_logger()))
         logging.getLogger("seg_ros").propagate = False  # OpenVINO has the root logger print them, too
@@ -39,4 +47,3 @@ def run(args: list[str] | None = None) -> int:
         finally:
             runtime.release_deadlines()  # the process ends anyway
             node.release(timeout=2.0)
-    return int(fatal.is_set())

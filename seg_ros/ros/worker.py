@@ -171,7 +171,8 @@ class Worker:
         if TOPIC not in decoded.topics:
             return None, ""
         try:
-            info = decoded.camera.infos.of(decoded.frame)
+            frame = decoded.frame
+            info = decoded.camera.infos.of(frame.stamp, frame.frame_id, (frame.height, frame.width))
             return info, "" if info else "camera_info_missing"
         except FrameError as error:
             self._failures.without_info(decoded.camera, error)

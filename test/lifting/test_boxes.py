@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seg_ros.classes import CAMVID
-from seg_ros.lifting import CameraModel, Labels, Look, object_boxes, organised
+from seg_ros.lifting import CameraModel, Labels, Style, object_boxes, organised
 from seg_ros.lifting.boxes import LEAST, Box, fit, overlap
 from seg_ros.results import Instances
 from seg_ros.scenes import Street
@@ -30,7 +30,7 @@ def objects(*masks, class_id=8):
 
 
 def found(depth, *masks):
-    cloud = organised(depth, CAMERA, Labels(np.full(depth.shape, 8, np.uint8)), Look.of(CAMVID))
+    cloud = organised(depth, CAMERA, Labels(np.full(depth.shape, 8, np.uint8)), Style.of(CAMVID))
     return object_boxes(cloud, objects(*masks), CAMERA.focal[0])
 
 
@@ -119,7 +119,7 @@ def test_the_streets_objects_are_found_to_centimetres():
         camera = CameraModel.from_calibration(scene.label.shape, scene.space.matrix.ravel(), "", ())
         true = [box for box in true_boxes(scene) if np.linalg.norm(box.center) < 30 and not box.truncated]
         masks = objects(*(scene.instance == box.instance for box in true))
-        cloud = organised(scene.space.depth, camera, Labels(scene.label), Look.of(CAMVID))
+        cloud = organised(scene.space.depth, camera, Labels(scene.label), Style.of(CAMVID))
         boxes = {box.instance: box for box in object_boxes(cloud, masks, camera.focal[0])}
         assert len(boxes) >= 0.9 * len(true)
         distances += [np.linalg.norm(boxes[i].center - box.center) for i, box in enumerate(true, 1) if i in boxes]

@@ -5,14 +5,14 @@ import pytest
 
 from seg_ros.classes import CAMVID
 from seg_ros.errors import FrameError
-from seg_ros.lifting import CameraModel, Extrinsics, Labels, Look, organised, paint
+from seg_ros.lifting import CameraModel, Extrinsics, Labels, Style, organised, paint
 from seg_ros.lifting.camera import rays
 from seg_ros.scenes import Street
 from seg_ros.scenes.lidar import AXES, PLACE, QUATERNION, scan
 
 H, W = 48, 64
 CAMERA = CameraModel((H, W), (60.0, 62.0), (31.5, 20.0), "plumb_bob", (-0.2, 0.05, 0.0, 0.0, 0.0))
-ALL = Look.of(CAMVID)
+ALL = Style.of(CAMVID)
 ROOF = Extrinsics.from_quaternion(PLACE, QUATERNION)
 
 
@@ -55,11 +55,11 @@ def test_no_depth_is_no_point(labels):
 
 
 def test_classes_that_are_not_kept_have_no_points(labels):
-    look = Look.of(CAMVID, ("road", "pavement"))
-    cloud = organised(np.full((H, W), 2000, np.uint16), CAMERA, labels, look)
+    style = Style.of(CAMVID, ("road", "pavement"))
+    cloud = organised(np.full((H, W), 2000, np.uint16), CAMERA, labels, style)
     assert np.array_equal(np.isfinite(cloud["z"]), np.isin(labels.label, (3, 4)))
     with pytest.raises(ValueError, match="'tarmac', allowed: 'sky'"):
-        Look.of(CAMVID, ("tarmac",))
+        Style.of(CAMVID, ("tarmac",))
 
 
 def test_sizes_that_differ_are_refused(labels):

@@ -19,7 +19,6 @@ from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from seg_ros.errors import FrameError
-from seg_ros.results import Frame
 from seg_ros.ros import surroundings
 from seg_ros.ros.camera_info import CameraInfos, info_topic
 from seg_ros.ros.node import SegmentationNode
@@ -38,7 +37,7 @@ def info(stamp=1, size=(48, 72), frame_id="eye", focal=50.0, **fields):
 
 
 def frame(stamp=1, size=(48, 72)):
-    return Frame(np.zeros((*size, 3), np.uint8), False, (stamp, 123456789), "eye")
+    return (stamp, 123456789), "eye", size
 
 
 def infos(*messages):
@@ -67,19 +66,19 @@ def test_a_frame_has_the_one_of_its_stamp_whatever_the_order_else_the_newest():
     for order in itertools.permutations(sent):
         kept = infos(*order)
         for stamp in (1, 2, 3, 4, 5, 6):
-            got = kept.of(frame(stamp))
+            got = kept.of(*frame(stamp))
             expected = copy.deepcopy(sent[[1, 2, 4, 5].index(stamp)] if stamp in (1, 2, 4, 5) else order[-1])
             expected.header.stamp.sec = stamp
             assert got == expected
-    assert infos().of(frame()) is None
+    assert infos().of(*frame()) is None
     kept.clear()
-    assert kept.of(frame()) is None
+    assert kept.of(*frame()) is None
 
 
 def test_what_is_given_out_is_the_receivers_own():
     kept = infos(info(1))
-    first = kept.of(frame(7))
-    assert kept.of(frame(8)).header.stamp.sec == 8
+    first = kept.of(*frame(7))
+    assert kept.of(*frame(8)).header.stamp.sec == 8
     assert first.header.stamp.sec == 7
 
 
@@ -96,7 +95,7 @@ def test_what_is_given_out_is_the_receivers_own():
 def test_calibrations_of_a_part_of_the_sensor_are_right(right):
     expected = copy.deepcopy(right)
     expected.header.frame_id = "eye"
-    assert infos(right).of(frame()) == expected
+    assert infos(right).of(*frame()) == expected
 
 
 @pytest.mark.parametrize(
@@ -110,21 +109,26 @@ def test_calibrations_of_a_part_of_the_sensor_are_right(right):
         (info(focal=float("inf")), "camera_info_unreadable", "finite"),
         (info(frame_id="x" * 257), "camera_info_unreadable", "at most 256 bytes"),
         # Bytes make names of tests, and between fields they may be any.
-        pytest.param(serialize_message(info())[:100], "camera_info_unreadable", "middleware cannot read it", id="cut"),
+        pytest.param(
+            serialize_message(info())[:100],
+            "camera_info_unreadable",
+            "middleware cannot read this CameraInfo",
+            id="cut",
+        ),
         (b"", "camera_info_unreadable", "cannot read"),
         pytest.param(serialize_message(info()) + bytes(20000), "camera_info_unreadable", "at most 16384 b", id="long"),
     ],
 )
 def test_what_is_no_calibration_of_the_frame_is_refused_and_costs_nothing_else(wrong, reason, text):
     with pytest.raises(FrameError, match=text) as caught:
-        infos(wrong).of(frame())
+        infos(wrong).of(*frame())
     assert caught.value.reason == reason
     if reason == "camera_info_size":  # the newest is what the camera has now
         with pytest.raises(FrameError):
-            infos(info(2), wrong).of(frame())
+            infos(info(2), wrong).of(*frame())
     else:
-        assert infos(info(2), wrong).of(frame(3)).k[0] == 50.0
-    assert infos(wrong, info(2)).of(frame(3)).k[0] == 50.0
+        assert infos(info(2), wrong).of(*frame(3)).k[0] == 50.0
+    assert infos(wrong, info(2)).of(*frame(3)).k[0] == 50.0
 
 
 def test_damaged_messages_are_refused_or_read():
@@ -135,7 +139,7 @@ def test_damaged_messages_are_refused_or_read():
             damaged[choose.randrange(len(damaged))] = choose.randrange(256)
         kept = infos(bytes(damaged[: choose.choice([len(damaged), choose.randrange(len(damaged) + 1)])]))
         with contextlib.suppress(FrameError):
-            got = kept.of(frame())
+            got = kept.of(*frame())
             assert (got.header.stamp.sec, got.header.frame_id) == (1, "eye")
 
 

@@ -11,9 +11,8 @@ from rclpy.exceptions import ParameterNotDeclaredException  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
 from seg_ros.classes import CAMVID  # noqa: E402
-from seg_ros.results import Selection  # noqa: E402
 from seg_ros.ros.parameter_server import ParameterServer  # noqa: E402
-from seg_ros.ros.parameters import SELECTIONS, MaskSet, Parameters  # noqa: E402
+from seg_ros.ros.parameters import MaskSet, Parameters  # noqa: E402
 
 MASKS = {"masks.people": ["pedestrian", "bicyclist"], "masks.drivable": ["road"]}
 NAMES = [field.name for field in dataclasses.fields(Parameters) if field.name != "masks"] + list(MASKS)
@@ -242,30 +241,6 @@ def test_empty_list_in_a_parameters_file(ros, tmp_path):
     node.destroy_node()
 
 
-def test_selection():
-    parameters = Parameters(
-        score_threshold=0.25, mask_threshold=0.75, classes=("bicyclist", "", "car"), max_detections=3
-    )
-    assert parameters.selection(CAMVID) == Selection(0.25, 0.75, frozenset({8, 10}), 3)
-    assert Parameters().selection(CAMVID) == Selection()
-
-
-@pytest.mark.parametrize("names", [("dog",), ("car", "dog"), ("road",)])
-def test_selection_names_what_may_be_chosen(names):
-    with pytest.raises(ValueError, match="'classes'") as caught:
-        Parameters(classes=names).selection(CAMVID)
-    assert str(list(names)) in str(caught.value)
-    assert "'car', 'pedestrian', 'bicyclist'" in str(caught.value)
-
-
-def test_a_score_that_the_network_drops_itself_is_refused():
-    with pytest.raises(
-        ValueError, match=r"'score_threshold': got 0.01, allowed: 0.05 to 1.0: the network itself drops"
-    ):
-        Parameters(score_threshold=0.01).selection(CAMVID, 0.05)
-    assert Parameters(score_threshold=0.05).selection(CAMVID, 0.05).score_threshold == 0.05
-
-
 def test_what_the_configured_network_cannot_take_is_refused(start):
     node, server = start(classes=["car"])
     server.lock(lambda parameters: parameters.selection(CAMVID, 0.05))
@@ -313,22 +288,3 @@ def test_a_mask_that_is_no_list_of_names_is_refused_until_it_is_put_right(start,
     assert not node.set_parameters([Parameter("masks.people", value=value)])[0].successful
     assert node.set_parameters([Parameter("masks.people", value=["car"])])[0].successful
     assert server.read().masks == (MaskSet("people", ("car",)),)
-
-
-@pytest.mark.parametrize(
-    ("task", "allowed"), [("semantic", CAMVID.names), ("instances", ("car", "pedestrian", "bicyclist"))]
-)
-@pytest.mark.parametrize("classes", [("dog",), ("car", "dog"), (), ("",)])
-def test_classes_that_the_network_does_not_find_are_refused_for_a_mask(task, allowed, classes):
-    right, wrong = MaskSet("vehicles", ("car",)), MaskSet("people", classes)
-    SELECTIONS[task](Parameters(masks=(right,)), CAMVID, 0.05)
-    with pytest.raises(ValueError, match=r"'masks.people'") as caught:
-        SELECTIONS[task](Parameters(masks=(right, wrong)), CAMVID, 0.05)
-    assert f"got {list(classes)}, allowed: one or more of {', '.join(map(repr, allowed))}" in str(caught.value)
-
-
-def test_a_mask_of_objects_that_do_not_count_is_refused():
-    people = (MaskSet("people", ("pedestrian",)),)
-    Parameters(masks=people, classes=("car", "pedestrian")).selection(CAMVID)
-    with pytest.raises(ValueError, match=r"'masks.people': got \['pedestrian'\], allowed: one or more of 'car'$"):
-        Parameters(masks=people, classes=("car",)).selection(CAMVID)

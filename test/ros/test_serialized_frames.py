@@ -15,7 +15,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from seg_ros.errors import FrameError
-from seg_ros.ros import image_io
+from seg_ros.ros import deserialize, image_io
 from seg_ros.ros.cdr import OtherLayoutError, read_compressed, read_image
 from seg_ros.ros.encodings import ENCODINGS
 from seg_ros.ros.image_io import decode_compressed, decode_image, decode_serialized
@@ -150,7 +150,7 @@ def test_another_layout_is_the_middlewares(kind, name):
 
 def test_what_the_middleware_reads_of_another_layout_is_the_frame(monkeypatch):
     msg, asked = picture(), []
-    monkeypatch.setattr(image_io, "deserialize_message", lambda *given: asked.append(given) or msg)
+    monkeypatch.setattr(deserialize, "deserialize_message", lambda *given: asked.append(given) or msg)
     assert_same_frame(decode_serialized(b"\0\x09\0\0", Image), decode_image(msg))
     assert asked == [(b"\0\x09\0\0", Image)]
 
