@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from seg_ros.models import SEMANTIC
 from seg_ros.models.arguments import CLASSES, within
+from seg_ros.models.efficientnet_lite import EfficientNetLite
 from seg_ros.models.resnet import ResNet
 
 
@@ -87,7 +88,7 @@ class UNet(nn.Module):
 
     Args:
         encoder: maps images to features, each of half the resolution of the one before, and has the attributes
-            `channels` and `strides` of these: `Encoder`, or a `ResNet` with `stem=True`.
+            `channels` and `strides` of these: `Encoder`, `EfficientNetLite`, or a `ResNet` with `stem=True`.
         classes: number of classes C.
         channels: of the decoder's blocks, highest resolution first; None takes the encoder's.
 
@@ -164,6 +165,19 @@ def unet_resnet(classes: int, depth: int = 18, width: float = 1.0) -> UNet:
     """
     encoder = ResNet(depth, width, stem=True)
     return UNet(encoder, classes, [encoder.widths[0], *encoder.widths[:3]])
+
+
+def unet_efficientnet(classes: int, variant: int = 0) -> UNet:
+    """Builds a U-Net around an EfficientNet-Lite: small, fast in INT8, and its encoder may know ImageNet already.
+
+    Args:
+        classes: number of classes.
+        variant: of the EfficientNet-Lite, 0 to 4.
+
+    Raises:
+        ValueError: for another variant, or less than one class.
+    """
+    return UNet(EfficientNetLite(variant), classes, [24, 32, 48, 96])
 
 
 def _without_prefix(model: UNet, state: dict[str, Tensor], prefix: str, _: dict) -> None:
