@@ -226,11 +226,12 @@ class Totals:
         return sum((s.dropped for s in self._statistics), Counter())
 
 
-def test_mutated_messages_are_published_or_counted(start, graph):
+def test_mutated_messages_are_published_or_counted(start, graph, request):
     node = start()
     active(node)
     run_on(node, Nothing())
     node.get_logger().set_level(50)
+    request.addfinalizer(lambda: node.get_logger().set_level(0))  # it is by name, for all nodes of this process
     eyes = {Image: sinking(node), CompressedImage: sinking(node, "/eye/image/compressed")}
     counts = Totals([eye.statistics for eye, _ in eyes.values()])
     good = list(samples())
