@@ -2,7 +2,7 @@
 
 Tan, Le: EfficientNet, Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019. The Lite variants
 (github.com/tensorflow/tpu, models/official/efficientnet/lite) leave out squeeze-and-excitation and take ReLU6 for
-swish, so that they quantise well. Their ImageNet weights are published under Apache-2.0; `training/start.py` reads them.
+swish, so that they quantise well. Weights trained on ImageNet are published; `training/start.py` reads them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STAGES = (
     (1, 3, 1, 6, 320),
 )
 VARIANTS = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2), 3: (1.2, 1.4), 4: (1.4, 1.8)}
-"""By variant: what multiplies the channels, and the blocks, of each stage but the first and, of the blocks, the last."""
+"""By variant: what multiplies the channels of the stages, and the blocks of all but the first and the last."""
 
 
 class Block(nn.Module):
@@ -129,9 +129,7 @@ def _eighths(channels: float) -> int:
     return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
-def _conv(
-    inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = False
-) -> nn.Sequential:
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = False) -> nn.Sequential:
     # TensorFlow, where the weights come from, pads an even size by one more at its end when the stride is 2.
     pad = kernel // 2
     layers = OrderedDict()

