@@ -36,6 +36,7 @@ setup(
         "openvino": pins("requirements/openvino.txt"),
         "onnx": pins("requirements/onnx.txt"),
         "bags": pins("requirements/bags.txt"),
+        "view": pins("requirements/view.txt"),
     },
     zip_safe=False,
     data_files=[
@@ -62,6 +63,7 @@ setup(
             "export = seg_ros.cli.export:main",
             "consumers = seg_ros.cli.consumers:main",
             "label = seg_ros.cli.label:main",
+            "view = seg_ros.cli.view:main",
         ]
     },
 )
