@@ -81,7 +81,7 @@ def arguments() -> list[DeclareLaunchArgument]:
         argument("points_topic", "", "in place of depth_topic: the PointCloud2 of a LiDAR, whose place tf2 knows"),
         argument("namespace", "", "namespace of the node and its topics: NAMESPACE/segmentation/label"),
         argument("camera", "false", f"publish a synthetic street camera on {CAMERA_TOPIC}", *SWITCH),
-        argument("rviz", "false", "show camera, overlay and colour labels in rviz2", *SWITCH),
+        argument("rviz", "false", "show camera, overlay, colour labels, points and boxes in rviz2", *SWITCH),
         argument(
             "view", "false", "show points, boxes and pictures on a page in the browser, http://localhost:8080", *SWITCH
         ),
@@ -257,6 +257,8 @@ def nodes(context: LaunchContext) -> list[Node]:
             (CAMERA_TOPIC, topic),
             ("/segmentation/overlay", "segmentation/overlay"),
             ("/segmentation/color", "segmentation/color"),
+            ("/lift/points", "lift/points"),
+            ("/lift/objects", "lift/objects"),
         ],
         output="screen",
         condition=IfCondition(LaunchConfiguration("rviz")),

@@ -69,6 +69,12 @@ def test_a_missing_rviz_is_named(started, segment, monkeypatch):
     assert set(started()) == {"node"}
 
 
+def test_a_missing_viser_is_named(started, segment, monkeypatch):
+    monkeypatch.setattr(segment, "find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match=r"^view:=true needs viser, .* pip install -r requirements/view.txt"):
+        started(view="true")
+
+
 @pytest.mark.parametrize(
     ("given", "weights"),
     [
