@@ -15,7 +15,7 @@ a label, `skipped` inputs that cannot be read, `resumed` those that were done al
 from __future__ import annotations
 
 import argparse
-import functools
+import dataclasses
 import json
 import sys
 import time
@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--topics", nargs="+", default=[], help="of images in bags (default: all; of a camera raw before compressed)")
     add("--only-labels", action="store_true", help="do not copy the bags' own messages")
     add("--confidence", action="store_true", help="also the confidence of each pixel")
+    add("--overlay", action="store_true", help="also the labels over the pictures, as JPEG")
     add("--score-threshold", type=float, default=0.5, help="smallest score of an object, 0..1 (default: %(default)s)")
     add("--engine", choices=("auto", *ENGINES), default="auto", help="(default: %(default)s)")
     add("--precision", choices=("auto", *PRECISIONS), default="auto", help="(default: %(default)s)")
@@ -56,33 +57,31 @@ def main(arguments: list[str] | None = None) -> None:
     from seg_ros import __version__
     from seg_ros.offline.inputs import Input, find_inputs
     from seg_ros.offline.jobs import done, locked, make
-    from seg_ros.offline.labels import labels
+    from seg_ros.offline.labelling import frames_of, label
+    from seg_ros.offline.labels import Segmentation, Wish
     from seg_ros.offline.progress import Bar, Lines
-    from seg_ros.offline.recordings import Tally, frames_of, label_bag, label_pictures
+    from seg_ros.offline.tally import Tally
     from seg_ros.segmenter import Segmenter
     from seg_ros.weights import digest, load_model
 
+    wish = Wish(sorted(args.topics), not args.only_labels, args.confidence, args.overlay)
     inputs = find_inputs(args.inputs, args.output)
     with locked(args.output):
         model, manifest = load_model(args.weights)
         asked = {
             "version": __version__, "weights": digest(model.state_dict(), manifest), "engine": args.engine,
-            "precision": args.precision, "topics": sorted(args.topics), "only_labels": args.only_labels,
-            "confidence": args.confidence, "score_threshold": args.score_threshold,
+            "precision": args.precision, "score_threshold": args.score_threshold, **dataclasses.asdict(wish),
         }  # fmt: skip
         net = Segmenter.open(args.weights, engine=args.engine, precision=args.precision, device=args.device)
         engine = net.runner.engine
-        segment = functools.partial(labels, net, score_threshold=args.score_threshold, confidence=args.confidence)
-        total = sum(frames_of(each.path, each.bag, args.topics) for each in inputs)
+        segmentation = Segmentation(net, args.score_threshold, wish.needs_confidence)
+        total = sum(frames_of(each, wish.topics) for each in inputs)
         progress = Lines(total) if args.log == "json" else Bar(total, args.quiet)
         progress.say(f"{len(inputs)} inputs, {total} frames, {engine.name} {engine.precision} on {engine.device}")
 
-        def label(each: Input, target: Path) -> Tally:
+        def label_one(each: Input, target: Path) -> Tally:
             progress.begin(each.path.name)
-            if not each.bag:
-                return label_pictures(each.path, target, segment, progress.step)
-            copy = not args.only_labels
-            return label_bag(each.path, target, segment, net.classes, args.topics, copy, progress.step)
+            return label(each, target, segmentation, wish, progress.step)
 
         start, made, resumed, unread = time.monotonic(), [], 0, 0
         for each in inputs:
@@ -90,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
                 if not args.force and done(each, args.output, asked) is not None:
                     resumed += 1
                     continue
-                made.append(make(each, args.output, asked, label))
+                made.append(make(each, args.output, asked, label_one))
             except RecordingError as error:
                 unread += 1
                 progress.say(f"label: {error}")
