@@ -73,6 +73,7 @@ def label_bag(
 
     Raises:
         RecordingError: if the bag cannot be read at all, has no images, or lacks one of the topics.
+        EngineError: if the device is lost.
     """
     from seg_ros.offline.bags import IMAGES, BagWriter, open_bag  # pictures need no rosbags
 
@@ -130,6 +131,8 @@ def _segmented(
         try:
             yield message, (frame, segment(frame))
         except (FrameError, EngineError) as error:
+            if isinstance(error, EngineError) and error.fatal:  # every later frame would be lost, too
+                raise
             yield message, error
 
 
@@ -186,6 +189,7 @@ def label_pictures(source: Path, target: Path, segment: Segment, step: Callable)
 
     Raises:
         RecordingError: if nothing can be read.
+        EngineError: if the device is lost.
     """
     tally = Tally()
     for name, pixels in in_background(_pictures(source), _AHEAD):
@@ -195,6 +199,8 @@ def label_pictures(source: Path, target: Path, segment: Segment, step: Callable)
                 raise FrameError("corrupt", "OpenCV cannot read it")
             made = segment(Frame(pixels, bgr=True))
         except (FrameError, EngineError) as error:
+            if isinstance(error, EngineError) and error.fatal:
+                raise
             tally.lose(source.name, name, error)
         else:
             for each in made:
