@@ -15,7 +15,7 @@ def label(each: Input, target: Path, segmentation: Segmentation, wish: Wish, ste
     """Labels an input into the folder `target`, which is made; `step` is called after each frame.
 
     Raises:
-        RecordingError: see `recordings.label_bag` and `pictures.label_pictures`.
+        RecordingError, EngineError: see `recordings.label_bag` and `pictures.label_pictures`.
     """
     if not each.bag:
         return pictures.label_pictures(each.path, target, segmentation, wish, step)

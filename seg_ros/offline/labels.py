@@ -150,6 +150,9 @@ def segmented(
 
     Args:
         segment: makes the output of a key and its frame.
+
+    Raises:
+        EngineError: if the device is lost.
     """
     for key, frame in frames:
         if frame is None or isinstance(frame, FrameError):
@@ -158,6 +161,8 @@ def segmented(
         try:
             yield key, (frame, segment(key, frame))
         except (FrameError, EngineError) as error:
+            if isinstance(error, EngineError) and error.fatal:  # every later frame would be lost, too
+                raise
             yield key, error
 
 

@@ -33,6 +33,7 @@ def label_pictures(source: Path, target: Path, segmentation: Segmentation, wish:
 
     Raises:
         RecordingError: if nothing can be read, or two pictures would have labels of one name.
+        EngineError: if the device is lost.
     """
     tally = Tally()
     target.mkdir(parents=True)

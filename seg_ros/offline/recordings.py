@@ -48,6 +48,7 @@ def label_bag(source: Path, target: Path, segmentation: Segmentation, wish: Wish
 
     Raises:
         RecordingError: if the bag cannot be read at all, has no images, or lacks one of the topics.
+        EngineError: if the device is lost.
     """
     tally = Tally()
     with open_bag(source) as bag:
