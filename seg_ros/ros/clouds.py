@@ -74,7 +74,13 @@ def read_cloud(message: bytes) -> Cloud:
 
 
 def read_points(message: bytes) -> tuple[Stamp, np.ndarray]:
-    """Reads what `write_cloud` made of `POINT`: stamp and the points, of the cloud's shape.
+    """Reads what `write_cloud` made of `POINT`: stamp and the points, of the cloud's shape. See `read_labelled`."""
+    stamp, _, points = read_labelled(message)
+    return stamp, points
+
+
+def read_labelled(message: bytes) -> tuple[Stamp, str, np.ndarray]:
+    """Reads what `write_cloud` made of `POINT`: stamp, frame_id, and the points, of the cloud's shape.
 
     Raises:
         FrameError: "cdr": it does not deserialise; "fields": its points are of another layout; "size": it has more than
@@ -83,7 +89,7 @@ def read_points(message: bytes) -> tuple[Stamp, np.ndarray]:
     cloud = deserialized(message, PointCloud2)
     laid = {(field.name, field.offset, field.datatype) for field in cloud.fields}
     if cloud.is_bigendian or cloud.point_step != POINT.itemsize or laid != _LAYOUT:
-        raise FrameError("fields", "a labelled cloud must have the fields that the node lift gives it")
+        raise FrameError("fields", "a labelled cloud must have the fields of lift's layout pcl")
     count = cloud.height * cloud.width
     if count > MOST_POINTS or len(cloud.data) != count * POINT.itemsize:
         got = f"{cloud.width}x{cloud.height} points in {len(cloud.data)} bytes"
@@ -92,7 +98,7 @@ def read_points(message: bytes) -> tuple[Stamp, np.ndarray]:
         )
     points = np.frombuffer(cloud.data, POINT)
     shape = (cloud.height, cloud.width) if cloud.height > 1 else (cloud.width,)
-    return (cloud.header.stamp.sec, cloud.header.stamp.nanosec), points.reshape(shape)
+    return (cloud.header.stamp.sec, cloud.header.stamp.nanosec), cloud.header.frame_id, points.reshape(shape)
 
 
 def write_cloud(stamp: Stamp, frame_id: str, cloud: np.ndarray, dense: bool = False) -> bytes:

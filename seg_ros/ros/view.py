@@ -19,7 +19,7 @@ from seg_ros.mailbox import NewestFirst
 from seg_ros.manifest import read_manifest
 from seg_ros.ros import view_parameters
 from seg_ros.ros.cdr import Stamp
-from seg_ros.ros.clouds import read_points
+from seg_ros.ros.clouds import read_labelled
 from seg_ros.ros.deserialize import deserialized
 from seg_ros.ros.failures import CallbackErrors, legible, reason_of
 from seg_ros.ros.image_io import decode_serialized
@@ -54,6 +54,7 @@ class ViewNode(Node):
         self.callback_errors = CallbackErrors(self)
         p = view_parameters.declared(self)
         self._most, self._ground, self._logged = p.points, LEVEL, -1.0
+        self._eye: str | None = None  # frame_id of the pictures
         self._page = Page(read_manifest(p.weights).classes, host=p.host, port=p.port)
         self._mailbox = NewestFirst(self._show, dropped=lambda _: None, failed=self._failed)
         camera = self.resolve_topic_name(p.input_topic)  # a remapping may make it a compressed one
@@ -107,8 +108,9 @@ class ViewNode(Node):
             self.get_logger().error(legible(f"{items[0][0].topic} is not shown: {what}"))
 
     def _points(self, message: bytes) -> Stamp:
-        stamp, cloud = read_points(message)
-        self._ground = OPTICAL if cloud.ndim == 2 else LEVEL  # as lift makes them of a depth camera, and of a LiDAR
+        stamp, frame_id, cloud = read_labelled(message)
+        # Of a depth camera it is in the pictures' frame, and mostly organised; of a LiDAR in the LiDAR's.
+        self._ground = OPTICAL if cloud.ndim == 2 or frame_id == self._eye else LEVEL
         some = thinned(cloud, self._most)
         self._page.show_points(xyz(some) @ self._ground.T, np.minimum(some["label"], 255).astype(np.uint8))
         return stamp
@@ -125,6 +127,7 @@ class ViewNode(Node):
             frame = decode_serialized(message, kind)
             pixels = cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2RGB) if frame.bgr else frame.pixels
             self._page.show_picture(name, pixels)
+            self._eye = frame.frame_id
             return frame.stamp
 
         return show
