@@ -15,6 +15,7 @@ a label, `skipped` inputs that cannot be read, `resumed` those that were done al
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--topics", nargs="+", default=[], help="of images in bags (default: all; of a camera raw before compressed)")
     add("--only-labels", action="store_true", help="do not copy the bags' own messages")
     add("--confidence", action="store_true", help="also the confidence of each pixel")
+    add("--overlay", action="store_true", help="also the labels over the pictures, as JPEG")
     add("--score-threshold", type=float, default=0.5, help="smallest score of an object, 0..1 (default: %(default)s)")
     add("--engine", choices=("auto", *ENGINES), default="auto", help="(default: %(default)s)")
     add("--precision", choices=("auto", *PRECISIONS), default="auto", help="(default: %(default)s)")
@@ -67,23 +69,23 @@ def main(arguments: list[str] | None = None) -> None:
     from seg_ros.offline.crew import alone, spread
     from seg_ros.offline.inputs import find_inputs
     from seg_ros.offline.jobs import locked
+    from seg_ros.offline.labelling import frames_of
+    from seg_ros.offline.labels import Wish
     from seg_ros.offline.progress import Bar, Lines, expecting
-    from seg_ros.offline.recordings import frames_of
     from seg_ros.offline.work import Job, Labelling
     from seg_ros.weights import digest, load_model
 
+    wish = Wish(sorted(args.topics), not args.only_labels, args.confidence, args.overlay)
     inputs = find_inputs([path.absolute() for path in args.inputs], args.output)
     with locked(args.output):
         model, manifest = load_model(args.weights)
         asked = {
             "version": __version__, "weights": digest(model.state_dict(), manifest), "engine": args.engine,
-            "precision": args.precision, "topics": sorted(args.topics), "only_labels": args.only_labels,
-            "confidence": args.confidence, "score_threshold": args.score_threshold,
+            "precision": args.precision, "score_threshold": args.score_threshold, **dataclasses.asdict(wish),
         }  # fmt: skip
         weights = str(Path(args.weights).absolute()) if Path(args.weights).is_file() else args.weights
         labelling = Labelling(
-            weights, args.engine, args.precision, args.device, args.topics, not args.only_labels, args.confidence,
-            args.score_threshold, asked, args.force,
+            weights, args.engine, args.precision, args.device, wish, args.score_threshold, asked, args.force
         )  # fmt: skip
         crew = _crew(args, labelling, len(inputs))
         workers = crew.size if crew else 1
@@ -92,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
         jobs = [Job(each, args.output.absolute()) for each in inputs]
 
         start, made, resumed, unread, engines = time.monotonic(), [], 0, 0, set()
-        with expecting((frames_of(each.path, each.bag, args.topics) for each in inputs), progress):
+        with expecting((frames_of(each, wish.topics) for each in inputs), progress):
             outcomes = spread(jobs, crew, progress) if crew else alone(jobs, labelling.open(threads=0), progress)
             for outcome in outcomes:
                 engines |= {outcome.engine} - {""}

@@ -16,7 +16,7 @@ from typing import Any
 
 from seg_ros.errors import RecordingError
 from seg_ros.offline.inputs import Input, content
-from seg_ros.offline.recordings import Tally
+from seg_ros.offline.tally import Tally
 
 MANIFEST = "seg_ros.json"
 """File of an output that says what it was made of and with, and what became of the frames."""

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 from seg_ros.errors import RecordingError
 from seg_ros.offline.inputs import Input
 from seg_ros.offline.jobs import done, make
-from seg_ros.offline.recordings import Tally, label_bag, label_pictures
+from seg_ros.offline.labelling import label
+from seg_ros.offline.labels import Segmentation, Wish
+from seg_ros.offline.tally import Tally
 
 
 class Job(NamedTuple):
@@ -50,9 +52,7 @@ class Labelling:
     Attributes:
         weights: file, or the bare name of shipped weights.
         engine, precision, device: as of `Segmenter.open`.
-        topics: of images in bags; empty is all.
-        copy: whether the bags' own messages are written, too.
-        confidence: whether the confidence of each pixel is written, too.
+        wish: what is made beside labels.
         score_threshold: smallest score of an object, 0..1.
         arguments: what a manifest says that its output was made with.
         force: whether outputs that were made otherwise are replaced.
@@ -62,9 +62,7 @@ class Labelling:
     engine: str
     precision: str
     device: str
-    topics: list[str]
-    copy: bool
-    confidence: bool
+    wish: Wish
     score_threshold: float
     arguments: dict[str, Any]
     force: bool
@@ -79,24 +77,19 @@ class Labelling:
             WeightsError, EngineError: see `Segmenter.open`.
         """
         from seg_ros.engines.threads import set_threads
-        from seg_ros.offline.labels import labels
         from seg_ros.segmenter import Segmenter
 
         set_threads(threads)
         net = Segmenter.open(self.weights, engine=self.engine, precision=self.precision, device=self.device)
         engine = f"{net.runner.engine.name} {net.runner.engine.precision}"
-        segment = functools.partial(labels, net, score_threshold=self.score_threshold, confidence=self.confidence)
-
-        def label(each: Input, target: Path, step: Callable[[], None]) -> Tally:
-            if each.bag:
-                return label_bag(each.path, target, segment, net.classes, self.topics, self.copy, step)
-            return label_pictures(each.path, target, segment, step)
+        segmentation = Segmentation(net, self.score_threshold, self.wish.needs_confidence)
 
         def work(job: Job, step: Callable[[], None]) -> Outcome:
             try:
                 if not self.force and (tally := done(job.input, job.output, self.arguments)) is not None:
                     return Outcome(job, engine, tally, resumed=True)
-                tally = make(job.input, job.output, self.arguments, functools.partial(label, step=step))
+                make_one = functools.partial(label, segmentation=segmentation, wish=self.wish, step=step)
+                tally = make(job.input, job.output, self.arguments, make_one)
                 return Outcome(job, engine, tally)
             except RecordingError as error:
                 return Outcome(job, engine, error=str(error))

@@ -141,7 +141,7 @@ def test_pictures_and_videos_give_pictures(pictures, expected, label, tmp_path, 
         assert np.array_equal(cv2.imread(str(file), cv2.IMREAD_UNCHANGED), label_)
     assert len(list((tmp_path / "out" / "in" / "film" / "confidence").glob("*.png"))) == FRAMES
     manifest = json.loads((tmp_path / "out" / "in" / "photos" / "seg_ros.json").read_text())
-    assert manifest["tally"]["named"] == [["photos", "torn", "corrupt: OpenCV cannot read it"]]
+    assert manifest["tally"]["named"] == [["photos", "torn.png", "corrupt: OpenCV cannot read it"]]
 
 
 def test_every_frame_is_labelled_or_named(pictures, label, tmp_path, capsys):
@@ -215,13 +215,32 @@ def test_what_cannot_be_done_is_said_in_a_line(pictures, label, tmp_path, capsys
         assert word in status
     for arguments, word in [
         ((tmp_path / "torn.mcap", *out), "cannot be read as a bag"),
-        ((tmp_path / "silent", *out), "no topic with images"),
+        ((tmp_path / "silent", *out), "expected a topic with images, got none"),
         ((source, *out, "--topics", "/rear"), "it has on /camera/image_raw"),
     ]:
         status, figures, said = label(capsys, *arguments)
         assert (status, figures["skipped"]) == (1, 1)
         assert word in said
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".lock"]
+
+
+def test_depth_is_named_and_not_labelled(pictures, label, tmp_path, capsys):
+    depth = np.full(pictures[0].shape[:2], 1500, np.uint16)
+    with Writer(tmp_path / "rgbd", version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        color = bag.add_connection("/camera/color/image_raw", IMAGE, typestore=TYPES)
+        near = bag.add_connection("/camera/depth/image_raw", IMAGE, typestore=TYPES)
+        packed = bag.add_connection("/camera/aligned/compressedDepth", COMPRESSED, typestore=TYPES)
+        for i, picture in enumerate(pictures):
+            bag.write(color, *image_message(picture, i))
+            bag.write(near, *image_message(depth, i, "16UC1"))
+            data = write_compressed((7, i), "camera", "16UC1; compressedDepth png", np.zeros(40, np.uint8))
+            bag.write(packed, 1_000_000_000 + i, data)
+    out = "--output", tmp_path / "out", "--overlay"
+    status, figures, said = label(capsys, tmp_path / "rgbd", *out)
+    assert (status, figures["frames"], figures["failed"]) == (0, FRAMES, 0)
+    assert "/camera/aligned/compressedDepth, /camera/depth/image_raw: distances, not labelled" in said
+    after = read_bag(tmp_path / "out" / "rgbd")
+    assert len(after["/segmentation/label"]) == len(after["/segmentation/overlay/compressed"]) == FRAMES
 
 
 def test_progress_is_a_line_of_json_a_second():

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from seg_ros.offline.inputs import Input
-from seg_ros.offline.recordings import Tally
+from seg_ros.offline.tally import Tally
 from seg_ros.offline.work import Job, Outcome
 
 
