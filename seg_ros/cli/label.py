@@ -7,7 +7,7 @@ INPUT is a rosbag2 folder, an .mcap, .db3 or ROS 1 .bag file, a video, a folder 
 A labelled bag has the messages of its input, and below /segmentation the topics of the live node, with the images' own
 stamps and log times. Pictures and videos give the folders `labels`, `confidence` and `instances`.
 
---report, --export-uncertain, --coco and --label-studio help to look at the labels, and to correct some: docs/offline.md.
+--report, --export-uncertain, --coco and --label-studio help to look at labels and to correct them: docs/offline.md.
 
 An output appears when it is complete. The same command goes on where it was interrupted; `seg_ros.json` in each output
 says what it was made of, and names the frames that have no label. The last line is JSON: `failed` counts frames without
