@@ -14,7 +14,8 @@ SECONDS ?= 20
 flag = $(if $($(1)),$(2) '$($(1))')
 demo_flags = --seconds '$(SECONDS)' $(call flag,IMAGES,--images) $(call flag,VIDEO,--video) $(call flag,TOPIC,--topic) \
 	$(call flag,TRUTH,--truth) $(call flag,MODEL,--model) $(call flag,WEIGHTS,--weights) $(call flag,ENGINE,--engine) \
-	$(if $(DEPTH),--depth) $(if $(LIDAR),--lidar) $(call flag,MIN_MIOU,--min-miou) $(call flag,MIN_AP50,--min-ap50)
+	$(if $(DEPTH),--depth) $(if $(LIDAR),--lidar) $(if $(TRUE_LABELS),--true-labels) \
+	$(call flag,MIN_MIOU,--min-miou) $(call flag,MIN_AP50,--min-ap50)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -22,7 +23,7 @@ help: ## this list
 setup: ## make .venv ready: torch, ROS 2 (the sourced one, or wheels; ROS=jazzy) and the messages; PYTHON=
 	@scripts/setup.sh
 
-demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUTH= MODEL= WEIGHTS= ENGINE= MIN_MIOU= MIN_AP50= DEPTH= LIDAR= ARGS=; BAG=1 labels a recording
+demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUTH= MODEL= WEIGHTS= ENGINE= MIN_MIOU= MIN_AP50= DEPTH= LIDAR= TRUE_LABELS= ARGS=; BAG=1 labels a recording
 	@$(env); python -m seg_ros.cli.$(if $(BAG),bag_demo,demo $(demo_flags)) $(ARGS)
 
 test: setup lint ## lint and the tests; ARGS= go to pytest

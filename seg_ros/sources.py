@@ -13,9 +13,10 @@ import numpy as np
 from seg_ros.classes import UNLABELLED, ClassMap
 from seg_ros.lifting import Box
 from seg_ros.metrics.truth import Truth
+from seg_ros.results import Instances
 from seg_ros.scenes import Scene, Street
 from seg_ros.scenes.lidar import Scan, scan
-from seg_ros.scenes.truth import true_boxes
+from seg_ros.scenes.truth import true_boxes, true_objects
 
 if TYPE_CHECKING:
     from seg_ros.training.coco import CocoPictures
@@ -23,17 +24,19 @@ if TYPE_CHECKING:
 
 
 class Measured(NamedTuple):
-    """What a depth camera and a LiDAR measure of a scene, and the true boxes of its objects.
+    """What a depth camera and a LiDAR measure of a scene, and its true objects.
 
     Attributes:
         depth: `(H, W) uint16`, mm along the camera's axis; 0 where there is none below 65.5 m.
         boxes: of what is seen of the true objects, in the camera's coordinates; ids are the true object ids.
         scan: of the LiDAR, where it scans this picture.
+        objects: the true objects in the picture.
     """
 
     depth: np.ndarray
     boxes: tuple[Box, ...]
     scan: Scan | None
+    objects: Instances
 
 
 class Picture(NamedTuple):
@@ -195,7 +198,8 @@ def _street(seed: int, size: tuple[int, int], rate: float, space: bool) -> Itera
 def _measured(scene: Scene, index: int, scanned: bool) -> Measured:
     millimetres = np.rint(scene.space.depth * 1000)
     depth = np.where(millimetres < 0xFFFF, millimetres, 0).astype(np.uint16)
-    return Measured(depth, true_boxes(scene), scan(scene.space, index) if scanned else None)
+    objects, _ = true_objects(scene.label, scene.instance)
+    return Measured(depth, true_boxes(scene), scan(scene.space, index) if scanned else None, objects)
 
 
 def _read(image: Path, label: Path | None, instance: Path | None) -> Picture:

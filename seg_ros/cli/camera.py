@@ -77,6 +77,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: lis
                 reliable=options.qos == "reliable",
                 frame_id=options.frame_id,
                 compressed=options.compressed,
+                segmentation=options.segmentation,
                 source=options.source,
             )
             executor = SingleThreadedExecutor()
@@ -110,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--weights", help="whose classes annotated objects are of (default: classes.json, else as annotated)")
     space = "also publish what a depth camera and a LiDAR measure of the street: depth/image_raw, lidar/points"
     add("--space", action="store_true", help=space)
+    true = "also publish the true label, instances and camera_info below this name, in place of a segmentation node"
+    add("--segmentation", default="", metavar="NAME", help=true)
     add("--compressed", action="store_true", help="also publish image_raw/compressed (JPEG)")
     return parser
 

@@ -6,6 +6,7 @@
     make demo TOPIC=/camera/image_raw
     make demo DEPTH=1 MODEL=mask_rcnn    # with a depth camera: labelled points and boxes, too
     make demo LIDAR=1
+    make demo LIDAR=1 TRUE_LABELS=1      # true labels in place of the network's: judges the lifting alone
 
 Exits with the probe's status: 0 only if labels (or objects) came and, where there is truth, mIoU (or mask AP50) reaches
 `--min-miou` (or `--min-ap50`).
@@ -82,7 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
         topic = options.topic or f"{space}/camera/image_raw"
         if not options.topic:
             processes.append(_camera(options, space, weights))
-        processes.append(_node(options, space, topic, weights, task))
+        if not options.true_labels:
+            processes.append(_node(options, space, topic, weights, task))
         if options.depth or options.lidar:
             processes.append(_lift(options, space, weights))
         processes.append(_probe(options, space, topic, weights, real, start))
@@ -118,6 +120,8 @@ def _shipped_by_model() -> dict[str, list[str]]:
 def _check_source(options: argparse.Namespace) -> None:
     if (options.depth or options.lidar) and (options.images or options.video or options.topic):
         raise FileNotFoundError("only the synthetic street is measured: leave out IMAGES, VIDEO and TOPIC")
+    if options.true_labels and not (options.depth or options.lidar):
+        raise FileNotFoundError("true labels are to be lifted: give DEPTH or LIDAR, too")
     if options.images and not Path(options.images).is_dir():
         raise FileNotFoundError(f"{options.images}: expected a folder of pictures, there is none")
     if options.video and not (Path(options.video).is_file() or options.video.isdigit()):
@@ -128,6 +132,7 @@ def _camera(options: argparse.Namespace, space: str, weights: str) -> subprocess
     source = options.images or options.video or "street"
     words = {"source": source, "namespace": f"{space}/camera", "weights": weights}
     words |= {"rate": options.rate} if options.rate else {}
+    words |= {"segmentation": f"{space}/segmentation"} if options.true_labels else {}
     words |= {"ahead": min(_AHEAD, 30 * options.seconds)} if source == "street" else {}
     space_of_street = ["--space"] if options.depth or options.lidar else []
     return _start(
@@ -223,6 +228,8 @@ def _parser() -> argparse.ArgumentParser:
     lifted = parser.add_mutually_exclusive_group()
     lifted.add_argument("--depth", action="store_true", help="lift the street's labels into space by a depth camera")
     lifted.add_argument("--lidar", action="store_true", help="the same by a LiDAR")
+    true = "lift the true labels and objects, and run no network"
+    add("--true-labels", action="store_true", help=true)
     add("--truth", default="", help="with --topic: topic of true label images")
     add("--instance-truth", default="", help="with --topic: topic of true object-id images")
     model = f"architecture that the weights must have; {', '.join(_shipped_by_model())} are shipped (default: unet)"

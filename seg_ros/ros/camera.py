@@ -19,6 +19,7 @@ from seg_ros.ros.cdr import Stamp
 from seg_ros.ros.clouds import write_cloud
 from seg_ros.ros.lift_outputs import Lifted, markers
 from seg_ros.ros.qos import camera_qos
+from seg_ros.ros.true_labels import TrueLabels
 from seg_ros.scenes.lidar import Scan
 from seg_ros.sources import Picture
 
@@ -64,6 +65,7 @@ class Camera(Node):
         frame_id: str = "camera_optical_frame",
         compressed: bool = False,
         classes: ClassMap = CAMVID,
+        segmentation: str = "",
         source: str = "pictures",
     ) -> None:
         """Starts to publish `pictures` in a timer.
@@ -74,6 +76,7 @@ class Camera(Node):
             encoding: of `image_raw`, one of `FROM_BGR`.
             reliable: quality of service of the pictures; else best effort.
             classes: of true boxes.
+            segmentation: publishes the truth below this name, too, in place of a segmentation node; "" does not.
             source: where the pictures come from, for the log.
         """
         super().__init__("camera", namespace=namespace)
@@ -90,6 +93,7 @@ class Camera(Node):
         self._points_truth = self.create_publisher(PointCloud2, "lidar/truth", truth)
         self._boxes = self.create_publisher(MarkerArray, "objects_truth", truth)
         self._classes = classes
+        self._in_place = TrueLabels(self, segmentation, classes) if segmentation else None
         self._jpeg = self.create_publisher(CompressedImage, "image_raw/compressed", newest) if compressed else None
         self.create_timer(1.0 / rate, self._publish)
         self.get_logger().info(f"publishing {source} at {rate:g} Hz on {self._image.topic_name}")
@@ -109,6 +113,8 @@ class Camera(Node):
             self._info.publish(messages.camera_info(*header, picture.image.shape[:2], picture.matrix))
         if picture.space is not None:
             self._measure(*header, picture)
+        if self._in_place is not None and picture.label is not None:
+            self._in_place.publish(*header, picture)
         conversion = FROM_BGR[self._encoding]
         pixels = picture.image if conversion is None else cv2.cvtColor(picture.image, conversion)
         self._image.publish(messages.serialized_image(*header, pixels, self._encoding))

@@ -73,6 +73,7 @@ class LiftNode(ManagedNode):
                 style = Style.of(classes, p.keep)
             except ValueError as error:
                 raise ValueError(f"parameter 'keep': {error}") from error
+            finish = p.finish(classes)
             transforms = Transforms(self, p.sensor()) if p.points_topic else None
         except (ValueError, WeightsError) as error:
             self.get_logger().error(self.problem.failed("configure", error))
@@ -82,7 +83,7 @@ class LiftNode(ManagedNode):
             inputs = LiftInputs(self, p, infos, self._measured, self._labelled)  # first: its topics may be wrong
             self._configured = _Configured(
                 LiftPublishers(self, classes),
-                Lifter(classes, style, infos, transforms, p.footprint),
+                Lifter(classes, style, infos, transforms, p.footprint, finish),
                 transforms,
                 inputs,
                 Matcher(p.tolerance, p.queue, lambda: self.statistics.drop("unmatched")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ class Lifter:
         infos: calibrations of the camera.
         transforms: of the LiDAR; None takes measurements for depth images.
         footprint: of its points, degrees.
+        finish: makes the cloud that is published of one of `POINT`.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class Lifter:
         infos: CameraInfos,
         transforms: Transforms | None,
         footprint: tuple[float, float],
+        finish: Callable[[np.ndarray], np.ndarray],
     ) -> None:
         self._classes, self._look, self._infos = classes, style, infos
-        self._transforms, self._footprint = transforms, footprint
+        self._transforms, self._footprint, self._finish = transforms, footprint, finish
         self._spare: np.ndarray | None = None
 
     def lift(self, measurement: bytes, parts: Mapping[str, bytes], with_boxes: bool) -> Lifted:
@@ -69,12 +71,12 @@ class Lifter:
             camera = self._camera(depth)
             cloud = self._spare = organised(depth.values, camera, labels, self._look, self._spare)
             around = object_boxes(cloud, found, camera.focal[0]) if with_boxes and found is not None else ()
-            return Lifted(label.stamp, label.frame_id, cloud, around, OPTICAL)
+            return Lifted(label.stamp, label.frame_id, self._finish(cloud), around, OPTICAL)
         scan, camera = read_cloud(measurement), self._camera(label)
         sensor = self._transforms.sensor(label.frame_id, scan.frame_id)
         cloud = paint(scan.points, sensor, camera, labels, self._look, self._footprint)
         around = scattered_boxes(cloud, found) if with_boxes and found is not None else ()
-        return Lifted(scan.stamp, scan.frame_id, cloud, around, LEVEL)
+        return Lifted(scan.stamp, scan.frame_id, self._finish(cloud), around, LEVEL)
 
     def _camera(self, plane: Plane) -> CameraModel:
         """The model of the camera that an image is of."""

@@ -9,13 +9,14 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
-from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from seg_ros.classes import CAMVID
 from seg_ros.lifting import POINT
+from seg_ros.lifting.layouts import POINT_XYZCPE
 from seg_ros.results import Instances
 from seg_ros.ros import messages
 from seg_ros.ros.clouds import read_points, write_cloud
@@ -194,6 +195,26 @@ def test_a_lidars_cloud_keeps_its_points_and_header(graph, small_weights):
     lidar.until(lambda: lidar.lost("fields"), lambda stamp: write_cloud(stamp, "roof", other), label=label)
 
 
+def test_a_cloud_for_autoware_is_laid_out_as_its_programs_ask(graph, small_weights):
+    sensors = Sensors(graph, small_weights, layout="autoware", voxel=0.1)
+    label = np.full((H, W), 8, np.uint8)
+    label[: H // 2] = 3
+    sensors.until(lambda: sensors.clouds, DEPTH, label=label)
+    cloud = deserialize_message(sensors.clouds[-1], PointCloud2)
+    fields = [(f.name, f.offset, f.datatype, f.count) for f in cloud.fields]
+    real, byte = PointField.FLOAT32, PointField.UINT8
+    assert fields == [
+        ("x", 0, real, 1), ("y", 4, real, 1), ("z", 8, real, 1), ("class_id", 12, byte, 1),
+        ("probability", 16, real, 1), ("entropy", 20, real, 1),
+    ]  # fmt: skip
+    assert (cloud.height, cloud.point_step, cloud.row_step) == (1, 24, 24 * cloud.width)
+    assert 0 < cloud.width < H * W
+    points = np.frombuffer(cloud.data, POINT_XYZCPE)
+    assert set(points["class_id"]) == {0, 8}
+    assert not points["probability"].any()
+    assert np.isnan(points["entropy"]).all()  # nobody published a confidence
+
+
 @pytest.mark.parametrize(
     ("overrides", "word"),
     [
@@ -204,6 +225,9 @@ def test_a_lidars_cloud_keeps_its_points_and_header(graph, small_weights):
         ({"depth_topic": "/d", "tolerance": "much"}, "allowed: float"),
         ({"depth_topic": "/d", "queue": 0}, "1 to 1000"),
         ({"depth_topic": "/d", "weights": "none"}, "none"),
+        ({"depth_topic": "/d", "layout": "xyz"}, "'pcl' or 'autoware'"),
+        ({"depth_topic": "/d", "voxel": 0.001}, "0.01 to 100.0"),
+        ({"depth_topic": "/d", "autoware_classes": ["car: VEHICLE"]}, "CAR, TRUCK"),
     ],
 )
 def test_a_wrong_parameter_does_not_end_the_node(graph, overrides, word):
