@@ -28,7 +28,8 @@ def test_labels_are_smoothed_for_each_camera_while_it_is_wanted(start, monkeypat
     seen, update = [], Smoother.update
 
     def watch(self, stamp, found, pixels):
-        assert isinstance(found, SemanticMap) and pixels.shape[:2] == found.label.shape
+        assert isinstance(found, SemanticMap)
+        assert pixels.shape[:2] == found.label.shape
         seen.append((self, stamp, found.confidence is not None))
         return update(self, stamp, found, pixels)
 
@@ -43,7 +44,8 @@ def test_labels_are_smoothed_for_each_camera_while_it_is_wanted(start, monkeypat
     assert node.set_parameters([Parameter("smooth", value=False)])[0].successful
     wait_for(lambda: not node._worker._parameters().smooth)
     take(node, front, rear, stamp=3)
-    assert len(seen) == 4 and not node._worker._smoothers
+    assert len(seen) == 4
+    assert not node._worker._smoothers
 
 
 def test_what_fails_costs_a_frame(start, monkeypatch):
