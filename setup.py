@@ -37,6 +37,7 @@ setup(
         "onnx": pins("requirements/onnx.txt"),
         "bags": pins("requirements/bags.txt"),
         "view": pins("requirements/view.txt"),
+        "ray": pins("requirements/ray.txt"),
     },
     zip_safe=False,
     data_files=[

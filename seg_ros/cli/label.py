@@ -7,6 +7,8 @@ INPUT is a rosbag2 folder, an .mcap, .db3 or ROS 1 .bag file, a video, a folder 
 A labelled bag has the messages of its input, and below /segmentation the topics of the live node, with the images' own
 stamps and log times. Pictures and videos give the folders `labels`, `confidence` and `instances`.
 
+--report, --export-uncertain, --coco and --label-studio help to look at labels and to correct them: docs/offline.md.
+
 An output appears when it is complete. The same command goes on where it was interrupted; `seg_ros.json` in each output
 says what it was made of, and names the frames that have no label. The last line is JSON: `failed` counts frames without
 a label, `skipped` inputs that cannot be read, `resumed` those that were done already.
@@ -28,6 +30,7 @@ from seg_ros.engines import DEVICES, ENGINES, PRECISIONS
 
 if TYPE_CHECKING:
     from seg_ros.offline.crew import Crew
+    from seg_ros.offline.labels import Wish
     from seg_ros.offline.work import Labelling
 
 
@@ -43,6 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--only-labels", action="store_true", help="do not copy the bags' own messages")
     add("--confidence", action="store_true", help="also the confidence of each pixel")
     add("--overlay", action="store_true", help="also the labels over the pictures, as JPEG")
+    add("--coco", action="store_true", help="also annotations.json, of pictures and videos: for train, CVAT and others")
+    add("--label-studio", action="store_true", help="also label_studio.json, of pictures and videos")
+    add("--report", action="store_true", help="also report.html: what is seen when, and where the network is not sure")
+    add(
+        "--export-uncertain", type=whole(0), default=0, metavar="N", help="also the N least sure frames, to be labelled"
+    )
     add("--score-threshold", type=float, default=0.5, help="smallest score of an object, 0..1 (default: %(default)s)")
     add("--engine", choices=("auto", *ENGINES), default="auto", help="(default: %(default)s)")
     add("--precision", choices=("auto", *PRECISIONS), default="auto", help="(default: %(default)s)")
@@ -70,12 +79,11 @@ def main(arguments: list[str] | None = None) -> None:
     from seg_ros.offline.inputs import find_inputs
     from seg_ros.offline.jobs import locked
     from seg_ros.offline.labelling import frames_of
-    from seg_ros.offline.labels import Wish
     from seg_ros.offline.progress import Bar, Lines, expecting
     from seg_ros.offline.work import Job, Labelling
     from seg_ros.weights import digest, load_model
 
-    wish = Wish(sorted(args.topics), not args.only_labels, args.confidence, args.overlay)
+    wish = _wish(args)
     inputs = find_inputs([path.absolute() for path in args.inputs], args.output)
     with locked(args.output):
         model, manifest = load_model(args.weights)
@@ -116,6 +124,15 @@ def main(arguments: list[str] | None = None) -> None:
     print(json.dumps(figures), flush=True)
     if unread or any(tally.damage for tally in made):
         sys.exit(1)
+
+
+def _wish(args: argparse.Namespace) -> Wish:
+    from seg_ros.offline.labels import Wish
+
+    return Wish(
+        sorted(args.topics), not args.only_labels, args.confidence, args.overlay, args.coco, args.label_studio,
+        args.report, args.export_uncertain,
+    )  # fmt: skip
 
 
 def _crew(args: argparse.Namespace, labelling: Labelling, inputs: int) -> Crew | None:

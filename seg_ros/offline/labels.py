@@ -13,6 +13,7 @@ import numpy as np
 from seg_ros import overlay
 from seg_ros.classes import ClassMap
 from seg_ros.errors import EngineError, FrameError
+from seg_ros.models import INSTANCES
 from seg_ros.results import Frame, Instances, Selection, SemanticMap, Wanted
 from seg_ros.ros.cdr import OtherLayoutError, read_compressed, read_image
 from seg_ros.ros.pixels import compressed_frame, image_frame
@@ -97,10 +98,12 @@ class Segmentation:
 
     Attributes:
         classes: class map of the network.
+        finds_objects: whether the network does.
     """
 
     def __init__(self, net: Segmenter, score_threshold: float = 0.5, confidence: bool = False) -> None:
         self.classes: ClassMap = net.classes
+        self.finds_objects = net.task == INSTANCES
         self._net, self._confidence = net, confidence
         self._selection = Selection(score_threshold=max(score_threshold, net.least_score))
 

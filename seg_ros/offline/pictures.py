@@ -11,8 +11,11 @@ import numpy as np
 
 from seg_ros.classes import ClassMap
 from seg_ros.errors import FrameError, RecordingError
+from seg_ros.offline.coco import Coco
 from seg_ros.offline.flow import in_background
+from seg_ros.offline.label_studio import LabelStudio
 from seg_ros.offline.labels import Segmentation, Shot, Wish, encoded, labels, overlaid, segmented
+from seg_ros.offline.review import Review
 from seg_ros.offline.tally import Tally
 from seg_ros.results import Frame
 from seg_ros.sources import picture_files
@@ -38,18 +41,35 @@ def label_pictures(source: Path, target: Path, segmentation: Segmentation, wish:
     tally = Tally()
     target.mkdir(parents=True)
     frames = in_background(_pictures(source), _AHEAD)
+    review = Review(target, segmentation.classes, wish, "frames")
+    files = _annotations(source, target, segmentation, wish)
     made_of = in_background(segmented(frames, lambda _, frame: segmentation.picture(frame)), _WAITING)
     for number, (name, made) in enumerate(made_of):
         tally.frames += 1
         if isinstance(made, Exception):
             tally.lose(source.name, name, made)
         else:
-            _write(target, Shot(source.name, name, float(number), *made), segmentation.classes, wish)
+            shot = Shot(source.name, name, float(number), *made)
+            _write(target, shot, segmentation.classes, wish)
+            if files and not source.is_dir():  # what is annotated must be there to be looked at
+                _write_file(target / "images" / name, encoded(".jpg", shot.frame.pixels, cv2.IMWRITE_JPEG_QUALITY, 95))
+            review.add(shot, Path(name).stem)
+            for each in files:
+                each.add(shot)
             tally.labelled += 1
         step()
     if not tally.labelled:
         raise RecordingError(f"{source}: it opens, but no picture could be read")
+    for each in files:
+        each.write(target)
+    review.finish(source, tally)
     return tally
+
+
+def _annotations(source: Path, target: Path, segmentation: Segmentation, wish: Wish) -> list[Coco | LabelStudio]:
+    folder = source.name if source.is_dir() else f"{target.name}/images"
+    files: list[Coco | LabelStudio] = [Coco(segmentation.classes, segmentation.finds_objects)] if wish.coco else []
+    return [*files, LabelStudio(segmentation.classes, folder)] if wish.label_studio else files
 
 
 def _write(target: Path, shot: Shot, classes: ClassMap, wish: Wish) -> None:
@@ -60,9 +80,12 @@ def _write(target: Path, shot: Shot, classes: ClassMap, wish: Wish) -> None:
     if wish.overlay:
         files[f"overlays/{stem}.jpg"] = overlaid(shot.frame, shot.output, classes)
     for name, stream in files.items():
-        file = target / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(stream)
+        _write_file(target / name, stream)
+
+
+def _write_file(file: Path, stream: np.ndarray) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(stream)
 
 
 def frames_of(source: Path) -> int:

@@ -10,7 +10,8 @@ from seg_ros.errors import FrameError, RecordingError
 from seg_ros.offline import messages
 from seg_ros.offline.bags import IMAGES, Bag, BagWriter, Message, open_bag
 from seg_ros.offline.flow import in_background, mapped
-from seg_ros.offline.labels import Segmentation, Trackers, Wish, labels, overlaid, recorded_frame, segmented
+from seg_ros.offline.labels import Segmentation, Shot, Trackers, Wish, labels, overlaid, recorded_frame, segmented
+from seg_ros.offline.review import Review
 from seg_ros.offline.tally import Tally
 from seg_ros.results import Frame, Instances, SemanticMap
 from seg_ros.ros.cdr import OtherLayoutError, read_compressed, read_image, write_compressed, write_image
@@ -70,6 +71,7 @@ def label_bag(source: Path, target: Path, segmentation: Segmentation, wish: Wish
         with BagWriter(target, bag) as writer:
             wanted = None if wish.copy else chosen
             frames = in_background(mapped(decoded, bag.messages(wanted), _DECODERS, _AHEAD), _AHEAD)
+            review = Review(target, segmentation.classes, wish, "s")
             first = True
             try:
                 # The network runs on a thread of its own, so that writing does not hold it up.
@@ -86,12 +88,15 @@ def label_bag(source: Path, target: Path, segmentation: Segmentation, wish: Wish
                     if isinstance(made, Exception):
                         tally.lose(message.topic, message.time, made)
                     else:
+                        shot = Shot(message.topic, str(message.time), message.time / 1e9, *made)
+                        review.add(shot, f"{names[message.topic].replace('/', '_')}{message.time}")
                         for name, kind, data in _serialized(bag, *made, segmentation, wish):
                             writer.write(f"{NODE}/{names[message.topic]}{name}", kind, message.time, data)
                         tally.labelled += 1
                     step()
             except RecordingError as error:  # what came before it is labelled
                 tally.damage = str(error)
+    review.finish(source, tally)
     return tally
 
 
