@@ -195,6 +195,25 @@ def test_a_lidars_cloud_keeps_its_points_and_header(graph, small_weights):
     lidar.until(lambda: lidar.lost("fields"), lambda stamp: write_cloud(stamp, "roof", other), label=label)
 
 
+def test_the_depth_of_another_camera_is_taken_to_the_labelled_one(graph, small_weights):
+    place = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    sensors = Sensors(graph, small_weights, register_depth=True, extrinsics=place)
+    own = graph.client.create_publisher(CameraInfo, "/seg/camera_info", 10)
+    sensors.until_lost("no_camera_info", DEPTH)  # of the labelled camera
+
+    def calibrated(stamp):
+        own.publish(messages.camera_info(stamp, "eye", (H, W), MATRIX))
+        return messages.serialized_image(stamp, "eye", DEPTH, "16UC1")
+
+    sensors.until(lambda: sensors.clouds, calibrated)
+    _, cloud = read_points(sensors.clouds[-1])
+    shift = 60 // 4  # px by which 1 m to the right moves what is 4 m away
+    assert cloud.shape == (H, W)
+    assert np.isnan(cloud["z"][:, :shift]).all()
+    assert (cloud["z"][:, shift:] == 4).all()
+    assert np.array_equal(cloud["label"], LABEL)
+
+
 def test_a_cloud_for_autoware_is_laid_out_as_its_programs_ask(graph, small_weights):
     sensors = Sensors(graph, small_weights, layout="autoware", voxel=0.1)
     label = np.full((H, W), 8, np.uint8)
@@ -222,6 +241,7 @@ def test_a_cloud_for_autoware_is_laid_out_as_its_programs_ask(graph, small_weigh
         ({"points_topic": "/p", "extrinsics": [1.0, 2.0]}, "7 numbers"),
         ({"points_topic": "/p", "extrinsics": [0.0] * 7}, "quaternion"),
         ({"depth_topic": "/d", "keep": ["tarmac"]}, "tarmac"),
+        ({"points_topic": "/p", "register_depth": True}, "false with points_topic"),
         ({"depth_topic": "/d", "tolerance": "much"}, "allowed: float"),
         ({"depth_topic": "/d", "queue": 0}, "1 to 1000"),
         ({"depth_topic": "/d", "weights": "none"}, "none"),
