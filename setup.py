@@ -36,6 +36,7 @@ setup(
         "openvino": pins("requirements/openvino.txt"),
         "onnx": pins("requirements/onnx.txt"),
         "bags": pins("requirements/bags.txt"),
+        "ray": pins("requirements/ray.txt"),
     },
     zip_safe=False,
     data_files=[
