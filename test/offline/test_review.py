@@ -194,3 +194,5 @@ def test_of_a_bag_too(pictures, label, tmp_path, capsys):
     assert len(read_bag(made)["/segmentation/label"]) == len(pictures) - 1  # it is still a bag
     assert "/camera/image_raw" in (made / "report.html").read_text()
     assert list((made / "uncertain" / "images").iterdir())
+    status, _, _ = label(capsys, source, "--output", tmp_path / "out2", "--coco")
+    assert "--coco and --label-studio are for pictures and videos" in status
