@@ -26,7 +26,7 @@ from seg_ros.sources import Picture
 FROM_BGR = {"bgr8": None, "rgb8": cv2.COLOR_BGR2RGB, "mono8": cv2.COLOR_BGR2GRAY}
 """OpenCV's conversion by encoding; None: it is that already."""
 _JPEG_QUALITY = 90
-_LIDAR = "lidar"
+_LIDAR, _DEPTH = "lidar", "depth_optical_frame"
 _MEASURED = np.dtype(
     {
         "names": ["x", "y", "z", "intensity", "ring"],
@@ -46,9 +46,9 @@ class Camera(Node):
     Where a picture has truth and somebody subscribes: also `label_truth` (mono8 class ids) and `instance_truth` (16UC1
     object ids, 0 = none).
 
-    Where a picture is measured: also `depth/image_raw` (16UC1 millimetres) with `depth/camera_info`, `lidar/points` of
-    frame_id `lidar`, and for a judge `lidar/truth`, the same points with true labels and ids, and `objects_truth`, true
-    boxes.
+    Where a picture is measured: also `depth/image_raw` (16UC1 millimetres) with `depth/camera_info`, of frame_id
+    `depth_optical_frame` if the depth camera has a place of its own, `lidar/points` of frame_id `lidar`, and for a
+    judge `lidar/truth`, the same points with true labels and ids, and `objects_truth`, true boxes.
 
     Attributes:
         finished: whether the pictures have come to their end.
@@ -126,10 +126,13 @@ class Camera(Node):
         if self._boxes.get_subscription_count():
             lifted = Lifted(stamp, frame_id, np.empty(0), measured.boxes, OPTICAL)
             self._boxes.publish(markers(lifted, self._classes))
+        camera = measured.depth_camera
+        time = stamp[0] * 10**9 + stamp[1] + round(1e9 * camera.offset)
+        header = divmod(time, 10**9), frame_id if camera.place is None else _DEPTH
         if self._depth_info.get_subscription_count():
-            self._depth_info.publish(messages.camera_info(stamp, frame_id, measured.depth.shape, picture.matrix))
+            self._depth_info.publish(messages.camera_info(*header, measured.depth.shape, measured.depth_matrix))
         if self._depth.get_subscription_count():
-            self._depth.publish(messages.serialized_image(stamp, frame_id, measured.depth, "16UC1"))
+            self._depth.publish(messages.serialized_image(*header, measured.depth, "16UC1"))
         if (scan := measured.scan) is not None:
             if self._points_truth.get_subscription_count():
                 self._points_truth.publish(write_cloud(stamp, _LIDAR, _labelled(scan)))

@@ -36,8 +36,13 @@ class LiftParameters:
     )
     depth_topic: str = _parameter("", "depth image of the labelled camera: 16UC1 millimetres or 32FC1 metres")
     points_topic: str = _parameter("", "in place of depth_topic: the PointCloud2 of a LiDAR")
+    register_depth: bool = _parameter(
+        False, "the depth image is another camera's: take it to the labelled one, as depth_image_proc's register does"
+    )
     extrinsics: tuple[float, ...] = _parameter(
-        (), "place of the LiDAR in the camera's coordinates: x y z (m), quaternion x y z w; [] asks tf2"
+        (),
+        "place of the LiDAR, or of the other camera, in the labelled one's coordinates: x y z (m), quaternion "
+        "x y z w; [] asks tf2",
     )
     weights: str = _parameter("unet_camvid", "weights that the labels are of, for names and colours of the classes")
     keep: tuple[str, ...] = _parameter((), "names of the classes whose points are published; [] is all")
@@ -54,6 +59,7 @@ class LiftParameters:
 
     def __post_init__(self) -> None:
         self._check("depth_topic", bool(self.depth_topic) != bool(self.points_topic), "it, or points_topic, not both")
+        self._check("register_depth", not (self.register_depth and self.points_topic), "false with points_topic")
         self._check(
             "extrinsics", not self.extrinsics or len(self.extrinsics) == 7, "[], or 7 numbers x y z qx qy qz qw"
         )
@@ -69,7 +75,7 @@ class LiftParameters:
             self._check("extrinsics", False, str(error))
 
     def sensor(self) -> Extrinsics | None:
-        """Returns the LiDAR's place; None where tf2 is asked for it."""
+        """Returns the sensor's place; None where tf2 is asked for it."""
         return Extrinsics.from_quaternion(self.extrinsics[:3], self.extrinsics[3:]) if self.extrinsics else None
 
     def finish(self, classes: ClassMap) -> Callable[[np.ndarray], np.ndarray]:
