@@ -74,7 +74,8 @@ class LiftNode(ManagedNode):
             except ValueError as error:
                 raise ValueError(f"parameter 'keep': {error}") from error
             finish = p.finish(classes)
-            transforms = Transforms(self, p.sensor()) if p.points_topic or p.register_depth else None
+            apart = p.points_topic or p.register_depth
+            transforms = Transforms(self, p.sensor(), p.fixed_frame) if apart else None
         except (ValueError, WeightsError) as error:
             self.get_logger().error(self.problem.failed("configure", error))
             return TransitionCallbackReturn.FAILURE

@@ -44,6 +44,11 @@ class LiftParameters:
         "place of the LiDAR, or of the other camera, in the labelled one's coordinates: x y z (m), quaternion "
         "x y z w; [] asks tf2",
     )
+    fixed_frame: str = _parameter(
+        "",
+        "frame of tf2 in which the world stands still, such as odom: between the stamps of label and measurement "
+        "the vehicle moves; '' takes no account of that",
+    )
     weights: str = _parameter("unet_camvid", "weights that the labels are of, for names and colours of the classes")
     keep: tuple[str, ...] = _parameter((), "names of the classes whose points are published; [] is all")
     tolerance: float = _parameter(0.02, "seconds between the stamps of label and measurement; the nearest is taken")
@@ -62,6 +67,10 @@ class LiftParameters:
         self._check("register_depth", not (self.register_depth and self.points_topic), "false with points_topic")
         self._check(
             "extrinsics", not self.extrinsics or len(self.extrinsics) == 7, "[], or 7 numbers x y z qx qy qz qw"
+        )
+        moved = not self.fixed_frame or ((self.points_topic or self.register_depth) and not self.extrinsics)
+        self._check(
+            "fixed_frame", bool(moved), "'', or where tf2 is asked: points_topic or register_depth, extrinsics []"
         )
         self._check("tolerance", 0 <= self.tolerance <= 10, "0.0 to 10.0")
         self._check("queue", 1 <= self.queue <= 1000, "1 to 1000")

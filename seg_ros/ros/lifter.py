@@ -74,7 +74,7 @@ class Lifter:
             around = object_boxes(cloud, found, camera.focal[0]) if with_boxes and found is not None else ()
             return Lifted(label.stamp, label.frame_id, self._finish(cloud), around, OPTICAL)
         scan, camera = read_cloud(measurement), _camera(self._infos, label)
-        sensor = self._transforms.sensor(label.frame_id, scan.frame_id)
+        sensor = self._transforms.sensor(label.frame_id, scan.frame_id, label.stamp, scan.stamp)
         cloud = paint(scan.points, sensor, camera, labels, self._look, self._footprint)
         around = scattered_boxes(cloud, found) if with_boxes and found is not None else ()
         return Lifted(scan.stamp, scan.frame_id, self._finish(cloud), around, LEVEL)
@@ -84,7 +84,7 @@ class Lifter:
         if self._depth_infos is None:
             return depth.values, _camera(self._infos, depth)
         sensor, camera = _camera(self._depth_infos, depth), _camera(self._infos, label)
-        place = self._transforms.sensor(label.frame_id, depth.frame_id)
+        place = self._transforms.sensor(label.frame_id, depth.frame_id, label.stamp, depth.stamp)
         return registered(depth.values, sensor, place, camera), camera
 
     def _objects(self, message: bytes, label: Plane) -> Instances:

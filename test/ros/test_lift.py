@@ -186,6 +186,7 @@ def test_two_cameras_label_one_lidars_points_each_where_it_looks(graph, small_we
         ({"points_topic": "/p", "extrinsics": [1.0, 2.0]}, "7 numbers"),
         ({"points_topic": "/p", "extrinsics": [0.0] * 7}, "quaternion"),
         ({"depth_topic": "/d", "keep": ["tarmac"]}, "tarmac"),
+        ({"depth_topic": "/d", "fixed_frame": "odom"}, "where tf2 is asked"),
         ({"points_topic": "/p", "register_depth": True}, "false with points_topic"),
         ({"depth_topic": "/d", "tolerance": "much"}, "allowed: float"),
         ({"depth_topic": "/d", "queue": 0}, "1 to 1000"),
