@@ -2,7 +2,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak lint gpu clean
+.PHONY: help setup demo view test soak lint gpu clean
 
 # On one machine, other people's robots stay out of it; a TOPIC may come from another machine.
 ifeq ($(TOPIC),)
@@ -25,6 +25,10 @@ setup: ## make .venv ready: torch, ROS 2 (the sourced one, or wheels; ROS=jazzy)
 
 demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUTH= MODEL= WEIGHTS= ENGINE= MIN_MIOU= MIN_AP50= DEPTH= LIDAR= TRUE_LABELS= ARGS=; BAG=1 labels a recording
 	@$(env); python -m seg_ros.cli.$(if $(BAG),bag_demo,demo $(demo_flags)) $(ARGS)
+
+view: setup ## the street with depth (LIDAR=1), live on a page in the browser, until Ctrl-C; PORT=8080 and demo's variables
+	@$(env); python -c 'import viser' 2>/dev/null || python -m pip install --quiet --disable-pip-version-check -r requirements/view.txt
+	@$(env); python -m seg_ros.cli.demo --view '$(or $(PORT),8080)' $(if $(LIDAR)$(IMAGES)$(VIDEO)$(TOPIC),,--depth) $(demo_flags) $(ARGS)
 
 test: setup lint ## lint and the tests; ARGS= go to pytest
 	@$(env); python -m pytest -q $(ARGS)

@@ -85,6 +85,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     wish = _wish(args)
     inputs = find_inputs([path.absolute() for path in args.inputs], args.output)
+    if (wish.coco or wish.label_studio) and all(each.bag for each in inputs):
+        raise ValueError(
+            "--coco and --label-studio are for pictures and videos, got bags; --export-uncertain writes frames of bags"
+        )
     with locked(args.output):
         model, manifest = load_model(args.weights)
         asked = {

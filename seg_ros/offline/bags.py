@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -158,7 +159,7 @@ class BagWriter:
     """
 
     def __init__(self, path: Path, bag: Bag) -> None:
-        self._bag, self._types = bag, bag.types
+        self._path, self._bag, self._types = path, bag, bag.types
         self._writer = Writer(path, version=_VERSION, storage_plugin=bag.storage)
         self._copies: dict[tuple, Connection] = {}
         self._own: dict[str, Connection] = {}
@@ -168,7 +169,8 @@ class BagWriter:
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        self._writer.abort() if kind else self._writer.close()
+        with self._errors():
+            self._writer.abort() if kind else self._writer.close()
 
     def copy(self, message: Message) -> None:
         """Writes a message of the bag as it is."""
@@ -180,7 +182,8 @@ class BagWriter:
             self._copies[key] = self._writer.add_connection(
                 connection.topic, connection.msgtype, offered_qos_profiles=profiles, **self._bag.definition(connection)
             )
-        self._writer.write(self._copies[key], message.time, message.data)
+        with self._errors():
+            self._writer.write(self._copies[key], message.time, message.data)
 
     def write(self, topic: str, kind: str, time: int, data: bytes, latched: bool = False) -> None:
         """Writes a message of one's own; of a latched topic `ros2 bag play` gives the last one to late subscribers."""
@@ -188,7 +191,16 @@ class BagWriter:
             self._own[topic] = self._writer.add_connection(
                 topic, kind, typestore=self._types, offered_qos_profiles=[_profile(latched)]
             )
-        self._writer.write(self._own[topic], time, data)
+        with self._errors():
+            self._writer.write(self._own[topic], time, data)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Makes an error of the data base the OSError that it is."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path}: SQLite cannot write it: {error}; is there room on the disk?") from error
 
 
 def _profile(latched: bool) -> Profile:

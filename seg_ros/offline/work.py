@@ -93,5 +93,9 @@ class Labelling:
                 return Outcome(job, engine, tally)
             except RecordingError as error:
                 return Outcome(job, engine, error=str(error))
+            except PermissionError as error:
+                if error.filename is None or not Path(error.filename).is_relative_to(job.input.path):
+                    raise  # of the outputs: the next one could not be written either
+                return Outcome(job, engine, error=f"{error.filename}: {error.strerror}")
 
         return work

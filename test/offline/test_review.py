@@ -60,13 +60,18 @@ def test_cvat_reads_the_annotations(objects, tmp_path):
     datumaro = pytest.importorskip("datumaro", reason="needs datumaro, by which CVAT imports")
     coco = Coco(CAMVID, objects=True)
     coco.add(shot(objects))
-    coco.write(tmp_path)
-    data = datumaro.Dataset.import_from(str(tmp_path / "annotations.json"), "coco_instances")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "images" / "default").mkdir(parents=True)
+    coco.write(tmp_path / "annotations")
+    (tmp_path / "annotations" / "annotations.json").rename(tmp_path / "annotations" / "instances_default.json")
+    data = datumaro.Dataset.import_from(str(tmp_path), "coco_instances")
     names = [label.name for label in data.categories()[datumaro.AnnotationType.label]]
     (item,) = data
-    assert [names[a.label] for a in item.annotations] == ["car", "pedestrian"]
+    masks = {names[a.label]: a.image for a in item.annotations if a.type == datumaro.AnnotationType.mask}
+    assert sorted(masks) == ["car", "pedestrian"]
     x, y, width, height = objects.roi[0].tolist()
-    assert np.array_equal(item.annotations[0].image[y : y + height, x : x + width], objects.masks[0] > 0)
+    assert np.array_equal(masks["car"][y : y + height, x : x + width], objects.masks[0] > 0)
+    assert masks["car"].sum() == (objects.masks[0] > 0).sum()
 
 
 def _decoded(runs):
@@ -189,3 +194,5 @@ def test_of_a_bag_too(pictures, label, tmp_path, capsys):
     assert len(read_bag(made)["/segmentation/label"]) == len(pictures) - 1  # it is still a bag
     assert "/camera/image_raw" in (made / "report.html").read_text()
     assert list((made / "uncertain" / "images").iterdir())
+    status, _, _ = label(capsys, source, "--output", tmp_path / "out2", "--coco")
+    assert "--coco and --label-studio are for pictures and videos" in status
