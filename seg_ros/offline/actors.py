@@ -70,6 +70,11 @@ class Actors:
         ready, _ = ray.wait(list(places), num_returns=1)
         return [(places[said], self._next(places[said])) for said in ready]
 
+    def end(self, place: int) -> None:
+        """See `Crew`."""
+        if place in self._actors:
+            ray.kill(self._actors.pop(place))
+
     def close(self) -> None:
         """See `Crew`."""
         ray.shutdown()  # ends the actors, too
@@ -83,7 +88,7 @@ class Actors:
         if not isinstance(said, int):
             del self._said[place]
         if isinstance(said, Died | Unfit):
-            ray.kill(self._actors.pop(place))
+            self.end(place)
         return said
 
 

@@ -33,6 +33,9 @@ class Crew(Protocol):
     def hear(self) -> list[tuple[int, Said]]:
         """Waits until workers say something; returns it by their places. Who died or is unfit is not there any more."""
 
+    def end(self, place: int) -> None:
+        """Ends the worker at a place, if there is one: it has nothing to do, and others may wait for its GPU."""
+
     def close(self) -> None:
         """Ends the workers, whatever they do."""
 
@@ -79,7 +82,7 @@ def spread(jobs: Iterable[Job], crew: Crew, progress: Progress) -> Iterator[Outc
                     task.frames = said
                     continue
                 del tasks[place]
-                idle.append(place)
+                idle.insert(0 if isinstance(said, Died) else len(idle), place)  # those that are there go first
                 if isinstance(said, Died):
                     progress.step(-task.frames)
                     task.frames = 0
@@ -94,6 +97,8 @@ def spread(jobs: Iterable[Job], crew: Crew, progress: Progress) -> Iterator[Outc
                 else:
                     in_a_row = 0
                     progress.step(said.tally.frames - task.frames if said.tally and not said.resumed else -task.frames)
+                if not waiting:
+                    crew.end(place)
                 yield said
                 if in_a_row == _IN_A_ROW:
                     raise RecordingError(

@@ -60,10 +60,19 @@ class Processes:
         places = {pipe: place for place, (_, pipe) in self._workers.items()}
         return [(places[pipe], self._said(places[pipe])) for pipe in wait(list(places))]
 
+    def end(self, place: int) -> None:
+        """See `Crew`."""
+        if place not in self._workers:
+            return
+        process, pipe = self._workers.pop(place)
+        process.kill()
+        process.join()
+        pipe.close()
+
     def close(self) -> None:
         """See `Crew`."""
         for place in list(self._workers):
-            self._end(place)
+            self.end(place)
 
     def _start(self, place: int) -> tuple[SpawnProcess, Connection]:
         context = multiprocessing.get_context("spawn")
@@ -84,14 +93,8 @@ class Processes:
             how = f"of {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
             said = Died(f"process {process.pid} ended {how}")
         if isinstance(said, Died | Unfit):
-            self._end(place)
+            self.end(place)
         return said
-
-    def _end(self, place: int) -> None:
-        process, pipe = self._workers.pop(place)
-        process.kill()
-        process.join()
-        pipe.close()
 
 
 def _serve(opening: Callable[[], Work], gpu: str | None, pipe: Connection) -> None:

@@ -48,6 +48,15 @@ def test_an_actor_that_dies_costs_its_input_once_more_and_a_poisonous_input_is_s
     assert not ray.is_initialized()
 
 
+def test_with_more_workers_than_the_cluster_has_room_for_all_is_done(cluster, tmp_path):
+    from seg_ros.offline.actors import Actors
+
+    names = ["slow-1", "b", "c", "d"]
+    crew = Actors(cluster, 4, len(names), opening, "auto")  # of a core each; there are two
+    outcomes = list(spread([job(name, tmp_path) for name in names], crew, Silent()))
+    assert sorted(each.job.input.path.name for each in outcomes if not each.error) == sorted(names)
+
+
 def writers(folder):
     """The processes that have files below a folder open."""
     found = set()

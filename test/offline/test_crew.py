@@ -1,13 +1,16 @@
 """How jobs are spread over processes: what is done when one dies, and when an input kills all."""
 
+import numpy as np
 import pytest
 
 from seg_ros.errors import EngineError, RecordingError
 from seg_ros.offline import processes
 from seg_ros.offline.crew import TRIES, spread
+from seg_ros.offline.labels import segmented
 from seg_ros.offline.processes import Processes
 from seg_ros.offline.station import Died
 from seg_ros.offline.work import Outcome
+from seg_ros.results import Frame, SemanticMap
 from test.offline.workers import Silent, job, opening, unfit
 
 
@@ -32,6 +35,19 @@ def test_a_worker_that_cannot_begin_ends_the_run(tmp_path):
         list(spread([job("a", tmp_path)], Processes(2, unfit, []), Silent()))
 
 
+def test_a_lost_device_ends_the_input_and_not_all_frames_that_are_left():
+    def segment(key, frame):
+        if key:
+            raise EngineError("the device is lost" if key == "lost" else "a frame", fatal=key == "lost")
+        return SemanticMap(frame.pixels[..., 0])
+
+    frame = Frame(np.zeros((4, 4, 3), np.uint8), bgr=True)
+    made = segmented([("", frame), ("one", frame), ("lost", frame), ("", frame)], segment)
+    assert [key for key, _ in (next(made), next(made))] == ["", "one"]
+    with pytest.raises(EngineError, match="the device is lost"):
+        next(made)
+
+
 class Scripted:
     """One worker, which says what it is told to say."""
 
@@ -45,6 +61,9 @@ class Scripted:
 
     def hear(self):
         return [(0, said) for said in self._answer(self.given[-1])]
+
+    def end(self, place):
+        pass
 
     def close(self):
         self.closed = True
