@@ -2,7 +2,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak lint gpu clean
+.PHONY: help setup demo view test soak lint gpu clean
 
 # On one machine, other people's robots stay out of it; a TOPIC may come from another machine.
 ifeq ($(TOPIC),)
@@ -14,7 +14,8 @@ SECONDS ?= 20
 flag = $(if $($(1)),$(2) '$($(1))')
 demo_flags = --seconds '$(SECONDS)' $(call flag,IMAGES,--images) $(call flag,VIDEO,--video) $(call flag,TOPIC,--topic) \
 	$(call flag,TRUTH,--truth) $(call flag,MODEL,--model) $(call flag,WEIGHTS,--weights) $(call flag,ENGINE,--engine) \
-	$(if $(DEPTH),--depth) $(if $(LIDAR),--lidar) $(call flag,MIN_MIOU,--min-miou) $(call flag,MIN_AP50,--min-ap50)
+	$(if $(DEPTH),--depth) $(if $(LIDAR),--lidar) $(if $(TRUE_LABELS),--true-labels) \
+	$(call flag,MIN_MIOU,--min-miou) $(call flag,MIN_AP50,--min-ap50)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -22,8 +23,12 @@ help: ## this list
 setup: ## make .venv ready: torch, ROS 2 (the sourced one, or wheels; ROS=jazzy) and the messages; PYTHON=
 	@scripts/setup.sh
 
-demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUTH= MODEL= WEIGHTS= ENGINE= MIN_MIOU= MIN_AP50= DEPTH= LIDAR= ARGS=; BAG=1 labels a recording
+demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUTH= MODEL= WEIGHTS= ENGINE= MIN_MIOU= MIN_AP50= DEPTH= LIDAR= TRUE_LABELS= ARGS=; BAG=1 labels a recording
 	@$(env); python -m seg_ros.cli.$(if $(BAG),bag_demo,demo $(demo_flags)) $(ARGS)
+
+view: setup ## the street with depth (LIDAR=1), live on a page in the browser, until Ctrl-C; PORT=8080 and demo's variables
+	@$(env); python -c 'import viser' 2>/dev/null || python -m pip install --quiet --disable-pip-version-check -r requirements/view.txt
+	@$(env); python -m seg_ros.cli.demo --view '$(or $(PORT),8080)' $(if $(LIDAR)$(IMAGES)$(VIDEO)$(TOPIC),,--depth) $(demo_flags) $(ARGS)
 
 test: setup lint ## lint and the tests; ARGS= go to pytest
 	@$(env); python -m pytest -q $(ARGS)

@@ -36,6 +36,8 @@ setup(
         "openvino": pins("requirements/openvino.txt"),
         "onnx": pins("requirements/onnx.txt"),
         "bags": pins("requirements/bags.txt"),
+        "view": pins("requirements/view.txt"),
+        "ray": pins("requirements/ray.txt"),
     },
     zip_safe=False,
     data_files=[
@@ -62,6 +64,7 @@ setup(
             "export = seg_ros.cli.export:main",
             "consumers = seg_ros.cli.consumers:main",
             "label = seg_ros.cli.label:main",
+            "view = seg_ros.cli.view:main",
         ]
     },
 )

@@ -25,10 +25,9 @@ from seg_ros.lifting import (
     scattered_boxes,
 )
 from seg_ros.lifting.boxes import overlap
-from seg_ros.results import Instances
 from seg_ros.scenes import Scene, Street
 from seg_ros.scenes.lidar import AXES, PLACE, QUATERNION, scan
-from seg_ros.scenes.truth import true_boxes
+from seg_ros.scenes.truth import true_boxes, true_objects
 
 _ROUNDS = 15
 _POINTS = 130_000
@@ -63,7 +62,7 @@ def run() -> None:
     (ms,) = best(lambda: paint(points, ROOF, camera, labels, style))
     print(f"painted, {_POINTS} points into 1920x1080: {ms:.1f} ms")
     scene = Street(20000).scene(31, space=True)
-    objects, _ = true_objects(scene, _OBJECTS)
+    objects = true_objects(scene.label, scene.instance)[0][:_OBJECTS]
     camera = camera_of(scene)
     cloud = organised(scene.space.depth, camera, Labels(scene.label), style)
     (ms,) = best(lambda: object_boxes(cloud, objects, camera.focal[0]))
@@ -93,7 +92,7 @@ def judge(style: Style) -> None:
     seen = 0
     for seed in range(20000, 20000 + _STREETS):
         scene = Street(seed).scene(31, space=True)
-        camera, (objects, ids) = camera_of(scene), true_objects(scene)
+        camera, (objects, ids) = camera_of(scene), true_objects(scene.label, scene.instance)
         labels = Labels(scene.label, instance=objects.ids())
         cloud = organised(scene.space.depth, camera, labels, style)
         there = np.isfinite(cloud["z"])
@@ -134,24 +133,6 @@ def in_camera(box: Box) -> Box:
 def camera_of(scene: Scene) -> CameraModel:
     """Returns the camera that a scene was drawn for."""
     return CameraModel.from_calibration(scene.label.shape, scene.space.matrix.ravel(), "", ())
-
-
-def true_objects(scene: Scene, most: int = 1000) -> tuple[Instances, list[int]]:
-    """Returns the true objects of a scene of at least 50 px, the largest first, and their ids in the scene."""
-    ids, counts = np.unique(scene.instance[scene.instance > 0], return_counts=True)
-    chosen = ids[np.argsort(-counts)][: min(most, np.count_nonzero(counts >= 50))]
-    rois, masks = [], []
-    for number in chosen:
-        mask = scene.instance == number
-        v, u = np.nonzero(mask)
-        x, y, w, h = u.min(), v.min(), np.ptp(u) + 1, np.ptp(v) + 1
-        rois.append((x, y, w, h))
-        masks.append(mask[y : y + h, x : x + w].astype(np.uint8) * 255)
-    roi = np.array(rois, np.int32).reshape(-1, 4)
-    class_id = np.array([scene.label[scene.instance == number][0] for number in chosen], np.uint8)
-    box = np.hstack((roi[:, :2], roi[:, :2] + roi[:, 2:])).astype(np.float32)
-    score = np.ones(len(chosen), np.float32)
-    return Instances(scene.label.shape, class_id, score, box, roi, tuple(masks)), chosen.tolist()
 
 
 def best(*functions: Callable[[], object]) -> list[float]:

@@ -12,6 +12,7 @@ import dataclasses
 import difflib
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -40,6 +41,9 @@ PARAMETERS = ("weights", "model", "engine", "input_topic", "input_topics")
 
 SPACE = ("depth_topic", "points_topic")
 """Arguments that also start the node lift, whose parameters they are."""
+
+VIEWED = {"segmentation": "segmentation", "lift": "lift"}
+"""Names of the nodes that the page shows: relative, so below the namespace."""
 
 
 def arguments() -> list[DeclareLaunchArgument]:
@@ -77,7 +81,10 @@ def arguments() -> list[DeclareLaunchArgument]:
         argument("points_topic", "", "in place of depth_topic: the PointCloud2 of a LiDAR, whose place tf2 knows"),
         argument("namespace", "", "namespace of the node and its topics: NAMESPACE/segmentation/label"),
         argument("camera", "false", f"publish a synthetic street camera on {CAMERA_TOPIC}", *SWITCH),
-        argument("rviz", "false", "show camera, overlay and colour labels in rviz2", *SWITCH),
+        argument("rviz", "false", "show camera, overlay, colour labels, points and boxes in rviz2", *SWITCH),
+        argument(
+            "view", "false", "show points, boxes and pictures on a page in the browser, http://localhost:8080", *SWITCH
+        ),
         argument("log_level", "info", "log level of the node, not of ROS below it", *LEVELS),
         argument("respawn", "false", "start the segmentation node again 1 s after it ends", *SWITCH),
     ]
@@ -155,12 +162,25 @@ def require_rviz() -> None:
         ) from error
 
 
+def require_viser() -> None:
+    """Checks that viser is there, which serves the page.
+
+    Raises:
+        RuntimeError: if it is not installed.
+    """
+    if find_spec("viser") is None:
+        raise RuntimeError(
+            "view:=true needs viser, which is not installed here: pip install -r requirements/view.txt, or leave "
+            "view:=true out"
+        )
+
+
 def nodes(context: LaunchContext) -> list[Node]:
     """Makes the nodes that the arguments ask for.
 
     Raises:
         FileNotFoundError: if there is no `params_file`.
-        RuntimeError: if rviz2 is asked for and not installed.
+        RuntimeError: if rviz2 or the page is asked for and not installed.
         ValueError: if `input_topics` is not a list, or an argument does not exist.
     """
     check(context.argv)
@@ -205,6 +225,18 @@ def nodes(context: LaunchContext) -> list[Node]:
         respawn_delay=1.0,
         output="screen",
     )
+    if IfCondition(LaunchConfiguration("view")).evaluate(context):
+        require_viser()
+    view = Node(
+        package="seg_ros",
+        executable="view",
+        name="view",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[str(file), *(v for v in (profile, given) if v), VIEWED],
+        remappings=[("image", topic)],
+        output="screen",
+        condition=IfCondition(LaunchConfiguration("view")),
+    )
     camera = Node(
         package="seg_ros",
         executable="camera",
@@ -225,11 +257,13 @@ def nodes(context: LaunchContext) -> list[Node]:
             (CAMERA_TOPIC, topic),
             ("/segmentation/overlay", "segmentation/overlay"),
             ("/segmentation/color", "segmentation/color"),
+            ("/lift/points", "lift/points"),
+            ("/lift/objects", "lift/objects"),
         ],
         output="screen",
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return [rviz, camera, segmentation, *([lift] if space else [])]
+    return [rviz, view, camera, segmentation, *([lift] if space else [])]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -26,6 +26,9 @@ for other in "$root"/.venv*/bin; do PATH=${PATH//"$other:"/}; done # an activate
 sourced=${ROS_DISTRO:-}
 if [[ -n ${ROS:-} && $ROS != "$sourced" ]]; then sourced=''; fi
 
+# What is behind a link belongs to another checkout, whose environment would be cleared.
+if [[ -L $venv ]]; then die "$venv is a symbolic link to $(readlink "$venv"): remove it, and run make setup again"; fi
+
 # --- Nothing to do? The stamp is written last, so an interrupted run is done again.
 
 exec 9<"$root" # two makes in one checkout take turns

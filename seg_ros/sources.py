@@ -13,9 +13,11 @@ import numpy as np
 from seg_ros.classes import UNLABELLED, ClassMap
 from seg_ros.lifting import Box
 from seg_ros.metrics.truth import Truth
+from seg_ros.results import Instances
 from seg_ros.scenes import Scene, Street
+from seg_ros.scenes.depth_camera import DepthCamera, measured
 from seg_ros.scenes.lidar import Scan, scan
-from seg_ros.scenes.truth import true_boxes
+from seg_ros.scenes.truth import true_boxes, true_objects
 
 if TYPE_CHECKING:
     from seg_ros.training.coco import CocoPictures
@@ -23,17 +25,23 @@ if TYPE_CHECKING:
 
 
 class Measured(NamedTuple):
-    """What a depth camera and a LiDAR measure of a scene, and the true boxes of its objects.
+    """What a depth camera and a LiDAR measure of a scene, and its true objects.
 
     Attributes:
-        depth: `(H, W) uint16`, mm along the camera's axis; 0 where there is none below 65.5 m.
+        depth: `(H, W) uint16`, mm along the depth camera's axis; 0 where it sees nothing.
+        depth_camera: how it measures.
+        depth_matrix: `(3, 3) float64`, its camera matrix, px, without distortion.
         boxes: of what is seen of the true objects, in the camera's coordinates; ids are the true object ids.
         scan: of the LiDAR, where it scans this picture.
+        objects: the true objects in the picture.
     """
 
     depth: np.ndarray
+    depth_camera: DepthCamera
+    depth_matrix: np.ndarray
     boxes: tuple[Box, ...]
     scan: Scan | None
+    objects: Instances
 
 
 class Picture(NamedTuple):
@@ -79,7 +87,7 @@ def open_source(
     loop: bool,
     seed: int,
     classes: ClassMap | None = None,
-    space: bool = False,
+    space: DepthCamera | None = None,
 ) -> Iterator[Picture]:
     """Opens a source of pictures, endless with `loop`.
 
@@ -91,7 +99,7 @@ def open_source(
         seed: of the street.
         classes: of annotated objects; None: those of `classes.json` in the folder or beside it, else those that the
             annotations name. Where the objects are of others, pictures come without truth, and the log tells why.
-        space: of the street, measure it, too.
+        space: of the street, measure it, too, with a LiDAR and this depth camera.
 
     Raises:
         FileNotFoundError: if the source does not exist, is empty or does not open.
@@ -180,22 +188,27 @@ def _annotated(pixels: np.ndarray, truth: Truth) -> Picture:
     return Picture(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), label, instance)
 
 
-def _street(seed: int, size: tuple[int, int], rate: float, space: bool) -> Iterator[Picture]:
+def _street(seed: int, size: tuple[int, int], rate: float, space: DepthCamera | None) -> Iterator[Picture]:
     street = Street(seed, size)
     index = 0
     every = max(round(rate / _SCAN_RATE), 1)
     while True:
-        scene = street.scene(index, rate, space)
-        measured = _measured(scene, index, index % every == 0) if space else None
+        scene = street.scene(index, rate, space is not None)
+        found = None
+        if space is not None:
+            then = street.scene(round(1000 * (index / rate + space.offset)), 1000.0, True) if space.offset else scene
+            found = _measured(scene, then, space, index, index % every == 0)
         image = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
-        yield Picture(image, scene.label, scene.instance, street.matrix, measured)
+        yield Picture(image, scene.label, scene.instance, street.matrix, found)
         index += 1
 
 
-def _measured(scene: Scene, index: int, scanned: bool) -> Measured:
-    millimetres = np.rint(scene.space.depth * 1000)
-    depth = np.where(millimetres < 0xFFFF, millimetres, 0).astype(np.uint16)
-    return Measured(depth, true_boxes(scene), scan(scene.space, index) if scanned else None)
+def _measured(scene: Scene, then: Scene, camera: DepthCamera, index: int, scanned: bool) -> Measured:
+    """Measures a scene, and for the depth camera what it has become `then`."""
+    depth, matrix = measured(then.space, camera, index)
+    objects, _ = true_objects(scene.label, scene.instance)
+    found = scan(scene.space, index) if scanned else None
+    return Measured(depth, camera, matrix, true_boxes(scene), found, objects)
 
 
 def _read(image: Path, label: Path | None, instance: Path | None) -> Picture:

@@ -26,6 +26,25 @@ def test_what_is_not_there_is_refused_with_what_is(text):
         autoware.ids(NAMES, (text,))
 
 
+def test_points_have_ids_of_their_own():
+    table = autoware.point_ids(CAMVID.names, ())
+    expected = {
+        "sky": 255,
+        "building": 9,
+        "road": 8,
+        "pavement": 8,
+        "tree": 10,
+        "car": 0,
+        "pedestrian": 5,
+        "bicyclist": 4,
+    }
+    assert {name: table[CAMVID.names.index(name)] for name in expected} == expected
+    assert (table[len(CAMVID.names) :] == 255).all()
+    assert autoware.point_ids(NAMES, ("bin: HAZARD", "car: INVALID"))[:3].tolist() == [255, 7, 9]
+    with pytest.raises(ValueError, match=r"got 'bin: OBSTACLE', allowed: .* and CAR, TRUCK, .*INVALID"):
+        autoware.point_ids(NAMES, ("bin: OBSTACLE",))
+
+
 def test_a_class_that_is_named_twice_is_refused():
     with pytest.raises(ValueError, match="each class once"):
         autoware.ids(NAMES, ("bin: WALL", "bin: OBSTACLE"))

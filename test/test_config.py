@@ -35,7 +35,7 @@ def test_every_parameter_in_the_file_has_a_comment():
         assert not line or line.startswith("#") or before.startswith("# "), line
 
 
-def test_rviz_shows_camera_overlay_and_labels():
+def test_rviz_shows_camera_overlay_labels_points_and_boxes():
     config = load("segment.rviz")
     manager = config["Visualization Manager"]
     assert manager["Global Options"]["Fixed Frame"] == "camera_optical_frame"
@@ -44,9 +44,12 @@ def test_rviz_shows_camera_overlay_and_labels():
         "/camera/image_raw": "Best Effort",
         "/segmentation/overlay": "Reliable",
         "/segmentation/color": "Reliable",
+        "/lift/points": "Reliable",
+        "/lift/objects": "Reliable",
     }
     window = bytes.fromhex(config["Window Geometry"]["QMainWindow State"])
-    for name in [d["Name"] for d in manager["Displays"]] + [p["Name"] for p in config["Panels"]]:
+    pictures = [d for d in manager["Displays"] if d["Class"].endswith("/Image")]  # each has a panel of its own
+    for name in [d["Name"] for d in pictures] + [p["Name"] for p in config["Panels"]]:
         assert name in config["Window Geometry"]
         assert name.encode("utf-16-be") in window  # Qt's own record of where the panel is
 

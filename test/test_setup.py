@@ -129,11 +129,13 @@ def test_requirements_are_pinned_and_name_no_index():
         "dev",
         "onnx",
         "openvino",
+        "ray",
         "ros-jazzy",
         "ros-kilted",
         "tensorrt-rtx",
         "tensorrt",
         "tracking",
+        "view",
     ]
     assert [file.name for file in files] == [f"{name}.txt" for name in names]
     for file in files:
@@ -153,7 +155,7 @@ def test_package_xml_is_valid(folder: str):
 
 FROM_PIP = {
     "torch", "safetensors", "simplejpeg", "pycocotools", "tqdm", "torch_tensorrt", "openvino", "onnx", "onnx_ir",
-    "onnxscript", "rosbags", "trackeval", "trackers", "supervision",
+    "onnxscript", "rosbags", "trackeval", "trackers", "supervision", "ray", "viser", "rich",
 }  # fmt: skip
 """Modules that no ROS distribution has as it should be; requirements/ has them."""
 SYSTEM = {

@@ -9,6 +9,7 @@ import pytest
 
 from seg_ros.classes import CAMVID, ClassMap
 from seg_ros.scenes import Street
+from seg_ros.scenes.depth_camera import DepthCamera
 from seg_ros.sources import image_files, open_source, own_rate
 
 
@@ -156,7 +157,7 @@ def test_damaged_picture_is_named(folder):
 
 
 def test_a_measured_street_has_depth_boxes_and_a_scan_ten_times_a_second():
-    pictures = open_source("street", (120, 160), 30.0, True, 3, space=True)
+    pictures = open_source("street", (120, 160), 30.0, True, 3, space=DepthCamera())
     measured = [next(pictures).space for _ in range(4)]
     assert [m.scan is not None for m in measured] == [True, False, False, True]
     assert measured[0].depth.dtype == np.uint16

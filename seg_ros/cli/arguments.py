@@ -68,6 +68,17 @@ def positive(text: str) -> float:
     return number
 
 
+def number(text: str) -> float:
+    """Reads a finite number, as a type of arguments for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}")
+    return value
+
+
 def _meant(strays: list[str]) -> str:
     return "".join(
         f"\n{stray} as a parameter is --ros-args -p {stray}, as a remapping --ros-args -r {stray}"

@@ -30,7 +30,8 @@ def record(path: Path, seconds: int) -> None:
     from rosbags.rosbag2 import StoragePlugin, Writer
     from tqdm import tqdm
 
-    from seg_ros.offline.bags import IMAGES, types
+    from seg_ros.offline.bags import IMAGES
+    from seg_ros.offline.messages import types
     from seg_ros.ros.cdr import write_image
     from seg_ros.scenes import Street
 

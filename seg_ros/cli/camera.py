@@ -10,7 +10,7 @@ Publishes `image_raw`, with `--compressed` also `image_raw/compressed`, of the s
 source has truth (label images, or objects annotated in COCO's or VIA's JSON) and somebody subscribes, `label_truth`
 (mono8 class ids) and `instance_truth` (16UC1 object ids, 0 = none) with the same header; all below `--namespace`
 (`/camera`). With `--space` the street also has `depth/image_raw`, `depth/camera_info`, `lidar/points`, and for a judge
-`lidar/truth` and `objects_truth`.
+`lidar/truth` and `objects_truth`. `--depth-...` give the depth camera faults, or a place of its own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ import argparse
 import contextlib
 import itertools
 import sys
+from typing import TYPE_CHECKING
 
 from seg_ros import runtime
-from seg_ros.cli.arguments import parse, positive, whole
+from seg_ros.cli.arguments import number, parse, positive, whole
+
+if TYPE_CHECKING:
+    from seg_ros.scenes.depth_camera import DepthCamera
 
 ENCODINGS = ("bgr8", "mono8", "rgb8")
 _RATE = 30.0
@@ -53,7 +57,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: lis
         size = tuple(options.size) if options.size else None
         rate = options.rate or own_rate(options.source) or _RATE
         classes = read_manifest(options.weights).classes if options.weights else None
-        pictures = open_source(options.source, size, rate, options.loop, options.seed, classes, options.space)
+        pictures = open_source(options.source, size, rate, options.loop, options.seed, classes, _depth_camera(options))
         if options.ahead:
             repeated = itertools.cycle if options.loop else iter
             pictures = repeated(list(itertools.islice(pictures, options.ahead)))
@@ -77,6 +81,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: lis
                 reliable=options.qos == "reliable",
                 frame_id=options.frame_id,
                 compressed=options.compressed,
+                segmentation=options.segmentation,
                 source=options.source,
             )
             executor = SingleThreadedExecutor()
@@ -85,6 +90,24 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: lis
                 executor.spin_once()
     except ValueError as error:  # a picture that does not decode
         sys.exit(f"camera: {error}")
+
+
+def _depth_camera(options: argparse.Namespace) -> DepthCamera | None:
+    """Returns the street's depth camera; None without `--space`.
+
+    Raises:
+        ValueError: noise or holes are none that a camera may have.
+    """
+    from seg_ros.scenes.depth_camera import DepthCamera
+
+    if options.depth_noise < 0 or not 0 <= options.depth_holes <= 1:
+        raise ValueError(
+            f"--depth-noise must be from 0 on and --depth-holes from 0 to 1, got {options.depth_noise:g} and "
+            f"{options.depth_holes:g}"
+        )
+    place = tuple(options.depth_place) if options.depth_place else None
+    faults = options.depth_noise, options.depth_holes, options.depth_offset
+    return DepthCamera(*faults, place) if options.space else None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,6 +133,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--weights", help="whose classes annotated objects are of (default: classes.json, else as annotated)")
     space = "also publish what a depth camera and a LiDAR measure of the street: depth/image_raw, lidar/points"
     add("--space", action="store_true", help=space)
+    add("--depth-noise", type=number, default=0.0, metavar="M", help="of a distance of 1 m; grows with its square")
+    add("--depth-holes", type=number, default=0.0, metavar="SHARE", help="of pixels without depth, 0 to 1")
+    add("--depth-offset", type=number, default=0.0, metavar="S", help="seconds by which depth images are later")
+    beside = "of a depth camera of its own, m to the right, down and ahead (default: the camera itself measures depth)"
+    add("--depth-place", type=number, nargs=3, metavar=("X", "Y", "Z"), help=beside)
+    true = "also publish the true label, instances and camera_info below this name, in place of a segmentation node"
+    add("--segmentation", default="", metavar="NAME", help=true)
     add("--compressed", action="store_true", help="also publish image_raw/compressed (JPEG)")
     return parser
 

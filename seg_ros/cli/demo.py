@@ -6,6 +6,8 @@
     make demo TOPIC=/camera/image_raw
     make demo DEPTH=1 MODEL=mask_rcnn    # with a depth camera: labelled points and boxes, too
     make demo LIDAR=1
+    make demo LIDAR=1 TRUE_LABELS=1      # true labels in place of the network's: judges the lifting alone
+    make view MODEL=mask_rcnn            # the same, and in place of the probe a page in the browser
 
 Exits with the probe's status: 0 only if labels (or objects) came and, where there is truth, mIoU (or mask AP50) reaches
 `--min-miou` (or `--min-ap50`).
@@ -35,6 +37,9 @@ _FOREIGN = 0.2
 _AHEAD = 150
 """Most pictures of the street that are drawn before the camera starts, while the node does, and then repeated.
 Drawn one by one they would take from the node the cores that it is timed on. With their truth they have 280 MB."""
+
+_VIEWED = 10.0
+"""Hz of the camera for a page, which shows no more; the browser needs a core, too."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,10 +87,14 @@ def main(arguments: list[str] | None = None) -> None:
         topic = options.topic or f"{space}/camera/image_raw"
         if not options.topic:
             processes.append(_camera(options, space, weights))
-        processes.append(_node(options, space, topic, weights, task))
+        if not options.true_labels:
+            processes.append(_node(options, space, topic, weights, task))
         if options.depth or options.lidar:
             processes.append(_lift(options, space, weights))
-        processes.append(_probe(options, space, topic, weights, real, start))
+        if options.view is not None:
+            processes.append(_view(options, space, topic, weights))
+        else:
+            processes.append(_probe(options, space, topic, weights, real, start))
         sys.exit(_status(processes))
     except KeyboardInterrupt:
         sys.exit(130)  # a shell's status for Ctrl-C
@@ -118,6 +127,8 @@ def _shipped_by_model() -> dict[str, list[str]]:
 def _check_source(options: argparse.Namespace) -> None:
     if (options.depth or options.lidar) and (options.images or options.video or options.topic):
         raise FileNotFoundError("only the synthetic street is measured: leave out IMAGES, VIDEO and TOPIC")
+    if options.true_labels and not (options.depth or options.lidar):
+        raise FileNotFoundError("true labels are to be lifted: give DEPTH or LIDAR, too")
     if options.images and not Path(options.images).is_dir():
         raise FileNotFoundError(f"{options.images}: expected a folder of pictures, there is none")
     if options.video and not (Path(options.video).is_file() or options.video.isdigit()):
@@ -127,7 +138,9 @@ def _check_source(options: argparse.Namespace) -> None:
 def _camera(options: argparse.Namespace, space: str, weights: str) -> subprocess.Popen:
     source = options.images or options.video or "street"
     words = {"source": source, "namespace": f"{space}/camera", "weights": weights}
-    words |= {"rate": options.rate} if options.rate else {}
+    rate = options.rate or (_VIEWED if options.view is not None else None)
+    words |= {"rate": rate} if rate else {}
+    words |= {"segmentation": f"{space}/segmentation"} if options.true_labels else {}
     words |= {"ahead": min(_AHEAD, 30 * options.seconds)} if source == "street" else {}
     space_of_street = ["--space"] if options.depth or options.lidar else []
     return _start(
@@ -158,6 +171,18 @@ def _lift(options: argparse.Namespace, space: str, weights: str) -> subprocess.P
         parameters |= {"depth_topic": f"{space}/camera/depth/image_raw"}
     settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value!r}")]
     return _start("lift", "--ros-args", "-r", f"__ns:={space}", *settings)
+
+
+def _view(options: argparse.Namespace, space: str, topic: str, weights: str) -> subprocess.Popen:
+    parameters = {
+        "weights": weights,
+        "segmentation": f"{space}/segmentation",
+        "lift": f"{space}/lift",
+        "input_topic": topic,
+        "port": options.view,
+    }
+    settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value!r}")]
+    return _start("view", "--ros-args", "-r", f"__ns:={space}", *settings)
 
 
 def _probe(
@@ -223,6 +248,10 @@ def _parser() -> argparse.ArgumentParser:
     lifted = parser.add_mutually_exclusive_group()
     lifted.add_argument("--depth", action="store_true", help="lift the street's labels into space by a depth camera")
     lifted.add_argument("--lidar", action="store_true", help="the same by a LiDAR")
+    view = "shows it on a page in the browser at this port until Ctrl-C, in place of the check"
+    add("--view", type=whole(1), metavar="PORT", help=view)
+    true = "lift the true labels and objects, and run no network"
+    add("--true-labels", action="store_true", help=true)
     add("--truth", default="", help="with --topic: topic of true label images")
     add("--instance-truth", default="", help="with --topic: topic of true object-id images")
     model = f"architecture that the weights must have; {', '.join(_shipped_by_model())} are shipped (default: unet)"

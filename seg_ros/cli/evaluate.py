@@ -4,11 +4,14 @@ Networks that give every pixel a class: mIoU, pixel accuracy, IoU by class, on l
 AP, AP50 and AP75 of masks and boxes, without the smallest objects and, as `all_sizes`, with them, on object-id images,
 COCO JSON or VIA JSON. With --tracks these networks' objects are followed through drives down the street, and the tracks
 compared with those of other trackers: HOTA, sMOTSA, IDF1, id switches, ms a frame. It needs requirements/tracking.txt.
+With --flicker it is told how many labels change from frame to frame on what stands still, along its true motion, and
+mIoU: of the labels as they are, and as the node's parameter `smooth` makes them.
 
 python -m seg_ros.cli.evaluate --weights unet_street --data street
 python -m seg_ros.cli.evaluate --weights runs/camvid/best.safetensors --data ../shared/data/camvid/val
 python -m seg_ros.cli.evaluate --weights mask_rcnn_street --data street
 python -m seg_ros.cli.evaluate --weights mask_rcnn_street --tracks --seeds 20
+python -m seg_ros.cli.evaluate --weights unet_street --flicker --seeds 8 --frames 60
 """
 
 from __future__ import annotations
@@ -84,6 +87,25 @@ def report_tracks(weights: Path | str, seeds: int, frames: int) -> dict:
     return figures
 
 
+def report_flicker(weights: Path | str, seeds: int, frames: int) -> dict:
+    """Measures flicker and mIoU on held-out streets, prints the table, and, last, the JSON of the figures by rate."""
+    from seg_ros.classes import CAMVID
+    from seg_ros.metrics.flicker import measured, table
+    from seg_ros.models import SEMANTIC
+    from seg_ros.segmenter import Segmenter
+
+    net = Segmenter.open(weights)
+    if net.task != SEMANTIC:
+        raise ValueError(f"--flicker is of labels: expected weights that give pixels a class, {weights} find objects")
+    if net.classes.names != CAMVID.names:
+        raise ValueError(f"--flicker needs the street's classes {CAMVID.names}, {weights} have {net.classes.names}")
+    streets = range(STREET_TEST.start, STREET_TEST.start + seeds)
+    figures = measured(streets, frames, net.classes, net, lambda s: tqdm(s, desc="streets", leave=False))
+    print("\n".join(table(figures)))
+    print(json.dumps(figures), flush=True)
+    return figures
+
+
 @command
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
@@ -95,13 +117,17 @@ def main(arguments: list[str] | None = None) -> None:
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder for the pictures")
     add("--precision", choices=PRECISIONS, default="fp32", help="of weights and features, as the engines take them")
     add("--tracks", action="store_true", help="compare trackers on streets, in place of --data")
-    add("--seeds", type=whole(1), default=20, help="with --tracks: streets")
-    add("--frames", type=whole(1), default=150, help="with --tracks: of each street at 30 and at 10 Hz")
+    add("--flicker", action="store_true", help="measure how labels flicker on streets, in place of --data")
+    add("--seeds", type=whole(1), default=20, help="with --tracks and --flicker: streets")
+    add("--frames", type=whole(1), default=150, help="with these: of each street at 30 and at 10 Hz")
     args = parser.parse_args(arguments)
-    if args.tracks == bool(args.data):
-        parser.error("one of --data and --tracks is needed")
+    if (args.tracks, args.flicker, bool(args.data)).count(True) != 1:
+        parser.error("one of --data, --tracks and --flicker is needed")
     if args.tracks:
         report_tracks(args.weights, args.seeds, args.frames)
+        return
+    if args.flicker:
+        report_flicker(args.weights, args.seeds, args.frames)
         return
     manifest = read_manifest(args.weights)  # before anything is rendered
     check_folder(args.output)

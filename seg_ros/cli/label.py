@@ -7,6 +7,8 @@ INPUT is a rosbag2 folder, an .mcap, .db3 or ROS 1 .bag file, a video, a folder 
 A labelled bag has the messages of its input, and below /segmentation the topics of the live node, with the images' own
 stamps and log times. Pictures and videos give the folders `labels`, `confidence` and `instances`.
 
+--report, --export-uncertain, --coco and --label-studio help to look at labels and to correct them: docs/offline.md.
+
 An output appears when it is complete. The same command goes on where it was interrupted; `seg_ros.json` in each output
 says what it was made of, and names the frames that have no label. The last line is JSON: `failed` counts frames without
 a label, `skipped` inputs that cannot be read, `resumed` those that were done already.
@@ -15,15 +17,21 @@ a label, `skipped` inputs that cannot be read, `resumed` those that were done al
 from __future__ import annotations
 
 import argparse
-import functools
+import dataclasses
 import json
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from seg_ros.cli.arguments import whole
 from seg_ros.cli.command import command
 from seg_ros.engines import DEVICES, ENGINES, PRECISIONS
-from seg_ros.errors import RecordingError
+
+if TYPE_CHECKING:
+    from seg_ros.offline.crew import Crew
+    from seg_ros.offline.labels import Wish
+    from seg_ros.offline.work import Labelling
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,14 +45,27 @@ def _parser() -> argparse.ArgumentParser:
     add("--topics", nargs="+", default=[], help="of images in bags (default: all; of a camera raw before compressed)")
     add("--only-labels", action="store_true", help="do not copy the bags' own messages")
     add("--confidence", action="store_true", help="also the confidence of each pixel")
+    add("--overlay", action="store_true", help="also the labels over the pictures, as JPEG")
+    add("--coco", action="store_true", help="also annotations.json, of pictures and videos: for train, CVAT and others")
+    add("--label-studio", action="store_true", help="also label_studio.json, of pictures and videos")
+    add("--report", action="store_true", help="also report.html: what is seen when, and where the network is not sure")
+    add(
+        "--export-uncertain", type=whole(0), default=0, metavar="N", help="also the N least sure frames, to be labelled"
+    )
     add("--score-threshold", type=float, default=0.5, help="smallest score of an object, 0..1 (default: %(default)s)")
     add("--engine", choices=("auto", *ENGINES), default="auto", help="(default: %(default)s)")
     add("--precision", choices=("auto", *PRECISIONS), default="auto", help="(default: %(default)s)")
     add("--device", choices=("auto", *DEVICES), default="auto", help="(default: %(default)s)")
+    add("--workers", type=_workers, default=0, metavar="N|auto", help="processes, or with --ray actors (default: auto)")
+    add("--ray", default="", metavar="ADDRESS|auto", help="of a Ray cluster whose machines do the work")
     add("--force", action="store_true", help="replace outputs that were made otherwise")
     add("--log", choices=("bar", "json"), default="bar", help="of the progress, on stderr (default: %(default)s)")
     add("--quiet", action="store_true", help="no bar; there is none either where stderr is no terminal")
     return parser
+
+
+def _workers(text: str) -> int:
+    return 0 if text == "auto" else whole(1)(text)
 
 
 @command
@@ -54,59 +75,81 @@ def main(arguments: list[str] | None = None) -> None:
         raise ValueError(f"--score-threshold must be in 0..1, got {args.score_threshold}")
 
     from seg_ros import __version__
-    from seg_ros.offline.inputs import Input, find_inputs
-    from seg_ros.offline.jobs import done, locked, make
-    from seg_ros.offline.labels import labels
-    from seg_ros.offline.progress import Bar, Lines
-    from seg_ros.offline.recordings import Tally, frames_of, label_bag, label_pictures
-    from seg_ros.segmenter import Segmenter
+    from seg_ros.offline.crew import alone, spread
+    from seg_ros.offline.inputs import find_inputs
+    from seg_ros.offline.jobs import locked
+    from seg_ros.offline.labelling import frames_of
+    from seg_ros.offline.progress import Bar, Lines, expecting
+    from seg_ros.offline.work import Job, Labelling
     from seg_ros.weights import digest, load_model
 
-    inputs = find_inputs(args.inputs, args.output)
+    wish = _wish(args)
+    inputs = find_inputs([path.absolute() for path in args.inputs], args.output)
+    if (wish.coco or wish.label_studio) and all(each.bag for each in inputs):
+        raise ValueError(
+            "--coco and --label-studio are for pictures and videos, got bags; --export-uncertain writes frames of bags"
+        )
     with locked(args.output):
         model, manifest = load_model(args.weights)
         asked = {
             "version": __version__, "weights": digest(model.state_dict(), manifest), "engine": args.engine,
-            "precision": args.precision, "topics": sorted(args.topics), "only_labels": args.only_labels,
-            "confidence": args.confidence, "score_threshold": args.score_threshold,
+            "precision": args.precision, "score_threshold": args.score_threshold, **dataclasses.asdict(wish),
         }  # fmt: skip
-        net = Segmenter.open(args.weights, engine=args.engine, precision=args.precision, device=args.device)
-        engine = net.runner.engine
-        segment = functools.partial(labels, net, score_threshold=args.score_threshold, confidence=args.confidence)
-        total = sum(frames_of(each.path, each.bag, args.topics) for each in inputs)
-        progress = Lines(total) if args.log == "json" else Bar(total, args.quiet)
-        progress.say(f"{len(inputs)} inputs, {total} frames, {engine.name} {engine.precision} on {engine.device}")
+        weights = str(Path(args.weights).absolute()) if Path(args.weights).is_file() else args.weights
+        labelling = Labelling(
+            weights, args.engine, args.precision, args.device, wish, args.score_threshold, asked, args.force
+        )  # fmt: skip
+        crew = _crew(args, labelling, len(inputs))
+        workers = crew.size if crew else 1
+        progress = Lines() if args.log == "json" else Bar(args.quiet)
+        progress.say(f"{len(inputs)} inputs, workers: {workers}")
+        jobs = [Job(each, args.output.absolute()) for each in inputs]
 
-        def label(each: Input, target: Path) -> Tally:
-            progress.begin(each.path.name)
-            if not each.bag:
-                return label_pictures(each.path, target, segment, progress.step)
-            copy = not args.only_labels
-            return label_bag(each.path, target, segment, net.classes, args.topics, copy, progress.step)
-
-        start, made, resumed, unread = time.monotonic(), [], 0, 0
-        for each in inputs:
-            try:
-                if not args.force and done(each, args.output, asked) is not None:
-                    resumed += 1
-                    continue
-                made.append(make(each, args.output, asked, label))
-            except RecordingError as error:
-                unread += 1
-                progress.say(f"label: {error}")
-            else:
-                for why in made[-1].faults():
-                    progress.say(f"label: {each.path}: {why}")
+        start, made, resumed, unread, engines = time.monotonic(), [], 0, 0, set()
+        with expecting((frames_of(each, wish.topics) for each in inputs), progress):
+            outcomes = spread(jobs, crew, progress) if crew else alone(jobs, labelling.open(threads=0), progress)
+            for outcome in outcomes:
+                engines |= {outcome.engine} - {""}
+                resumed += outcome.resumed
+                if outcome.error:
+                    unread += 1
+                    progress.say(f"label: {outcome.error}")
+                elif not outcome.resumed:
+                    made.append(outcome.tally)
+                    for why in outcome.tally.faults():
+                        progress.say(f"label: {outcome.job.input.path}: {why}")
         seconds = time.monotonic() - start
     frames, labelled = sum(tally.frames for tally in made), sum(tally.labelled for tally in made)
     figures = {
         "inputs": len(inputs), "frames": frames, "labelled": labelled, "failed": frames - labelled, "skipped": unread,
         "seconds": round(seconds, 2), "fps": round(labelled / seconds, 1) if seconds else 0.0,
-        "engine": f"{engine.name} {engine.precision}", "workers": 1, "resumed": resumed,
+        "engine": ", ".join(sorted(engines)), "workers": workers, "resumed": resumed,
     }  # fmt: skip
     print(json.dumps(figures), flush=True)
     if unread or any(tally.damage for tally in made):
         sys.exit(1)
+
+
+def _wish(args: argparse.Namespace) -> Wish:
+    from seg_ros.offline.labels import Wish
+
+    return Wish(
+        sorted(args.topics), not args.only_labels, args.confidence, args.overlay, args.coco, args.label_studio,
+        args.report, args.export_uncertain,
+    )  # fmt: skip
+
+
+def _crew(args: argparse.Namespace, labelling: Labelling, inputs: int) -> Crew | None:
+    """Returns the workers, no more than inputs; None where this process does all."""
+    from seg_ros.offline.processes import CORES, Processes, cores, gpus
+
+    if args.ray:
+        from seg_ros.offline.actors import Actors
+
+        return Actors(args.ray, args.workers, inputs, labelling.open, args.device)
+    on = gpus() if args.device != "cpu" else []
+    workers = min(args.workers or len(on) or max(1, cores() // CORES), inputs)
+    return Processes(workers, labelling.open, on) if workers > 1 else None
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from seg_ros.lifting.camera import CameraModel
 from seg_ros.lifting.cloud import POINT, Labels, Style
 from seg_ros.lifting.depth import organised
 from seg_ros.lifting.lidar import Extrinsics, paint
+from seg_ros.lifting.registration import registered
 
 __all__ = [
     "POINT",
@@ -16,5 +17,6 @@ __all__ = [
     "object_boxes",
     "organised",
     "paint",
+    "registered",
     "scattered_boxes",
 ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seg_ros.errors import RecordingError
+from seg_ros.offline.messages import types
 
 try:
     from rosbags.convert.converter import generate_message_converter
@@ -25,7 +27,7 @@ try:
     )
     from rosbags.interfaces import Qos as Profile
     from rosbags.rosbag2 import StoragePlugin, Writer
-    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+    from rosbags.typesys import get_types_from_msg
     from rosbags.typesys.store import Typestore
 except ImportError as error:
     raise RecordingError(f"bags need rosbags: {error}; pip install -r requirements/bags.txt") from error
@@ -34,11 +36,6 @@ IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 """Types of the topics that can be labelled."""
 _VERSION = 9
 _NO_LIMIT = QosTime(0, 0)
-_VISION = {
-    "vision_msgs/msg/VisionClass": "uint16 class_id\nstring class_name\n",
-    "vision_msgs/msg/LabelInfo": "std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold\n",
-}
-"""Definitions of messages that no type store has (https://github.com/ros-perception/vision_msgs, ros2)."""
 
 
 class Message(NamedTuple):
@@ -61,16 +58,6 @@ class Message(NamedTuple):
     @property
     def kind(self) -> str:
         return self.connection.msgtype
-
-
-def types() -> Typestore:
-    """Returns the store of message types: those of ROS 2 Kilted, and of vision_msgs those that label topics need."""
-    store = get_typestore(Stores.ROS2_KILTED)
-    found: dict = {}
-    for name, text in _VISION.items():
-        found |= get_types_from_msg(text, name)
-    store.register(found)
-    return store
 
 
 class Bag:
@@ -112,6 +99,13 @@ class Bag:
                 yield Message(connection, time, bytes(data))
         except Exception as error:  # of the file format, of the data base below it, of decompressing
             raise RecordingError(f"{self.path}: it is damaged here: {type(error).__name__}: {error}") from error
+
+    def first(self, topic: str) -> Message | None:
+        """Returns the first message of a topic; None if it has none, or none that can be read."""
+        try:
+            return next(self.messages([topic]), None)
+        except RecordingError:  # said when the bag is read
+            return None
 
     def definition(self, connection: Connection) -> dict[str, Any]:
         """Returns the definition of a topic's type, as `Writer.add_connection` takes it.
@@ -165,7 +159,7 @@ class BagWriter:
     """
 
     def __init__(self, path: Path, bag: Bag) -> None:
-        self._bag, self._types = bag, bag.types
+        self._path, self._bag, self._types = path, bag, bag.types
         self._writer = Writer(path, version=_VERSION, storage_plugin=bag.storage)
         self._copies: dict[tuple, Connection] = {}
         self._own: dict[str, Connection] = {}
@@ -175,7 +169,8 @@ class BagWriter:
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        self._writer.abort() if kind else self._writer.close()
+        with self._errors():
+            self._writer.abort() if kind else self._writer.close()
 
     def copy(self, message: Message) -> None:
         """Writes a message of the bag as it is."""
@@ -187,7 +182,8 @@ class BagWriter:
             self._copies[key] = self._writer.add_connection(
                 connection.topic, connection.msgtype, offered_qos_profiles=profiles, **self._bag.definition(connection)
             )
-        self._writer.write(self._copies[key], message.time, message.data)
+        with self._errors():
+            self._writer.write(self._copies[key], message.time, message.data)
 
     def write(self, topic: str, kind: str, time: int, data: bytes, latched: bool = False) -> None:
         """Writes a message of one's own; of a latched topic `ros2 bag play` gives the last one to late subscribers."""
@@ -195,16 +191,16 @@ class BagWriter:
             self._own[topic] = self._writer.add_connection(
                 topic, kind, typestore=self._types, offered_qos_profiles=[_profile(latched)]
             )
-        self._writer.write(self._own[topic], time, data)
+        with self._errors():
+            self._writer.write(self._own[topic], time, data)
 
-    def label_info(self, topic: str, names: tuple[str, ...], time: int) -> None:
-        """Writes the latched `vision_msgs/LabelInfo` of these classes."""
-        of = self._types.types
-        stamp = of["builtin_interfaces/msg/Time"](*divmod(time, 10**9))
-        classes = [of["vision_msgs/msg/VisionClass"](i, name) for i, name in enumerate(names)]
-        message = of["vision_msgs/msg/LabelInfo"](of["std_msgs/msg/Header"](stamp, ""), classes, 0.0)
-        kind = "vision_msgs/msg/LabelInfo"
-        self.write(topic, kind, time, bytes(self._types.serialize_cdr(message, kind)), latched=True)
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Makes an error of the data base the OSError that it is."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path}: SQLite cannot write it: {error}; is there room on the disk?") from error
 
 
 def _profile(latched: bool) -> Profile:

@@ -7,6 +7,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import Any
 
 from seg_ros.errors import RecordingError
 from seg_ros.offline.inputs import Input, content
-from seg_ros.offline.recordings import Tally
+from seg_ros.offline.tally import Tally
 
 MANIFEST = "seg_ros.json"
 """File of an output that says what it was made of and with, and what became of the frames."""
@@ -72,16 +73,18 @@ def done(each: Input, output: Path, arguments: dict[str, Any]) -> Tally | None:
 def make(each: Input, output: Path, arguments: dict[str, Any], label: Make) -> Tally:
     """Labels an input. The output appears when it is complete and on the disk; until then it is hidden beside.
 
-    What an earlier run left unfinished, and a finished output that is there, are replaced.
+    What an earlier try left unfinished, and a finished output that is there, are replaced. Each try has a folder of
+    its own: a worker may outlive for a moment who gave it the job, and must not get between the files of the next one.
 
     Raises:
         RecordingError: of `label`; nothing is left then.
     """
     target = output / each.name
     hidden = target.with_name(f".{target.name}.partial")
-    partial = hidden / target.name  # files of a bag are called after its folder
     shutil.rmtree(hidden, ignore_errors=True)
-    hidden.mkdir(parents=True)
+    own = hidden / secrets.token_hex(8)
+    own.mkdir(parents=True)
+    partial = own / target.name  # files of a bag are called after its folder
     try:
         with ThreadPoolExecutor(1) as pool:  # reading once more takes less than labelling
             digest = pool.submit(content, each.files())
@@ -99,7 +102,9 @@ def make(each: Input, output: Path, arguments: dict[str, Any], label: Make) -> T
         partial.rename(target)
         _sync(target.parent)
     finally:
-        shutil.rmtree(hidden, ignore_errors=True)
+        shutil.rmtree(own, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another try is at work there
+            hidden.rmdir()
     return tally
 
 

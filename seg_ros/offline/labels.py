@@ -1,17 +1,30 @@
-"""What the networks make of a recorded frame, as pictures: the same that the live node publishes, bit for bit."""
+"""What the networks make of a recorded frame: the same that the live node publishes, bit for bit."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
+import cv2
 import numpy as np
 
-from seg_ros.errors import FrameError
+from seg_ros import overlay
+from seg_ros.classes import ClassMap
+from seg_ros.errors import EngineError, FrameError
 from seg_ros.models import INSTANCES
-from seg_ros.results import Frame, Selection, Wanted
+from seg_ros.results import Frame, Instances, Selection, SemanticMap, Wanted
 from seg_ros.ros.cdr import OtherLayoutError, read_compressed, read_image
 from seg_ros.ros.pixels import compressed_frame, image_frame
 from seg_ros.segmenter import Segmenter
+from seg_ros.tracking import FAINT, Tracker
+
+K = TypeVar("K")
+_ALPHA = 0.5
+"""Weight of the colours in overlays."""
+_QUALITY = 80
+"""Of overlays in JPEG."""
 
 
 class Label(NamedTuple):
@@ -28,21 +41,158 @@ class Label(NamedTuple):
     pixels: np.ndarray
 
 
-def labels(net: Segmenter, frame: Frame, score_threshold: float, confidence: bool) -> list[Label]:
-    """Segments a frame: class ids, and confidence if it is wanted; of networks that find objects also the objects' ids.
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """What to make of recordings, beside their labels.
+
+    Attributes:
+        topics: of bags, that are labelled; empty is all that carry pictures.
+        copy: write the bags' own messages too.
+        confidence: of each pixel.
+        overlay: the labels over the frames, as JPEG.
+        coco: of pictures and videos, objects or classes as `annotations.json`.
+        label_studio: the same as `label_studio.json`.
+        report: a page `report.html` about the recording.
+        uncertain: how many of the frames that the network is least sure of are written for labelling by hand.
+    """
+
+    topics: list[str] = dataclasses.field(default_factory=list)
+    copy: bool = True
+    confidence: bool = False
+    overlay: bool = False
+    coco: bool = False
+    label_studio: bool = False
+    report: bool = False
+    uncertain: int = 0
+
+    @property
+    def needs_confidence(self) -> bool:
+        """Returns whether label images must come with their confidence."""
+        return self.confidence or self.coco or self.label_studio or self.report or self.uncertain > 0
+
+
+class Shot(NamedTuple):
+    """A frame of a recording, and what the network made of it.
+
+    Attributes:
+        camera: topic of a bag, or name of a video or folder.
+        name: file name of a picture; of a frame of a video its number and `.jpg`; of an image in a bag its log time.
+        time: seconds of the log; the number of a picture.
+        frame: the input.
+        output: labels or objects at the frame's size.
+    """
+
+    camera: str
+    name: str
+    time: float
+    frame: Frame
+    output: SemanticMap | Instances
+
+
+class Segmentation:
+    """Segments frames of recordings. Not thread-safe: one thread calls it.
+
+    Args:
+        score_threshold: smallest score of an object, 0..1.
+        confidence: whether label images come with their confidence.
+
+    Attributes:
+        classes: class map of the network.
+        finds_objects: whether the network does.
+    """
+
+    def __init__(self, net: Segmenter, score_threshold: float = 0.5, confidence: bool = False) -> None:
+        self.classes: ClassMap = net.classes
+        self.finds_objects = net.task == INSTANCES
+        self._net, self._confidence = net, confidence
+        self._selection = Selection(score_threshold=max(score_threshold, net.least_score))
+
+    def picture(self, frame: Frame) -> SemanticMap | Instances:
+        """Segments a frame by itself.
+
+        Raises:
+            EngineError: if the engine fails.
+        """
+        return self._net(frame, Wanted(self._confidence, self._selection))
+
+    def follow(self, frame: Frame, time: float, tracker: Tracker) -> SemanticMap | Instances:
+        """Segments the next frame of a camera; objects come with their tracks, as from the live node.
+
+        Args:
+            time: s.
+            tracker: of the camera.
+
+        Raises:
+            EngineError: if the engine fails.
+        """
+        output = self._net(frame, Wanted(self._confidence, dataclasses.replace(self._selection, faint_score=FAINT)))
+        if not isinstance(output, Instances):
+            return output
+        objects = output.followed(tracker.update(time, output, frame.pixels))
+        return objects[objects.score >= self._selection.score_threshold]
+
+
+class Trackers:
+    """Keeps a tracker for each camera of a recording; ids are of one count, as the live node's."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(1)
+        self._of: dict[str, Tracker] = {}
+
+    def of(self, camera: str) -> Tracker:
+        """Returns the tracker of a camera."""
+        if camera not in self._of:
+            self._of[camera] = Tracker(self._ids)
+        return self._of[camera]
+
+
+def segmented(
+    frames: Iterable[tuple[K, Frame | FrameError | None]], segment: Callable[[K, Frame], SemanticMap | Instances]
+) -> Iterator[tuple[K, tuple[Frame, SemanticMap | Instances] | Exception | None]]:
+    """Yields each key with its frame and what the network made of it, what that failed with, or None without a frame.
+
+    Args:
+        segment: makes the output of a key and its frame.
 
     Raises:
-        EngineError: if the engine fails.
+        EngineError: if the device is lost.
     """
-    selection = Selection(score_threshold=max(score_threshold, net.least_score))
-    output = net(frame, Wanted(confidence, selection))
+    for key, frame in frames:
+        if frame is None or isinstance(frame, FrameError):
+            yield key, frame
+            continue
+        try:
+            yield key, (frame, segment(key, frame))
+        except (FrameError, EngineError) as error:
+            if isinstance(error, EngineError) and error.fatal:  # every later frame would be lost, too
+                raise
+            yield key, error
+
+
+def labels(output: SemanticMap | Instances, confidence: bool) -> list[Label]:
+    """Draws class ids, and confidence if it is wanted; of objects also their ids, and those of their tracks."""
     semantic = output.semantic()
     made = [Label("label", "mono8", semantic.label)]
     if confidence:
         made.append(Label("confidence", "mono8", semantic.confidence))
-    if net.task == INSTANCES:
+    if isinstance(output, Instances):
         made.append(Label("instance_ids", "16UC1", output.ids()))
+        if output.tracks is not None:
+            made.append(Label("track_ids", "16UC1", output.track_ids()))
     return made
+
+
+def overlaid(frame: Frame, output: SemanticMap | Instances, classes: ClassMap) -> np.ndarray:
+    """Draws the output over its frame, as the live node does by default: `(N,) uint8`, a JPEG file."""
+    return encoded(".jpg", overlay.draw(output, frame, classes, _ALPHA), cv2.IMWRITE_JPEG_QUALITY, _QUALITY)
+
+
+def encoded(suffix: str, pixels: np.ndarray, *parameters: int) -> np.ndarray:
+    """Encodes pixels as OpenCV's `imwrite` with these parameters writes them: `(N,) uint8`."""
+    there, stream = cv2.imencode(suffix, pixels, parameters)
+    if not there:
+        raise FrameError("encode", f"OpenCV cannot encode {pixels.shape} {pixels.dtype} as {suffix}")
+    return stream.reshape(-1)
 
 
 def recorded_frame(kind: str, data: bytes) -> Frame:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from tqdm import tqdm
@@ -15,11 +17,13 @@ _EVERY = 1.0
 
 
 class Progress(Protocol):
-    """Takes what happens: the file that is begun, a frame that is done, and what people should know."""
+    """Takes what happens: how many frames there are, the file that is begun, frames that are done, and news."""
+
+    def expect(self, frames: int) -> None: ...
 
     def begin(self, name: str) -> None: ...
 
-    def step(self) -> None: ...
+    def step(self, frames: int = 1) -> None: ...
 
     def say(self, text: str) -> None: ...
 
@@ -27,14 +31,17 @@ class Progress(Protocol):
 class Bar:
     """Draws a bar with frames, frames a second, the time that is left, and the file; none if `quiet`."""
 
-    def __init__(self, frames: int, quiet: bool) -> None:
-        self._bar = tqdm(total=frames, unit=" frames", disable=quiet or not sys.stderr.isatty(), file=sys.stderr)
+    def __init__(self, quiet: bool) -> None:
+        self._bar = tqdm(total=0, unit=" frames", disable=quiet or not sys.stderr.isatty(), file=sys.stderr)
+
+    def expect(self, frames: int) -> None:
+        self._bar.total += frames
 
     def begin(self, name: str) -> None:
         self._bar.set_description(name)
 
-    def step(self) -> None:
-        self._bar.update()
+    def step(self, frames: int = 1) -> None:
+        self._bar.update(frames)
 
     def say(self, text: str) -> None:
         self._bar.write(text, file=sys.stderr)
@@ -44,27 +51,28 @@ class Lines:
     """Writes a line of JSON a second, and one for each thing that is said.
 
     Args:
-        frames: that there are in all.
         write: takes a line.
         now: tells the time, in seconds.
     """
 
     def __init__(
         self,
-        frames: int,
         write: Callable[[str], Any] = lambda line: print(line, file=sys.stderr, flush=True),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._frames, self._write, self._now = frames, write, now
+        self._write, self._now = write, now
         self._start = self._last = now()
-        self._done, self._name = 0, ""
+        self._frames, self._done, self._name = 0, 0, ""
+
+    def expect(self, frames: int) -> None:
+        self._frames += frames
 
     def begin(self, name: str) -> None:
         self._name = name
         self._line()
 
-    def step(self) -> None:
-        self._done += 1
+    def step(self, frames: int = 1) -> None:
+        self._done += frames
         if self._now() - self._last >= _EVERY:
             self._line()
 
@@ -79,3 +87,24 @@ class Lines:
         values = {"file": self._name, "frames": self._done, "of": self._frames, "seconds": round(seconds, 1),
                   "fps": round(fps, 1), "eta": left if left is None else round(left, 1)}  # fmt: skip
         self._write(json.dumps(values | more))
+
+
+@contextlib.contextmanager
+def expecting(counts: Iterable[int], progress: Progress) -> Iterator[None]:
+    """Adds up how many frames there are on a thread beside: of a million recordings that alone takes hours."""
+    over = threading.Event()
+
+    def add() -> None:
+        for frames in counts:
+            if over.is_set():
+                return
+            progress.expect(frames)
+
+    thread = threading.Thread(target=add, name="expecting")
+    thread.start()
+    thread.join(_EVERY)  # of few recordings it is known before the first is begun
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

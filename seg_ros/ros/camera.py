@@ -19,13 +19,14 @@ from seg_ros.ros.cdr import Stamp
 from seg_ros.ros.clouds import write_cloud
 from seg_ros.ros.lift_outputs import Lifted, markers
 from seg_ros.ros.qos import camera_qos
+from seg_ros.ros.true_labels import TrueLabels
 from seg_ros.scenes.lidar import Scan
 from seg_ros.sources import Picture
 
 FROM_BGR = {"bgr8": None, "rgb8": cv2.COLOR_BGR2RGB, "mono8": cv2.COLOR_BGR2GRAY}
 """OpenCV's conversion by encoding; None: it is that already."""
 _JPEG_QUALITY = 90
-_LIDAR = "lidar"
+_LIDAR, _DEPTH = "lidar", "depth_optical_frame"
 _MEASURED = np.dtype(
     {
         "names": ["x", "y", "z", "intensity", "ring"],
@@ -45,9 +46,9 @@ class Camera(Node):
     Where a picture has truth and somebody subscribes: also `label_truth` (mono8 class ids) and `instance_truth` (16UC1
     object ids, 0 = none).
 
-    Where a picture is measured: also `depth/image_raw` (16UC1 millimetres) with `depth/camera_info`, `lidar/points` of
-    frame_id `lidar`, and for a judge `lidar/truth`, the same points with true labels and ids, and `objects_truth`, true
-    boxes.
+    Where a picture is measured: also `depth/image_raw` (16UC1 millimetres) with `depth/camera_info`, of frame_id
+    `depth_optical_frame` if the depth camera has a place of its own, `lidar/points` of frame_id `lidar`, and for a
+    judge `lidar/truth`, the same points with true labels and ids, and `objects_truth`, true boxes.
 
     Attributes:
         finished: whether the pictures have come to their end.
@@ -64,6 +65,7 @@ class Camera(Node):
         frame_id: str = "camera_optical_frame",
         compressed: bool = False,
         classes: ClassMap = CAMVID,
+        segmentation: str = "",
         source: str = "pictures",
     ) -> None:
         """Starts to publish `pictures` in a timer.
@@ -74,6 +76,7 @@ class Camera(Node):
             encoding: of `image_raw`, one of `FROM_BGR`.
             reliable: quality of service of the pictures; else best effort.
             classes: of true boxes.
+            segmentation: publishes the truth below this name, too, in place of a segmentation node; "" does not.
             source: where the pictures come from, for the log.
         """
         super().__init__("camera", namespace=namespace)
@@ -90,6 +93,7 @@ class Camera(Node):
         self._points_truth = self.create_publisher(PointCloud2, "lidar/truth", truth)
         self._boxes = self.create_publisher(MarkerArray, "objects_truth", truth)
         self._classes = classes
+        self._in_place = TrueLabels(self, segmentation, classes) if segmentation else None
         self._jpeg = self.create_publisher(CompressedImage, "image_raw/compressed", newest) if compressed else None
         self.create_timer(1.0 / rate, self._publish)
         self.get_logger().info(f"publishing {source} at {rate:g} Hz on {self._image.topic_name}")
@@ -109,6 +113,8 @@ class Camera(Node):
             self._info.publish(messages.camera_info(*header, picture.image.shape[:2], picture.matrix))
         if picture.space is not None:
             self._measure(*header, picture)
+        if self._in_place is not None and picture.label is not None:
+            self._in_place.publish(*header, picture)
         conversion = FROM_BGR[self._encoding]
         pixels = picture.image if conversion is None else cv2.cvtColor(picture.image, conversion)
         self._image.publish(messages.serialized_image(*header, pixels, self._encoding))
@@ -120,10 +126,13 @@ class Camera(Node):
         if self._boxes.get_subscription_count():
             lifted = Lifted(stamp, frame_id, np.empty(0), measured.boxes, OPTICAL)
             self._boxes.publish(markers(lifted, self._classes))
+        camera = measured.depth_camera
+        time = stamp[0] * 10**9 + stamp[1] + round(1e9 * camera.offset)
+        header = divmod(time, 10**9), frame_id if camera.place is None else _DEPTH
         if self._depth_info.get_subscription_count():
-            self._depth_info.publish(messages.camera_info(stamp, frame_id, measured.depth.shape, picture.matrix))
+            self._depth_info.publish(messages.camera_info(*header, measured.depth.shape, measured.depth_matrix))
         if self._depth.get_subscription_count():
-            self._depth.publish(messages.serialized_image(stamp, frame_id, measured.depth, "16UC1"))
+            self._depth.publish(messages.serialized_image(*header, measured.depth, "16UC1"))
         if (scan := measured.scan) is not None:
             if self._points_truth.get_subscription_count():
                 self._points_truth.publish(write_cloud(stamp, _LIDAR, _labelled(scan)))

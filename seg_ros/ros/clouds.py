@@ -74,11 +74,31 @@ def read_cloud(message: bytes) -> Cloud:
 
 
 def read_points(message: bytes) -> tuple[Stamp, np.ndarray]:
-    """Reads what `write_cloud` made of `POINT`: stamp and the points, of the cloud's shape."""
+    """Reads what `write_cloud` made of `POINT`: stamp and the points, of the cloud's shape. See `read_labelled`."""
+    stamp, _, points = read_labelled(message)
+    return stamp, points
+
+
+def read_labelled(message: bytes) -> tuple[Stamp, str, np.ndarray]:
+    """Reads what `write_cloud` made of `POINT`: stamp, frame_id, and the points, of the cloud's shape.
+
+    Raises:
+        FrameError: "cdr": it does not deserialise; "fields": its points are of another layout; "size": it has more than
+            `MOST_POINTS` points, or other than its data has.
+    """
     cloud = deserialized(message, PointCloud2)
+    laid = {(field.name, field.offset, field.datatype) for field in cloud.fields}
+    if cloud.is_bigendian or cloud.point_step != POINT.itemsize or laid != _LAYOUT:
+        raise FrameError("fields", "a labelled cloud must have the fields of lift's layout pcl")
+    count = cloud.height * cloud.width
+    if count > MOST_POINTS or len(cloud.data) != count * POINT.itemsize:
+        got = f"{cloud.width}x{cloud.height} points in {len(cloud.data)} bytes"
+        raise FrameError(
+            "size", f"a labelled cloud has {POINT.itemsize} bytes a point, at most {MOST_POINTS}; got {got}"
+        )
     points = np.frombuffer(cloud.data, POINT)
     shape = (cloud.height, cloud.width) if cloud.height > 1 else (cloud.width,)
-    return (cloud.header.stamp.sec, cloud.header.stamp.nanosec), points.reshape(shape)
+    return (cloud.header.stamp.sec, cloud.header.stamp.nanosec), cloud.header.frame_id, points.reshape(shape)
 
 
 def write_cloud(stamp: Stamp, frame_id: str, cloud: np.ndarray, dense: bool = False) -> bytes:
@@ -99,6 +119,9 @@ def _fields(record: np.dtype) -> list[PointField]:
         datatype = PointField.FLOAT32 if name == _SENT_AS_FLOAT else _TYPES[kind]
         made.append(PointField(name=name, offset=offset, datatype=datatype, count=1))
     return made
+
+
+_LAYOUT = {(field.name, field.offset, field.datatype) for field in _fields(POINT)}
 
 
 @functools.lru_cache(maxsize=64)

@@ -73,16 +73,20 @@ class LiftNode(ManagedNode):
                 style = Style.of(classes, p.keep)
             except ValueError as error:
                 raise ValueError(f"parameter 'keep': {error}") from error
-            transforms = Transforms(self, p.sensor()) if p.points_topic else None
+            finish = p.finish(classes)
+            apart = p.points_topic or p.register_depth
+            transforms = Transforms(self, p.sensor(), p.fixed_frame) if apart else None
         except (ValueError, WeightsError) as error:
             self.get_logger().error(self.problem.failed("configure", error))
             return TransitionCallbackReturn.FAILURE
         with self._lock:
-            infos = CameraInfos()
-            inputs = LiftInputs(self, p, infos, self._measured, self._labelled)  # first: its topics may be wrong
+            infos, depth_infos = CameraInfos(), CameraInfos() if p.register_depth else None
+            inputs = LiftInputs(
+                self, p, infos, depth_infos, self._measured, self._labelled
+            )  # first: its topics may be wrong
             self._configured = _Configured(
                 LiftPublishers(self, classes),
-                Lifter(classes, style, infos, transforms, p.footprint),
+                Lifter(classes, style, infos, depth_infos, transforms, p.footprint, finish),
                 transforms,
                 inputs,
                 Matcher(p.tolerance, p.queue, lambda: self.statistics.drop("unmatched")),

@@ -23,7 +23,8 @@ class LiftInputs:
     """Subscribes while it is wanted, with the quality of service that each topic is published with.
 
     Args:
-        infos: gets the calibrations.
+        infos: gets the calibrations of the labelled camera.
+        depth_infos: gets those of a depth camera that is another; else None.
         measured: called with each serialised measurement, and how many were lost before it.
         labelled: called with the name of a part, its serialised message, and the names of all parts that there are.
     """
@@ -33,6 +34,7 @@ class LiftInputs:
         node: Node,
         parameters: LiftParameters,
         infos: CameraInfos,
+        depth_infos: CameraInfos | None,
         measured: Callable[[bytes, int], None],
         labelled: Callable[[str, bytes, Sequence[str]], None],
     ) -> None:
@@ -40,8 +42,10 @@ class LiftInputs:
         self._above = parameters.segmentation
         self.topic = node.resolve_topic_name(parameters.points_topic or parameters.depth_topic)
         self._kind = PointCloud2 if parameters.points_topic else Image
-        beside = parameters.depth_topic or f"{self._above}/{LABEL}"  # camera_info is beside it
-        self._infos = InfoSubscription(node, beside, infos)
+        own = "" if depth_infos is not None else parameters.depth_topic  # camera_info is beside the images
+        self._infos = [InfoSubscription(node, own or f"{self._above}/{LABEL}", infos)]
+        if depth_infos is not None:
+            self._infos.append(InfoSubscription(node, parameters.depth_topic, depth_infos))
         self._numbers = SequenceNumbers()
         self._parts: Sequence[str] = (LABEL,)
         self._subscriptions: dict[str, Any] = {}
@@ -75,13 +79,15 @@ class LiftInputs:
             self._node.destroy_subscription(self._subscriptions.pop(topic))
         for topic, (kind, take) in wanted.items():
             self._subscribe(kind, topic, take)
-        self._infos.follow(True)
+        for each in self._infos:
+            each.follow(True)
 
     def close(self) -> None:
         """Unsubscribes."""
         for subscription in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
-        self._infos.close()
+        for each in self._infos:
+            each.close()
         self._subscriptions, self._numbers = {}, SequenceNumbers()
 
     def _subscribe(self, kind: type, topic: str, take: Callable) -> None:

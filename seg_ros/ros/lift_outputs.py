@@ -28,7 +28,7 @@ class Lifted(NamedTuple):
 
     Attributes:
         stamp, frame_id: of the cloud.
-        cloud: `(H, W)` or `(N,)` of `POINT`.
+        cloud: `(H, W)` or `(N,)` of the layout in which it is published.
         boxes: of its objects.
         ground: `(3, 3)`, turns the cloud's coordinates into ahead, left, up.
     """

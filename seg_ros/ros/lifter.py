@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo
 
 from seg_ros.classes import ClassMap
 from seg_ros.errors import FrameError
-from seg_ros.lifting import CameraModel, Labels, Style, object_boxes, organised, paint, scattered_boxes
+from seg_ros.lifting import CameraModel, Labels, Style, object_boxes, organised, paint, registered, scattered_boxes
 from seg_ros.lifting.boxes import LEVEL, OPTICAL
 from seg_ros.lifting.cloud import mismatch
 from seg_ros.results import Instances
@@ -33,9 +33,11 @@ class Lifter:
     Args:
         classes: of the labels.
         style: which points a cloud has, and their colours.
-        infos: calibrations of the camera.
-        transforms: of the LiDAR; None takes measurements for depth images.
+        infos: calibrations of the labelled camera.
+        depth_infos: of a depth camera that is another; else None.
+        transforms: of the LiDAR, or of that camera; None takes measurements for depth images of the labelled camera.
         footprint: of its points, degrees.
+        finish: makes the cloud that is published of one of `POINT`.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Lifter:
         classes: ClassMap,
         style: Style,
         infos: CameraInfos,
+        depth_infos: CameraInfos | None,
         transforms: Transforms | None,
         footprint: tuple[float, float],
+        finish: Callable[[np.ndarray], np.ndarray],
     ) -> None:
-        self._classes, self._look, self._infos = classes, style, infos
-        self._transforms, self._footprint = transforms, footprint
+        self._classes, self._look, self._infos, self._depth_infos = classes, style, infos, depth_infos
+        self._transforms, self._footprint, self._finish = transforms, footprint, finish
         self._spare: np.ndarray | None = None
 
     def lift(self, measurement: bytes, parts: Mapping[str, bytes], with_boxes: bool) -> Lifted:
@@ -64,25 +68,24 @@ class Lifter:
         found = self._objects(parts[OBJECTS], label) if OBJECTS in parts else None
         confidence = read_plane(parts[CONFIDENCE], LABELS).values if CONFIDENCE in parts else None
         labels = Labels(label.values, confidence, None if found is None else found.ids())
-        if self._transforms is None:
-            depth = read_plane(measurement, DEPTHS)
-            camera = self._camera(depth)
-            cloud = self._spare = organised(depth.values, camera, labels, self._look, self._spare)
+        if self._transforms is None or self._depth_infos is not None:
+            depth, camera = self._depth(read_plane(measurement, DEPTHS), label)
+            cloud = self._spare = organised(depth, camera, labels, self._look, self._spare)
             around = object_boxes(cloud, found, camera.focal[0]) if with_boxes and found is not None else ()
-            return Lifted(label.stamp, label.frame_id, cloud, around, OPTICAL)
-        scan, camera = read_cloud(measurement), self._camera(label)
-        sensor = self._transforms.sensor(label.frame_id, scan.frame_id)
+            return Lifted(label.stamp, label.frame_id, self._finish(cloud), around, OPTICAL)
+        scan, camera = read_cloud(measurement), _camera(self._infos, label)
+        sensor = self._transforms.sensor(label.frame_id, scan.frame_id, label.stamp, scan.stamp)
         cloud = paint(scan.points, sensor, camera, labels, self._look, self._footprint)
         around = scattered_boxes(cloud, found) if with_boxes and found is not None else ()
-        return Lifted(scan.stamp, scan.frame_id, cloud, around, LEVEL)
+        return Lifted(scan.stamp, scan.frame_id, self._finish(cloud), around, LEVEL)
 
-    def _camera(self, plane: Plane) -> CameraModel:
-        """The model of the camera that an image is of."""
-        size = plane.values.shape
-        info = self._infos.of(plane.stamp, plane.frame_id, size)
-        if info is None:
-            raise FrameError("no_camera_info", "no calibration has come: have the camera's driver publish camera_info")
-        return CameraModel.from_calibration(size, _matrix(info, size), info.distortion_model, info.d)
+    def _depth(self, depth: Plane, label: Plane) -> tuple[np.ndarray, CameraModel]:
+        """The depth as the labelled camera sees it, and that camera."""
+        if self._depth_infos is None:
+            return depth.values, _camera(self._infos, depth)
+        sensor, camera = _camera(self._depth_infos, depth), _camera(self._infos, label)
+        place = self._transforms.sensor(label.frame_id, depth.frame_id, label.stamp, depth.stamp)
+        return registered(depth.values, sensor, place, camera), camera
 
     def _objects(self, message: bytes, label: Plane) -> Instances:
         try:
@@ -96,6 +99,15 @@ class Lifter:
         if not inside.all() or (found.class_id >= len(self._classes)).any():
             raise FrameError("objects", "the objects must lie in the label's image and be of the weights' classes")
         return found
+
+
+def _camera(infos: CameraInfos, plane: Plane) -> CameraModel:
+    """The model of the camera that an image is of."""
+    size = plane.values.shape
+    info = infos.of(plane.stamp, plane.frame_id, size)
+    if info is None:
+        raise FrameError("no_camera_info", "no calibration has come: have the camera's driver publish camera_info")
+    return CameraModel.from_calibration(size, _matrix(info, size), info.distortion_model, info.d)
 
 
 def _matrix(info: CameraInfo, size: tuple[int, int]) -> Any:

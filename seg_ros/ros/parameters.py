@@ -105,6 +105,10 @@ class Parameters:
         0.5, "opacity of the labels in the overlay; 0 shows the camera only", minimum=0.0, maximum=1.0
     )
     jpeg_quality: int = _parameter(80, "quality of ~/overlay/compressed", minimum=1, maximum=100)
+    smooth: bool = _parameter(
+        False, "whether labels are held still: a pixel keeps a surer label that it had in the last frames; models that "
+        "find objects ignore it",
+    )  # fmt: skip
     masks: tuple[MaskSet, ...] = _parameter((), "names of the classes whose pixels are set in ~/mask/NAME, one or more")
     mask_margin: int = _parameter(
         0, "pixels of the frame by which ~/mask/NAME reaches beyond what the network saw", minimum=0, maximum=100

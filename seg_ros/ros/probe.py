@@ -25,6 +25,8 @@ _KEEP = 60
 """Truth and camera images that wait for their result; at 30 Hz two seconds."""
 _LATE = 2.0
 """Seconds to wait for a report of the node, which comes once a second."""
+_SECOND = 1.0
+"""Seconds to wait where nobody has ever reported: what publishes the results is no node of ours."""
 
 Messages = OrderedDict[tuple[int, int], Any]
 """Messages by stamp."""
@@ -165,7 +167,7 @@ class Probe(Node):
 
     def _next_report(self) -> None:
         seen = self._reports
-        self._spin(_LATE, lambda: self._reports > seen)
+        self._spin(_LATE if seen else _SECOND, lambda: self._reports > seen)
 
     def _spin(self, seconds: float, until: Callable[[], Any]) -> None:
         """Spins until `until()` is true, at most for `seconds`."""

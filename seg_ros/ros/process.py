@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import rclpy
 
@@ -13,6 +14,9 @@ from seg_ros.ros.executor import GuardedExecutor
 from seg_ros.ros.failures import RosLogs
 from seg_ros.ros.interrupt import session
 from seg_ros.ros.managed import ManagedNode
+
+if TYPE_CHECKING:
+    from seg_ros.ros.view import ViewNode
 
 
 def run(args: list[str] | None = None) -> int:
@@ -33,7 +37,7 @@ def run(args: list[str] | None = None) -> int:
     return int(fatal.is_set())
 
 
-def spin(make: Callable[[], ManagedNode], args: list[str] | None = None) -> None:
+def spin(make: Callable[[], ManagedNode | ViewNode], args: list[str] | None = None) -> None:
     """Spins the node that `make` makes until it is shut down."""
     with session(args):
         node = make()

@@ -9,22 +9,25 @@ from rclpy.time import Time
 
 from seg_ros.errors import FrameError
 from seg_ros.lifting import Extrinsics
+from seg_ros.ros.cdr import Stamp
 
 
 class Transforms:
     """Finds the place of a sensor in a camera's coordinates.
 
     Args:
-        fixed: returned always; None asks tf2, which must be installed then.
+        given: returned always; None asks tf2, which must be installed then.
+        fixed_frame: frame in which the world stands still: what moves between two stamps is the vehicle. "" takes the
+            sensors to be where they are to each other.
 
     Raises:
         ValueError: tf2 is to be asked, and is not installed.
     """
 
-    def __init__(self, node: Node, fixed: Extrinsics | None) -> None:
-        self._fixed, self._listener = fixed, None
+    def __init__(self, node: Node, given: Extrinsics | None, fixed_frame: str = "") -> None:
+        self._given, self._fixed_frame, self._listener = given, fixed_frame, None
         self._buffer: Any = None
-        if fixed is None:
+        if given is None:
             try:
                 import tf2_ros
             except ImportError as error:
@@ -34,16 +37,26 @@ class Transforms:
             self._buffer = tf2_ros.Buffer()
             self._listener = tf2_ros.TransformListener(self._buffer, node)
 
-    def sensor(self, camera: str, sensor: str) -> Extrinsics:
+    def sensor(self, camera: str, sensor: str, seen: Stamp, measured: Stamp) -> Extrinsics:
         """Returns the place of the frame `sensor` in the frame `camera`, the newest that is known.
+
+        With a fixed frame it is where the sensor was when it measured, from where the camera was when it saw.
+
+        Args:
+            seen: stamp of the camera's image.
+            measured: of the measurement.
 
         Raises:
             FrameError: "transform": tf2 does not know it, or what it says is no place.
         """
-        if self._fixed is not None:
-            return self._fixed
+        if self._given is not None:
+            return self._given
         try:
-            found = self._buffer.lookup_transform(camera, sensor, Time()).transform
+            if self._fixed_frame:
+                then, before = (Time(seconds=s, nanoseconds=ns) for s, ns in (seen, measured))
+                found = self._buffer.lookup_transform_full(camera, then, sensor, before, self._fixed_frame).transform
+            else:
+                found = self._buffer.lookup_transform(camera, sensor, Time()).transform
             t, q = found.translation, found.rotation
             return Extrinsics.from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
         except Exception as error:  # tf2's own, of several classes, and ours

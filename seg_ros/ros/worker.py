@@ -15,7 +15,7 @@ from seg_ros.engines.threads import set_threads
 from seg_ros.errors import FrameError
 from seg_ros.mailbox import NewestFirst
 from seg_ros.native_sizes import NativeSizes
-from seg_ros.results import Frame, Instances, Result, Selection, Wanted
+from seg_ros.results import Frame, Instances, Result, Selection, SemanticMap, Wanted
 from seg_ros.ros.camera_info import TOPIC
 from seg_ros.ros.cameras import Camera
 from seg_ros.ros.failures import LostFrames
@@ -25,7 +25,7 @@ from seg_ros.ros.parameters import PUBLISH, Parameters
 from seg_ros.ros.stamps import age, check_age, oddity
 from seg_ros.ros.subscription import Received
 from seg_ros.runner import Runner
-from seg_ros.tracking import FAINT, Tracker
+from seg_ros.tracking import FAINT, Smoother, Tracker
 from seg_ros.watchdog import Watchdog
 
 Message = tuple[Camera, Received]
@@ -78,6 +78,7 @@ class Worker:
         self._clock, self._failures, self._watchdog = clock, failures, watchdog
         self._track_ids = track_ids
         self._trackers: dict[Camera, Tracker] = {}
+        self._smoothers: dict[Camera, Smoother] = {}
         self._native_sizes = NativeSizes(parameters().max_native_sizes)
         self._compiles_since: float | None = None
         threads = parameters().threads
@@ -121,7 +122,7 @@ class Worker:
 
     def _segment(self, batch: Sequence[Decoded], parameters: Parameters) -> None:
         frames = [decoded.frame for decoded in batch]
-        confidence = any(each.camera.publishers.need_confidence(each.topics) for each in batch)
+        confidence = parameters.smooth or any(each.camera.publishers.need_confidence(each.topics) for each in batch)
         selection = self._select(parameters)
         faint = FAINT if parameters.track else None
         wanted = Wanted(confidence, dataclasses.replace(selection, faint_score=faint))
@@ -132,6 +133,7 @@ class Worker:
                 if isinstance(result, Exception):
                     raise result
                 result = self._follow(decoded.camera, result, selection, parameters.track)
+                result = self._smooth(decoded.camera, result, parameters.smooth)
                 start = time.perf_counter()
                 info, lack = self._info(decoded)
                 decoded.camera.publishers.publish(Outcome(result, self._classes, parameters, info), decoded.topics)
@@ -160,6 +162,16 @@ class Worker:
         objects = objects.followed(tracks)
         shown = objects[objects.score >= selection.score_threshold]
         return Result(result.frame, shown, {**result.timings, "track": time.perf_counter() - start})
+
+    def _smooth(self, camera: Camera, result: Result, smooth: bool) -> Result:
+        """Returns the labels with those in place of which the frames before had surer ones."""
+        if not (smooth and isinstance(result.output, SemanticMap)):
+            self._smoothers.pop(camera, None)
+            return result
+        start = time.perf_counter()
+        smoother = self._smoothers.setdefault(camera, Smoother())
+        labels = smoother.update(self._seconds(result.frame), result.output, result.frame.pixels)
+        return Result(result.frame, labels, {**result.timings, "smooth": time.perf_counter() - start})
 
     def _seconds(self, frame: Frame) -> float:
         """Returns when a frame is from: its stamp, or now where the camera does not stamp."""

@@ -59,7 +59,7 @@ def scan(space: Space, seed: int = 0, place: tuple[float, float, float] = PLACE,
     if space.mirrored:
         origin[0] *= -1
         rays[:, 0] *= -1
-    along, number, column, z = _cast(space, origin, rays)
+    along, number, column, z = cast(space, origin, rays, (len(_RINGS), len(_AZIMUTHS)))
     rng = np.random.default_rng((seed, 3))
     back = (along < FARTHEST) & (rng.random(len(along)) >= _LOST)
     measured = along[back] + noise * rng.standard_normal(np.count_nonzero(back))
@@ -69,15 +69,20 @@ def scan(space: Space, seed: int = 0, place: tuple[float, float, float] = PLACE,
     return Scan(points, ring[back].astype(np.uint16), label.astype(np.uint8), space.instance[seen])
 
 
-def _cast(space: Space, origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Returns for each ray the distance to what it hits, m, its paint number, image column, px, and z, m.
+def cast(space: Space, origin: np.ndarray, rays: np.ndarray, grid: tuple[int, int]) -> tuple[np.ndarray, ...]:
+    """Returns of what each ray hits: after how many times the ray, paint number, image column, px, and z, m.
 
-    Number 0 is the ground; the distance is inf where nothing is hit.
+    The first is the distance, m, of rays of length 1. Number 0 is the ground; inf is where nothing is hit.
+
+    Args:
+        origin: `(3,)`, m, of all rays, in the coordinates of `space.surfaces`, which a mirrored space mirrors.
+        rays: `(N, 3)`; those of one column of the grid have one x / z.
+        grid: rows and columns of the rays, N = rows * columns.
     """
     along, number = np.full(len(rays), np.inf), np.zeros(len(rays), np.uint8)
     column, z = np.zeros(len(rays)), np.zeros(len(rays))
     across, down = (rays[:, i] / rays[:, 2] for i in (0, 1))
-    across, down = across[: len(_AZIMUTHS)], down.reshape(len(_RINGS), -1)  # all rings have the same azimuths
+    across, down = across[: grid[1]], down.reshape(grid)
     for surface in space.surfaces:
         near = _near(surface, space.matrix, origin, across, down)
         if not len(near):

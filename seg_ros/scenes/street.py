@@ -93,6 +93,10 @@ class Street:
         drive, (_, width) = self._drive, self._size
         return np.float64(((drive.focal, 0, width / 2 - 0.5), (0, drive.focal, drive.horizon), (0, 0, 1)))
 
+    def view(self, t: float) -> View:
+        """Returns the camera at time t, s; with its picture mirrored, the one that is seen in the mirror."""
+        return self._drive.view(t)
+
     def scene(self, index: int, rate: float = 30.0, space: bool = False) -> Scene:
         """Draws frame `index` of a camera at `rate` Hz: it depends on no other call.
 
@@ -100,7 +104,7 @@ class Street:
             space: give the distances, too; they take half as long again.
         """
         t = index / rate
-        view = self._drive.view(t)
+        view = self.view(t)
         height, width = self._size
         canvas = Canvas(np.zeros((height, width, 4), np.uint8), self._haze, space)
         self._sky.paint(canvas.pixels, view.horizon, view.focal * (view.yaw + 20 * view.bend))

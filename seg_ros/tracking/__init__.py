@@ -1,5 +1,6 @@
-"""Follows objects from frame to frame, by their masks and their motion; no ROS, no PyTorch."""
+"""Follows objects from frame to frame, and holds labels still; no ROS, no PyTorch."""
 
+from seg_ros.tracking.smoothing import Smoother
 from seg_ros.tracking.tracker import FAINT, Tracker
 
-__all__ = ["FAINT", "Tracker"]
+__all__ = ["FAINT", "Smoother", "Tracker"]

@@ -23,13 +23,14 @@ _AGREE = 1.0
 """Pixels of the small picture by which points that agree may differ."""
 
 
-def small(picture: np.ndarray) -> np.ndarray:
+def small(picture: np.ndarray, side: int = _SIDE) -> np.ndarray:
     """Makes the small grey picture, `(h, w) uint8`: the green channel of every few pixels; it may be small already.
 
     Args:
         picture: `(H, W, 3)` or `(H, W)`, uint8.
+        side: most pixels of its longer side.
     """
-    step = -(-max(picture.shape[:2]) // _SIDE)
+    step = -(-max(picture.shape[:2]) // side)
     grey = picture[::step, ::step] if picture.ndim == 2 else picture[::step, ::step, 1]
     return np.ascontiguousarray(grey)
 

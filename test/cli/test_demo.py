@@ -23,6 +23,7 @@ def test_defaults_are_there_for_each_task():
         (["--video", "/nowhere.mp4"], "/nowhere.mp4: expected a video file or a webcam's number"),
         (["--images", "/nowhere"], "/nowhere: expected a folder of pictures"),
         (["--weights", "/nowhere"], "weights '/nowhere': no such file"),
+        (["--true-labels"], "true labels are to be lifted: give DEPTH or LIDAR"),
         (["--model", "unet_resnet"], "no weights of unet_resnet are shipped; .* another model: unet, fcn, mask_rcnn$"),
     ],
 )
@@ -82,6 +83,15 @@ def test_it_judges(run, request, tmp_path, weights, threshold, score, classes, s
     assert figures[name].keys() >= expected
     assert cv2.imread(str(tmp_path / "demo/segmentation.png")) is not None
     assert any("FAILED: mask AP50" in line for line in lines) is bool(status)
+
+
+@pytest.mark.alone  # three processes have three seconds
+def test_lifting_alone_is_judged_with_true_labels(run, tmp_path):
+    process = run("demo", "--depth", "--true-labels", "--seconds", 3, stdout=subprocess.PIPE, cwd=tmp_path)
+    figures = json.loads(process.communicate(timeout=120)[0].splitlines()[-1])
+    assert process.returncode == 0
+    assert figures["miou"] == figures["point_accuracy"] == 1
+    assert figures["box3d_centre_m"] < 0.15
 
 
 def test_it_ends_when_the_node_cannot_configure(run, tmp_path, small_weights):

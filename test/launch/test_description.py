@@ -31,7 +31,7 @@ def test_arguments(segment):
     arguments = {a.name: a for a in segment.generate_launch_description().get_launch_arguments()}
     assert set(arguments) == {
         "params_file", "profile", "weights", "model", "engine", "input_topic", "input_topics", "namespace", "camera",
-        "rviz", "log_level", "respawn", "depth_topic", "points_topic",
+        "rviz", "view", "log_level", "respawn", "depth_topic", "points_topic",
     }  # fmt: skip
     for name, argument in arguments.items():
         assert len(argument.description) > 15, name
@@ -48,10 +48,12 @@ def test_arguments(segment):
         ({"camera": "true"}, {"node", "camera"}),
         ({"camera": "True", "rviz": "true"}, {"node", "camera", "rviz2"}),
         ({"depth_topic": "/camera/depth/image_raw"}, {"node", "lift"}),
+        ({"view": "true", "depth_topic": "/d"}, {"node", "lift", "view"}),
         ({"points_topic": "/lidar", "camera": "true"}, {"node", "camera", "lift"}),
     ],
 )
-def test_processes(started, prefix, given, names):
+def test_processes(started, segment, monkeypatch, prefix, given, names):
+    monkeypatch.setattr(segment, "find_spec", lambda name: name)  # as if viser were there
     (prefix / "share/ament_index/resource_index/packages/rviz2").touch()
     assert set(started(**given)) == names
 
@@ -65,6 +67,12 @@ def test_a_missing_rviz_is_named(started, segment, monkeypatch):
     with pytest.raises(RuntimeError, match=r"^rviz:=true needs rviz2, .* apt install ros-jazzy-rviz2, "):
         started(rviz="true")
     assert set(started()) == {"node"}
+
+
+def test_a_missing_viser_is_named(started, segment, monkeypatch):
+    monkeypatch.setattr(segment, "find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match=r"^view:=true needs viser, .* pip install -r requirements/view.txt"):
+        started(view="true")
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -139,7 +141,7 @@ def test_pictures_and_videos_give_pictures(pictures, expected, label, tmp_path, 
         assert np.array_equal(cv2.imread(str(file), cv2.IMREAD_UNCHANGED), label_)
     assert len(list((tmp_path / "out" / "in" / "film" / "confidence").glob("*.png"))) == FRAMES
     manifest = json.loads((tmp_path / "out" / "in" / "photos" / "seg_ros.json").read_text())
-    assert manifest["tally"]["named"] == [["photos", "torn", "corrupt: OpenCV cannot read it"]]
+    assert manifest["tally"]["named"] == [["photos", "torn.png", "corrupt: OpenCV cannot read it"]]
 
 
 def test_every_frame_is_labelled_or_named(pictures, label, tmp_path, capsys):
@@ -213,7 +215,7 @@ def test_what_cannot_be_done_is_said_in_a_line(pictures, label, tmp_path, capsys
         assert word in status
     for arguments, word in [
         ((tmp_path / "torn.mcap", *out), "cannot be read as a bag"),
-        ((tmp_path / "silent", *out), "no topic with images"),
+        ((tmp_path / "silent", *out), "expected a topic with images, got none"),
         ((source, *out, "--topics", "/rear"), "it has on /camera/image_raw"),
     ]:
         status, figures, said = label(capsys, *arguments)
@@ -222,9 +224,29 @@ def test_what_cannot_be_done_is_said_in_a_line(pictures, label, tmp_path, capsys
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".lock"]
 
 
+def test_depth_is_named_and_not_labelled(pictures, label, tmp_path, capsys):
+    depth = np.full(pictures[0].shape[:2], 1500, np.uint16)
+    with Writer(tmp_path / "rgbd", version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        color = bag.add_connection("/camera/color/image_raw", IMAGE, typestore=TYPES)
+        near = bag.add_connection("/camera/depth/image_raw", IMAGE, typestore=TYPES)
+        packed = bag.add_connection("/camera/aligned/compressedDepth", COMPRESSED, typestore=TYPES)
+        for i, picture in enumerate(pictures):
+            bag.write(color, *image_message(picture, i))
+            bag.write(near, *image_message(depth, i, "16UC1"))
+            data = write_compressed((7, i), "camera", "16UC1; compressedDepth png", np.zeros(40, np.uint8))
+            bag.write(packed, 1_000_000_000 + i, data)
+    out = "--output", tmp_path / "out", "--overlay"
+    status, figures, said = label(capsys, tmp_path / "rgbd", *out)
+    assert (status, figures["frames"], figures["failed"]) == (0, FRAMES, 0)
+    assert "/camera/aligned/compressedDepth, /camera/depth/image_raw: distances, not labelled" in said
+    after = read_bag(tmp_path / "out" / "rgbd")
+    assert len(after["/segmentation/label"]) == len(after["/segmentation/overlay/compressed"]) == FRAMES
+
+
 def test_progress_is_a_line_of_json_a_second():
     times, lines = iter([0.0, 0.0, 0.4, 1.0, 1.0, 1.5, 2.0]), []
-    progress = Lines(10, lines.append, lambda: next(times))
+    progress = Lines(lines.append, lambda: next(times))
+    progress.expect(10)
     progress.begin("drive")
     progress.step()
     progress.step()
@@ -247,6 +269,50 @@ def test_a_run_that_is_killed_is_finished_by_the_next(pictures, label, small_wei
     status, figures, _ = label(capsys, tmp_path / "in", "--output", tmp_path / "out")
     assert (status, figures["resumed"], figures["labelled"]) == (0, 1, 500 * FRAMES)
     assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == ["a", "b"]
+
+
+def tree(folder):
+    """All files of a folder with their contents."""
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def children(pid):
+    """The workers that a run has started."""
+    text = "".join(file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children"))
+    commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in text.split()}
+    return [child for child, command in commands.items() if b"spawn_main" in command]
+
+
+def test_workers_make_the_same_and_may_be_killed(pictures, label, small_weights, tmp_path, capsys):
+    for name in ("a", "b"):
+        write_bag(tmp_path / "in" / name, pictures * 150)
+    label(capsys, tmp_path / "in", "--output", tmp_path / "alone")
+    command = [sys.executable, "-m", "seg_ros.cli.label", tmp_path / "in", "--output", tmp_path / "out"]
+    options = ["--weights", small_weights, "--engine", "eager", "--quiet", "--workers", "2"]
+    partials = [tmp_path / "out" / "in" / f".{name}.partial" for name in ("a", "b")]
+
+    def at_work():
+        return all(path.exists() for path in partials)
+
+    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as driver:
+        wait_for(at_work, 60.0)
+        workers = children(driver.pid)
+        driver.kill()
+    assert len(workers) == 2
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 10.0)
+
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, *options], **pipes) as driver:
+        wait_for(lambda: len(children(driver.pid)) == 2, 60.0)
+        tokens = {path: os.listdir(path) for path in partials if path.exists()}
+        wait_for(lambda: at_work() and all(os.listdir(p) != tokens.get(p) for p in partials), 60.0)
+        os.kill(children(driver.pid)[0], signal.SIGKILL)
+        figures, said = driver.communicate(timeout=120)
+    assert driver.returncode == 0, said
+    figures = json.loads(figures)
+    assert (figures["workers"], figures["labelled"], figures["skipped"]) == (2, 300 * FRAMES, 0)
+    assert "once more, for its worker died" in said
+    assert tree(tmp_path / "out") == tree(tmp_path / "alone")
 
 
 def test_two_runs_do_not_write_one_folder(pictures, label, tmp_path, capsys):

@@ -1,97 +1,25 @@
 """The lift node on a real graph: clouds and boxes of what comes, and each fault costs one measurement, counted."""
 
-import time
-
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
-from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from std_msgs.msg import Header
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from visualization_msgs.msg import Marker, MarkerArray
 
-from seg_ros.classes import CAMVID
 from seg_ros.lifting import POINT
+from seg_ros.lifting.layouts import POINT_XYZCPE
 from seg_ros.results import Instances
 from seg_ros.ros import messages
 from seg_ros.ros.clouds import read_points, write_cloud
 from seg_ros.ros.lift import LiftNode
-from seg_ros_msgs.msg import InstanceMaskArray
 from test.conftest import wait_for
+from test.sensors import DEPTH, LABEL, MATRIX, H, Sensors, W, sum_is_whole
 
-H, W = 48, 64
-MATRIX = np.float64(((60, 0, 31.5), (0, 60, 23.5), (0, 0, 1)))
-LABEL = np.random.default_rng(0).integers(0, 11, (H, W), np.uint8)
-DEPTH = np.full((H, W), 4000, np.uint16)
 BYTES = DEPTH.tobytes()
-
-
-class Sensors:
-    """A segmentation node, a depth camera and a LiDAR, all played by the test, and what the lift node makes of them."""
-
-    def __init__(self, graph, small_weights, lidar=False, **overrides):
-        values = {"weights": str(small_weights), "segmentation": "/seg", **overrides}
-        values |= {"points_topic": "/lidar/points"} if lidar else {"depth_topic": "/depth/image"}
-        self._graph = graph
-        self.node = graph.add(LiftNode(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()]))
-        publisher = graph.client.create_publisher
-        self._label = publisher(Image, "/seg/label", 10)
-        self._objects = publisher(InstanceMaskArray, "/seg/instances", 10) if not lidar else None
-        self._info = publisher(CameraInfo, "/seg/camera_info" if lidar else "/depth/camera_info", 10)
-        self._measured = publisher(PointCloud2 if lidar else Image, values.get("points_topic") or "/depth/image", 10)
-        self.clouds = []
-        qos = QoSProfile(depth=10)
-        graph.client.create_subscription(PointCloud2, "/lift/points", self.clouds.append, qos, raw=True)
-        self.boxes = graph.collect(MarkerArray, "/lift/objects")
-        self.stamp = 0
-        self.matrix = MATRIX
-
-    def send(self, measurement=None, objects=None, label=LABEL):
-        """Sends one frame of everything; a measurement is a depth image, or a function from a stamp to a message."""
-        self.stamp += 1
-        stamp = self.stamp, 0
-        header = Header(frame_id="eye")
-        header.stamp.sec = self.stamp
-        self._info.publish(messages.camera_info(stamp, "eye", (H, W), self.matrix))
-        if callable(measurement):
-            self._measured.publish(measurement(stamp))
-        else:
-            self._measured.publish(messages.serialized_image(stamp, "eye", measurement, "16UC1"))
-        if self._objects is not None:
-            self._objects.publish(messages.instances(header, objects or nothing(), CAMVID))
-        self._label.publish(messages.serialized_image(stamp, "eye", label, "mono8"))
-
-    def until(self, done, measurement, **kwargs):
-        """Sends until it is done: discovery takes its time, and so does the node's look at who subscribes."""
-
-        def sent():
-            if done():
-                return True
-            self.send(measurement, **kwargs)
-            return any(wait_briefly(done) for _ in range(10))
-
-        wait_for(sent, 30)
-
-    def until_lost(self, reason, measurement):
-        before = self.lost(reason)
-        self.until(lambda: self.lost(reason) > before, measurement)
-
-    def lost(self, reason):
-        return self.node.statistics.counts()["dropped"].get(reason, 0)
-
-
-def wait_briefly(done):
-    time.sleep(0.02)
-    return done()
-
-
-def nothing():
-    none = np.zeros((0, 4))
-    return Instances((H, W), np.zeros(0, np.uint8), np.zeros(0, np.float32), none, none.astype(np.int32), ())
 
 
 @pytest.fixture
@@ -155,13 +83,6 @@ def test_each_bad_measurement_costs_itself_and_service_goes_on(depth):
     wait_for(lambda: sum_is_whole(depth.node))
 
 
-def sum_is_whole(node):
-    """Whether every measurement that came was published, dropped for a reason, or waits for its label."""
-    counts = node.statistics.counts()
-    done = counts["frames_out"] + sum(counts["dropped"].values())
-    return counts["frames_in"] - len(node._configured.matcher._measurements) <= done <= counts["frames_in"]
-
-
 def test_no_point_anywhere_is_a_cloud_of_none(depth):
     depth.until(lambda: depth.clouds, np.full((H, W), 65535, np.uint16))
     cloud = read_points(depth.clouds[-1])[1]
@@ -194,6 +115,70 @@ def test_a_lidars_cloud_keeps_its_points_and_header(graph, small_weights):
     lidar.until(lambda: lidar.lost("fields"), lambda stamp: write_cloud(stamp, "roof", other), label=label)
 
 
+def test_the_depth_of_another_camera_is_taken_to_the_labelled_one(graph, small_weights):
+    place = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    sensors = Sensors(graph, small_weights, register_depth=True, extrinsics=place)
+    own = graph.client.create_publisher(CameraInfo, "/seg/camera_info", 10)
+    sensors.until_lost("no_camera_info", DEPTH)  # of the labelled camera
+
+    def calibrated(stamp):
+        own.publish(messages.camera_info(stamp, "eye", (H, W), MATRIX))
+        return messages.serialized_image(stamp, "eye", DEPTH, "16UC1")
+
+    sensors.until(lambda: sensors.clouds, calibrated)
+    _, cloud = read_points(sensors.clouds[-1])
+    shift = 60 // 4  # px by which 1 m to the right moves what is 4 m away
+    assert cloud.shape == (H, W)
+    assert np.isnan(cloud["z"][:, :shift]).all()
+    assert (cloud["z"][:, shift:] == 4).all()
+    assert np.array_equal(cloud["label"], LABEL)
+
+
+def test_a_cloud_for_autoware_is_laid_out_as_its_programs_ask(graph, small_weights):
+    sensors = Sensors(graph, small_weights, layout="autoware", voxel=0.1)
+    label = np.full((H, W), 8, np.uint8)
+    label[: H // 2] = 3
+    sensors.until(lambda: sensors.clouds, DEPTH, label=label)
+    cloud = deserialize_message(sensors.clouds[-1], PointCloud2)
+    fields = [(f.name, f.offset, f.datatype, f.count) for f in cloud.fields]
+    real, byte = PointField.FLOAT32, PointField.UINT8
+    assert fields == [
+        ("x", 0, real, 1), ("y", 4, real, 1), ("z", 8, real, 1), ("class_id", 12, byte, 1),
+        ("probability", 16, real, 1), ("entropy", 20, real, 1),
+    ]  # fmt: skip
+    assert (cloud.height, cloud.point_step, cloud.row_step) == (1, 24, 24 * cloud.width)
+    assert 0 < cloud.width < H * W
+    points = np.frombuffer(cloud.data, POINT_XYZCPE)
+    assert set(points["class_id"]) == {0, 8}
+    assert not points["probability"].any()
+    assert np.isnan(points["entropy"]).all()  # nobody published a confidence
+
+
+def test_two_cameras_label_one_lidars_points_each_where_it_looks(graph, small_weights):
+    views = {"left": [0.5, -0.5, 0.5, 0.5], "right": [-0.5, 0.5, 0.5, 0.5]}  # ahead of the LiDAR, and behind it
+    cameras = {
+        name: Sensors(graph, small_weights, True, f"lift_{name}", f"/seg/{name}", extrinsics=[0.0, 0.0, 0.0, *q])
+        for name, q in views.items()
+    }
+    left, right = cameras.values()
+    right.frame_id = "other"
+    points = np.zeros(40, POINT)
+    points["x"] = np.repeat((5, -5), 20)  # ahead, behind
+
+    def frame(stamp):
+        right.stamp = stamp[0] - 1
+        right.send(None, label=np.full((H, W), 8, np.uint8))
+        return write_cloud(stamp, "roof", points)
+
+    left.until(lambda: left.clouds and right.clouds, frame, label=np.full((H, W), 3, np.uint8))
+    found = [read_points(each.clouds[-1])[1]["label"] for each in (left, right)]
+    assert set(found[0][:20]) == {3}
+    assert set(found[0][20:]) == {255}
+    assert set(found[1][:20]) == {255}
+    assert set(found[1][20:]) == {8}
+    assert not any(each.node.statistics.counts()["dropped"].get("internal") for each in cameras.values())
+
+
 @pytest.mark.parametrize(
     ("overrides", "word"),
     [
@@ -201,9 +186,14 @@ def test_a_lidars_cloud_keeps_its_points_and_header(graph, small_weights):
         ({"points_topic": "/p", "extrinsics": [1.0, 2.0]}, "7 numbers"),
         ({"points_topic": "/p", "extrinsics": [0.0] * 7}, "quaternion"),
         ({"depth_topic": "/d", "keep": ["tarmac"]}, "tarmac"),
+        ({"depth_topic": "/d", "fixed_frame": "odom"}, "where tf2 is asked"),
+        ({"points_topic": "/p", "register_depth": True}, "false with points_topic"),
         ({"depth_topic": "/d", "tolerance": "much"}, "allowed: float"),
         ({"depth_topic": "/d", "queue": 0}, "1 to 1000"),
         ({"depth_topic": "/d", "weights": "none"}, "none"),
+        ({"depth_topic": "/d", "layout": "xyz"}, "'pcl' or 'autoware'"),
+        ({"depth_topic": "/d", "voxel": 0.001}, "0.01 to 100.0"),
+        ({"depth_topic": "/d", "autoware_classes": ["car: VEHICLE"]}, "CAR, TRUCK"),
     ],
 )
 def test_a_wrong_parameter_does_not_end_the_node(graph, overrides, word):

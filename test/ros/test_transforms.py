@@ -13,6 +13,8 @@ from geometry_msgs.msg import TransformStamped
 from seg_ros.errors import FrameError
 from seg_ros.ros.transforms import Transforms
 
+STAMPS = (1, 0), (1, 0)
+
 
 class Buffer:
     def __init__(self):
@@ -21,6 +23,10 @@ class Buffer:
     def lookup_transform(self, target, source, time):
         assert time.nanoseconds == 0  # the newest
         return self.known[target, source]
+
+    def lookup_transform_full(self, target, target_time, source, source_time, fixed):
+        times = target_time.nanoseconds, source_time.nanoseconds
+        return self.known[target, source, *times, fixed]
 
 
 class TransformListener:
@@ -50,8 +56,19 @@ def test_the_place_is_what_tf2_says_now(asked):
     transforms, tell = asked
     for x in (1.0, 2.0):
         tell(x)
-        assert transforms.sensor("camera", "lidar").translation.tolist() == [x, 0, 0]
+        assert transforms.sensor("camera", "lidar", *STAMPS).translation.tolist() == [x, 0, 0]
     transforms.destroy()
+
+
+@pytest.mark.usefixtures("asked")
+def test_in_a_fixed_frame_it_is_asked_for_both_moments():
+    moving = Transforms(None, None, "odom")
+    place = TransformStamped()
+    place.transform.translation.z, place.transform.rotation.w = 0.4, 1.0
+    moving._buffer.known["camera", "lidar", 2 * 10**9 + 40, 10**9 + 5, "odom"] = place
+    assert moving.sensor("camera", "lidar", (2, 40), (1, 5)).translation.tolist() == [0, 0, pytest.approx(0.4)]
+    with pytest.raises(FrameError, match="'lidar' to 'camera'"):
+        moving.sensor("camera", "lidar", (3, 0), (1, 5))
 
 
 @pytest.mark.parametrize("place", [None, (np.nan, 1.0), (1.0, np.nan), (1.0, 0.0)])
@@ -60,7 +77,7 @@ def test_no_place_or_one_that_is_none_costs_the_measurement(asked, place):
     if place is not None:
         tell(*place)
     with pytest.raises(FrameError, match="'lidar' to 'camera'") as error:
-        transforms.sensor("camera", "lidar")
+        transforms.sensor("camera", "lidar", *STAMPS)
     assert error.value.reason == "transform"
 
 

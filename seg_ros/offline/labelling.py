@@ -1,0 +1,33 @@
+"""Labels one recording, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from seg_ros.offline import pictures
+from seg_ros.offline.inputs import Input
+from seg_ros.offline.labels import Segmentation, Wish
+from seg_ros.offline.tally import Tally
+
+
+def label(each: Input, target: Path, segmentation: Segmentation, wish: Wish, step: Callable) -> Tally:
+    """Labels an input into the folder `target`, which is made; `step` is called after each frame.
+
+    Raises:
+        RecordingError, EngineError: see `recordings.label_bag` and `pictures.label_pictures`.
+    """
+    if not each.bag:
+        return pictures.label_pictures(each.path, target, segmentation, wish, step)
+    from seg_ros.offline import recordings  # pictures need no rosbags
+
+    return recordings.label_bag(each.path, target, segmentation, wish, step)
+
+
+def frames_of(each: Input, topics: list[str]) -> int:
+    """Returns how many frames an input says that it has to be labelled; 0 where that cannot be told."""
+    if not each.bag:
+        return pictures.frames_of(each.path)
+    from seg_ros.offline import recordings
+
+    return recordings.frames_of(each.path, topics)

@@ -1,0 +1,101 @@
+"""One input's work: a job goes in, an outcome comes out, values both, in this process or on another machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seg_ros.errors import RecordingError
+from seg_ros.offline.inputs import Input
+from seg_ros.offline.jobs import done, make
+from seg_ros.offline.labelling import label
+from seg_ros.offline.labels import Segmentation, Wish
+from seg_ros.offline.tally import Tally
+
+
+class Job(NamedTuple):
+    """An input, and the folder of all outputs, each by an absolute path."""
+
+    input: Input
+    output: Path
+
+
+class Outcome(NamedTuple):
+    """What became of a job.
+
+    Attributes:
+        job: whose it is.
+        engine: that labelled, as in `"openvino fp32"`; empty if that is not known.
+        tally: of the frames; None if the input could not be labelled.
+        resumed: whether it was done already, by an earlier run.
+        error: why it could not be labelled.
+    """
+
+    job: Job
+    engine: str = ""
+    tally: Tally | None = None
+    resumed: bool = False
+    error: str = ""
+
+
+Work = Callable[[Job, Callable[[], None]], Outcome]
+"""Does a job; calls what it is given after each frame."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelling:
+    """How all inputs are labelled. It travels to whoever labels; `open` makes the engine there.
+
+    Attributes:
+        weights: file, or the bare name of shipped weights.
+        engine, precision, device: as of `Segmenter.open`.
+        wish: what is made beside labels.
+        score_threshold: smallest score of an object, 0..1.
+        arguments: what a manifest says that its output was made with.
+        force: whether outputs that were made otherwise are replaced.
+    """
+
+    weights: str
+    engine: str
+    precision: str
+    device: str
+    wish: Wish
+    score_threshold: float
+    arguments: dict[str, Any]
+    force: bool
+
+    def open(self, threads: int) -> Work:
+        """Opens the engine for the calling thread, which alone may call what is returned.
+
+        Args:
+            threads: of the CPU, for the network; 0 is one for each core.
+
+        Raises:
+            WeightsError, EngineError: see `Segmenter.open`.
+        """
+        from seg_ros.engines.threads import set_threads
+        from seg_ros.segmenter import Segmenter
+
+        set_threads(threads)
+        net = Segmenter.open(self.weights, engine=self.engine, precision=self.precision, device=self.device)
+        engine = f"{net.runner.engine.name} {net.runner.engine.precision}"
+        segmentation = Segmentation(net, self.score_threshold, self.wish.needs_confidence)
+
+        def work(job: Job, step: Callable[[], None]) -> Outcome:
+            try:
+                if not self.force and (tally := done(job.input, job.output, self.arguments)) is not None:
+                    return Outcome(job, engine, tally, resumed=True)
+                make_one = functools.partial(label, segmentation=segmentation, wish=self.wish, step=step)
+                tally = make(job.input, job.output, self.arguments, make_one)
+                return Outcome(job, engine, tally)
+            except RecordingError as error:
+                return Outcome(job, engine, error=str(error))
+            except PermissionError as error:
+                if error.filename is None or not Path(error.filename).is_relative_to(job.input.path):
+                    raise  # of the outputs: the next one could not be written either
+                return Outcome(job, engine, error=f"{error.filename}: {error.strerror}")
+
+        return work

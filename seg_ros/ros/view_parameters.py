@@ -1,0 +1,59 @@
+"""The parameters of the view node as one dataclass; they are read once, when it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.node import Node
+
+
+def _parameter(default: Any, description: str) -> Any:
+    return dataclasses.field(default=default, metadata={"description": description})
+
+
+@dataclasses.dataclass(frozen=True)
+class ViewParameters:
+    """One set of values; a field is a parameter.
+
+    Raises:
+        ValueError: a value is not allowed: names parameter, value and what is.
+    """
+
+    segmentation: str = _parameter(
+        "/segmentation", "name of the node that labels; of several cameras the camera's: /segmentation/front"
+    )
+    lift: str = _parameter("/lift", "name of the node that lifts labels into space")
+    input_topic: str = _parameter("/camera/image_raw", "camera topic; a CompressedImage topic ends in /compressed")
+    weights: str = _parameter("unet_camvid", "weights that the labels are of, for names and colours of the classes")
+    host: str = _parameter("127.0.0.1", "address that is listened on; 0.0.0.0 lets browsers of other machines in")
+    port: int = _parameter(8080, "of the page; the next free one if it is taken")
+    rate: float = _parameter(10.0, "most updates of each thing a second, Hz")
+    points: int = _parameter(100_000, "most points of an update")
+
+    def __post_init__(self) -> None:
+        self._check("port", 0 <= self.port <= 65535, "0 to 65535")
+        self._check("rate", 0.1 <= self.rate <= 60, "0.1 to 60.0")
+        self._check("points", 100 <= self.points <= 1_000_000, "100 to 1000000")
+
+    def _check(self, name: str, right: bool, allowed: str) -> None:
+        if not right:
+            raise ValueError(f"parameter '{name}': got {getattr(self, name)!r}, allowed: {allowed}")
+
+
+def declared(node: Node) -> ViewParameters:
+    """Declares the parameters, which cannot be changed, and returns their values.
+
+    Raises:
+        ValueError: one of them is not allowed.
+    """
+    values = {}
+    for field in dataclasses.fields(ViewParameters):
+        text = ParameterDescriptor(description=field.metadata["description"], read_only=True)
+        try:
+            values[field.name] = node.declare_parameter(field.name, field.default, text).value
+        except InvalidParameterTypeException as error:
+            raise ValueError(f"parameter '{field.name}': allowed: {type(field.default).__name__}; {error}") from error
+    return ViewParameters(**values)

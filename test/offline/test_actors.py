@@ -1,0 +1,101 @@
+"""The command `label` on a Ray cluster: the same outputs, whatever is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seg_ros.errors import RecordingError
+from seg_ros.offline.crew import TRIES, spread
+from test.conftest import wait_for
+from test.offline.conftest import FRAMES
+from test.offline.test_label import tree, write_bag
+from test.offline.workers import Silent, job, opening
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements/ray.txt")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a cluster of two cores."""
+    from ray.cluster_utils import Cluster
+
+    arguments = {"num_cpus": 2, "num_gpus": 0, "object_store_memory": 80_000_000, "include_dashboard": False}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        made = Cluster(initialize_head=True, head_node_args=arguments)
+        yield made.address
+        made.shutdown()
+
+
+def test_an_actor_that_dies_costs_its_input_once_more_and_a_poisonous_input_is_set_aside(cluster, tmp_path):
+    from seg_ros.offline.actors import Actors
+
+    names = ["a", "killed-1", "killed-9", "raises", "b"]
+    crew = Actors(cluster, 2, len(names), opening, "auto")
+    assert crew.size == 2
+    outcomes = {}
+    for each in spread([job(name, tmp_path) for name in names], crew, Silent()):
+        outcomes[each.job.input.path.name] = each
+    assert {name for name, each in outcomes.items() if each.error} == {"killed-9", "raises"}
+    tries = {name: len((tmp_path / f"{name}.tries").read_text().split()) for name in names}
+    assert tries == {"a": 1, "killed-1": 2, "killed-9": TRIES, "raises": TRIES, "b": 1}
+    assert not ray.is_initialized()
+
+
+def test_with_more_workers_than_the_cluster_has_room_for_all_is_done(cluster, tmp_path):
+    from seg_ros.offline.actors import Actors
+
+    names = ["slow-1", "b", "c", "d"]
+    crew = Actors(cluster, 4, len(names), opening, "auto")  # of a core each; there are two
+    outcomes = list(spread([job(name, tmp_path) for name in names], crew, Silent()))
+    assert sorted(each.job.input.path.name for each in outcomes if not each.error) == sorted(names)
+
+
+def writers(folder):
+    """The processes that have files below a folder open."""
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(link).startswith(f"{folder}/"):
+                found.add(int(link.parts[2]))
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+def test_the_outputs_are_the_same_whatever_is_killed(cluster, pictures, label, small_weights, tmp_path, capsys):
+    for name in ("a", "b"):
+        write_bag(tmp_path / "in" / name, pictures * 150)
+    label(capsys, tmp_path / "in", "--output", tmp_path / "alone")
+    command = [sys.executable, "-m", "seg_ros.cli.label", tmp_path / "in", "--output", tmp_path / "out"]
+    options = ["--weights", small_weights, "--engine", "eager", "--quiet", "--ray", cluster, "--workers", "2"]
+    partials = [tmp_path / "out" / "in" / f".{name}.partial" for name in ("a", "b")]
+
+    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as driver:
+        wait_for(lambda: all(map(writers, partials)), 120.0)
+        driver.kill()
+    wait_for(lambda: not any(map(writers, partials)), 30.0)
+
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, *options], **pipes) as driver:
+        wait_for(lambda: all(map(writers, partials)), 120.0)
+        os.kill(writers(partials[0]).pop(), signal.SIGKILL)
+        figures, said = driver.communicate(timeout=120)
+    assert driver.returncode == 0, said
+    figures = json.loads(figures)
+    assert (figures["workers"], figures["labelled"], figures["skipped"]) == (2, 300 * FRAMES, 0)
+    assert "once more, for its worker died" in said
+    assert tree(tmp_path / "out") == tree(tmp_path / "alone")
+
+
+def test_a_cluster_that_is_not_there_is_named(tmp_path):
+    from seg_ros.offline.actors import Actors
+
+    with pytest.raises(RecordingError, match="expected HOST:PORT"):
+        Actors("ray://localhost:10001", 1, 1, opening, "auto")

@@ -1,0 +1,151 @@
+"""Recordings and disks that are not as they should be: what can be labelled is, and the rest is named in a line."""
+
+import json
+import os
+import resource
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag1 import Writer as Writer1
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from seg_ros.offline.messages import types
+from seg_ros.ros.cdr import read_image
+from test.offline.conftest import FRAMES, image_message
+from test.offline.test_label import IMAGE, read_bag, write_bag
+
+
+@pytest.fixture
+def small_files():
+    """Lets no file grow beyond some bytes, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("storage", list(StoragePlugin))
+def test_a_full_disk_is_said_and_leaves_nothing(storage, pictures, label, tmp_path, capsys, small_files):
+    source = write_bag(tmp_path / "drive", pictures * 30, storage)
+    small_files(500_000)
+    status, _, _ = label(capsys, source, "--output", tmp_path / "out")
+    assert isinstance(status, str), status
+    assert "\n" not in status
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [".lock"]
+
+
+def test_a_full_disk_among_pictures(label, tmp_path, capsys, small_files):
+    (tmp_path / "photos").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "photos" / "a.png"), noise)
+    small_files(2_000)
+    status, _, _ = label(capsys, tmp_path / "photos", "--output", tmp_path / "out", "--overlay")
+    assert "File too large" in status
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [".lock"]
+
+
+def test_what_must_not_be_read_or_written(pictures, label, tmp_path, capsys):
+    source = write_bag(tmp_path / "in" / "drive", pictures)
+    write_bag(tmp_path / "in" / "other", pictures)
+    (source / "drive.mcap").chmod(0)
+    if os.access(source / "drive.mcap", os.R_OK):
+        pytest.skip("this user may read and write everything, as root may")
+    status, figures, said = label(capsys, tmp_path / "in", "--output", tmp_path / "out")
+    assert (status, figures["skipped"], figures["labelled"]) == (1, 1, FRAMES)
+    assert "Permission denied" in said
+    (tmp_path / "closed").mkdir(0o500)
+    status, _, _ = label(capsys, tmp_path / "in" / "other", "--output", tmp_path / "closed")
+    assert "Permission denied" in status
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])
+def test_a_bag_that_is_cut_off_is_named(kept, pictures, label, tmp_path, capsys):
+    source = write_bag(tmp_path / "drive", pictures)
+    file = source / "drive.mcap"
+    file.write_bytes(file.read_bytes()[: int(kept * file.stat().st_size)])
+    status, figures, said = label(capsys, source, "--output", tmp_path / "out")
+    assert (status, figures["skipped"]) == (1, 1)
+    assert "cannot be read as a bag" in said
+
+
+def test_images_of_several_sizes_and_unknown_encodings(pictures, label, tmp_path, capsys):
+    with Writer(tmp_path / "mixed", version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        camera = bag.add_connection("/camera/image_raw", IMAGE, typestore=types())
+        for i, picture in enumerate([pictures[0], pictures[1][:50, :70], pictures[2]]):
+            bag.write(camera, *image_message(picture, i, "holographic" if i == 2 else "bgr8"))
+    status, figures, _ = label(capsys, tmp_path / "mixed", "--output", tmp_path / "out")
+    assert (status, figures["labelled"], figures["failed"]) == (0, 2, 1)
+    made = [read_image(data) for _, data in read_bag(tmp_path / "out" / "mixed")["/segmentation/label"]]
+    assert [(fields.height, fields.width) for fields in made] == [pictures[0].shape[:2], (50, 70)]
+    tally = json.loads((tmp_path / "out" / "mixed" / "seg_ros.json").read_text())["tally"]
+    assert tally["lost"] == {"encoding": 1}
+    assert "holographic" in tally["named"][0][2]
+
+
+def test_a_bag_without_messages(label, tmp_path, capsys):
+    with Writer(tmp_path / "silent", version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        bag.add_connection("/camera/image_raw", IMAGE, typestore=types())
+    status, figures, said = label(capsys, tmp_path / "silent", "--output", tmp_path / "out")
+    assert (status, figures["skipped"]) == (1, 1)
+    assert "expected a topic with images, got none" in said
+
+
+def test_names_that_are_not_utf_8(pictures, label, tmp_path, capsys):
+    odd = os.fsdecode(b"caf\xe9")
+    write_bag(tmp_path / "drive", pictures)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "drive").rename(tmp_path / "in" / odd)
+    (tmp_path / "in" / "photos").mkdir()
+    (tmp_path / "in" / "photos" / f"{odd}.png").write_bytes(cv2.imencode(".png", pictures[0])[1].tobytes())
+    out = "--output", tmp_path / "out", "--report", "--coco", "--label-studio"
+    status, figures, said = label(capsys, tmp_path / "in", *out)
+    assert (tmp_path / "out" / "in" / "photos" / "labels" / f"{odd}.png").is_file(), said
+    assert len(read_bag(tmp_path / "out" / "in" / odd)["/segmentation/label"]) == FRAMES
+    assert (status, figures["labelled"]) == (0, 1 + FRAMES)
+
+
+def test_pictures_whose_labels_would_have_one_name(pictures, label, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    for suffix in ("png", "jpg"):
+        cv2.imwrite(str(tmp_path / "photos" / f"a.{suffix}"), pictures[0])
+    status, _, said = label(capsys, tmp_path / "photos", "--output", tmp_path / "out")
+    assert status == 1
+    assert "2 pictures are called a" in said
+
+
+@pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
+def test_zstd(mode, pictures, label, tmp_path, capsys):
+    writer = Writer(tmp_path / "packed", version=9, storage_plugin=StoragePlugin.SQLITE3)
+    writer.set_compression(mode, CompressionFormat.ZSTD)
+    with writer as bag:
+        camera = bag.add_connection("/camera/image_raw", IMAGE, typestore=types())
+        for i, picture in enumerate(pictures):
+            bag.write(camera, *image_message(picture, i))
+    status, figures, said = label(capsys, tmp_path / "packed", "--output", tmp_path / "out")
+    assert (status, figures["labelled"]) == (0, FRAMES), said
+
+
+def test_lz4(pictures, label, tmp_path, capsys):
+    store = get_typestore(Stores.ROS1_NOETIC)
+    of = store.types
+    writer = Writer1(tmp_path / "old.bag")
+    writer.set_compression(Writer1.CompressionFormat.LZ4)
+    with writer as bag:
+        camera = bag.add_connection("/camera/image_raw", IMAGE, typestore=store)
+        for i, picture in enumerate(pictures):
+            header = of["std_msgs/msg/Header"](i, of["builtin_interfaces/msg/Time"](7, i), "camera")
+            height, width = picture.shape[:2]
+            message = of[IMAGE](header, height, width, "bgr8", 0, 3 * width, picture.reshape(-1))
+            bag.write(camera, 10**9 + i, store.serialize_ros1(message, IMAGE))
+    status, figures, said = label(capsys, tmp_path / "old.bag", "--output", tmp_path / "out")
+    assert (status, figures["labelled"]) == (0, FRAMES), said
+
+    # Of ROS 2 there are bags whose messages are packed by a plugin that few have.
+    source = write_bag(tmp_path / "new", pictures)
+    metadata = (source / "metadata.yaml").read_text()
+    metadata = metadata.replace("compression_format: ''", "compression_format: lz4")
+    (source / "metadata.yaml").write_text(metadata.replace("compression_mode: ''", "compression_mode: MESSAGE"))
+    status, figures, said = label(capsys, source, "--output", tmp_path / "out2")
+    assert (status, figures["skipped"]) == (1, 1)
+    assert "lz4" in said
