@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -250,6 +251,18 @@ def _video(name: str) -> Iterator[Picture]:
             yield Picture(pixels)
     finally:
         capture.release()
+
+
+def again(pictures: list[Picture]) -> Iterator[Picture]:
+    """Repeats pictures for ever; each time their objects are other ones, with ids of their own (until 65535)."""
+    highest = max((int(each.instance.max()) for each in pictures if each.instance is not None), default=0)
+    rounds = 65535 // highest if highest else 1
+    for first in itertools.cycle(range(0, rounds * max(highest, 1), max(highest, 1))):
+        for each in pictures:
+            if each.instance is None or not first:
+                yield each
+            else:
+                yield each._replace(instance=each.instance + np.uint16(first) * (each.instance > 0))
 
 
 def _repeated(pictures: Callable[[], Iterator[Picture]], loop: bool, name: str) -> Iterator[Picture]:

@@ -10,7 +10,7 @@ import pytest
 from seg_ros.classes import CAMVID, ClassMap
 from seg_ros.scenes import Street
 from seg_ros.scenes.depth_camera import DepthCamera
-from seg_ros.sources import image_files, open_source, own_rate
+from seg_ros.sources import Picture, again, image_files, open_source, own_rate
 
 
 @pytest.fixture
@@ -164,3 +164,10 @@ def test_a_measured_street_has_depth_boxes_and_a_scan_ten_times_a_second():
     assert 2000 < measured[0].depth[-1, 80] < 6000
     assert measured[0].depth[0, 80] == 0
     assert measured[0].boxes
+
+
+def test_pictures_that_are_repeated_show_other_objects_each_time():
+    instance = np.uint16([[0, 3], [30000, 0]])
+    seen = itertools.islice(again([Picture(np.zeros((2, 2, 3), np.uint8), instance=instance)]), 5)
+    ids = [each.instance.ravel().tolist() for each in seen]
+    assert ids == [[0, 3, 30000, 0], [0, 30003, 60000, 0]] * 2 + [[0, 3, 30000, 0]]

@@ -50,7 +50,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: lis
 
     from seg_ros.errors import WeightsError
     from seg_ros.manifest import read_manifest
-    from seg_ros.sources import open_source, own_rate
+    from seg_ros.sources import again, open_source, own_rate
 
     cv2.setNumThreads(1)  # a camera must not take the cores that the network needs
     try:
@@ -59,7 +59,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, args: lis
         classes = read_manifest(options.weights).classes if options.weights else None
         pictures = open_source(options.source, size, rate, options.loop, options.seed, classes, _depth_camera(options))
         if options.ahead:
-            repeated = itertools.cycle if options.loop else iter
+            repeated = again if options.loop else iter
             pictures = repeated(list(itertools.islice(pictures, options.ahead)))
         else:
             pictures = itertools.chain([next(pictures)], pictures)  # raises now what is wrong with the first

@@ -4,8 +4,8 @@
 
 Compares `~/label`, or `~/instances` where the weights are an instance network's. Prints figures each second and at the
 end; the last line of stdout is one JSON object with `frames_in labels_out dropped fps age_p50_ms age_p99_ms stages_ms
-engine` and `miou iou`, or `mask_ap mask_ap50 mask_ap75 box_ap box_ap50 box_ap75 ap`; with `--lift` also
-`point_accuracy bleed box3d_centre_m box3d_iou50 lift_p50_ms lift_p99_ms`. Writes a side-by-side picture.
+engine` and `miou iou`, or `mask_ap mask_ap50 mask_ap75 box_ap box_ap50 box_ap75 ap hota id_switches`; with `--lift`
+also `point_accuracy bleed box3d_centre_m box3d_iou50 lift_p50_ms lift_p99_ms`. Writes a side-by-side picture.
 Exits 1 when nothing came, when mIoU is below `--min-miou` or mask AP50 below `--min-ap50`, or when there is no truth
 although `--require-truth` is given.
 """

@@ -48,6 +48,7 @@ class Box:
         points: how many it is from.
         truncated: whether the mask ends at the picture's border.
         occluded: whether something nearer hides a part of it.
+        track_id: of the object, from frame to frame; 0 = none.
     """
 
     instance: int
@@ -59,6 +60,7 @@ class Box:
     points: int
     truncated: bool = False
     occluded: bool = False
+    track_id: int = 0
 
 
 def object_boxes(cloud: np.ndarray, objects: Instances, focal: float, ground: np.ndarray = OPTICAL) -> list[Box]:
@@ -85,7 +87,7 @@ def object_boxes(cloud: np.ndarray, objects: Instances, focal: float, ground: np
         truncated = x == 0 or y == 0 or x + w == objects.size[1] or y + h == objects.size[0]
         hidden = _is_occluded(places[..., 2], mask, (x, y, w, h), fitted[4])
         identity = i + 1, int(objects.class_id[i]), float(objects.score[i])
-        found.append(Box(*identity, *fitted[:4], truncated, hidden))
+        found.append(Box(*identity, *fitted[:4], truncated, hidden, _track(objects, i)))
     return found
 
 
@@ -105,8 +107,12 @@ def scattered_boxes(cloud: np.ndarray, objects: Instances, ground: np.ndarray = 
         x, y, w, h = (int(v) for v in objects.roi[instance - 1])
         truncated = x == 0 or y == 0 or x + w == objects.size[1] or y + h == objects.size[0]
         identity = instance, int(objects.class_id[instance - 1]), float(objects.score[instance - 1])
-        found.append(Box(*identity, *fitted[:4], truncated))
+        found.append(Box(*identity, *fitted[:4], truncated, track_id=_track(objects, instance - 1)))
     return found
+
+
+def _track(objects: Instances, index: int) -> int:
+    return 0 if objects.tracks is None else int(objects.tracks.track_id[index])
 
 
 def fit(

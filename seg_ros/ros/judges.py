@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import time
 from typing import Any
 
@@ -13,9 +14,10 @@ from seg_ros import overlay
 from seg_ros.classes import ClassMap
 from seg_ros.metrics.average_precision import AveragePrecision
 from seg_ros.metrics.confusion import Confusion
+from seg_ros.metrics.tracks import Named, Overlap, find_trackeval, track_scores
 from seg_ros.metrics.truth import Truth
 from seg_ros.models import INSTANCES, SEMANTIC
-from seg_ros.results import Frame, Instances
+from seg_ros.results import Frame, Instances, Tracks
 from seg_ros_msgs.msg import InstanceMaskArray
 
 SHOWN_SCORE = 0.5
@@ -113,9 +115,10 @@ class LabelJudge(Judge):
 class ObjectJudge(Judge):
     """Computes the AP of `~/instances` against true label and object-id images, of masks and of boxes.
 
-    Figures: `mask_ap`, `mask_ap50`, `mask_ap75`, `box_ap`, `box_ap50`, `box_ap75` and, by class, `ap`. There are none
-    live: AP is of all pictures together, and takes seconds. The messages carry no boxes but the masks' own, so box AP
-    is of these.
+    Figures: `mask_ap`, `mask_ap50`, `mask_ap75`, `box_ap`, `box_ap50`, `box_ap75` and, by class, `ap`; of the tracks
+    `hota` and `id_switches`, None where TrackEval is not installed or no object has a track. There are none live: they
+    are of all pictures together, and take seconds. The messages carry no boxes but the masks' own, so box AP is of
+    these.
     """
 
     message, topic, truths = InstanceMaskArray, "instances", ("label", "instance")
@@ -123,6 +126,7 @@ class ObjectJudge(Judge):
 
     def reset(self) -> None:
         self._precision = AveragePrecision(self._classes)
+        self._tracked: list[tuple[Overlap, Named]] = []
         self._last = 0.0
         self.judged = 0
 
@@ -137,19 +141,42 @@ class ObjectJudge(Judge):
             return
         self._last = now
         label, instance = (pixels(truth) for truth in truths)
-        self._precision.add(Truth.from_images(label, instance, self._classes.things), objects(found))
+        result = objects(found)
+        self._precision.add(Truth.from_images(label, instance, self._classes.things), result)
+        if self._scores_tracks:
+            ids = np.array([m.track_id for m in found.instances], np.int64)
+            self._tracked.append((Overlap.of(label, instance, result), Named(ids, result.class_id)))
         self.judged += 1
 
     def figures(self) -> dict[str, Any]:
         figures = self._precision.summary()
-        return figures if self.judged else dict.fromkeys(figures)
+        figures = figures if self.judged else dict.fromkeys(figures)
+        return figures | self._track_figures()
+
+    @functools.cached_property
+    def _scores_tracks(self) -> bool:
+        return find_trackeval()
+
+    def _track_figures(self) -> dict[str, float | None]:
+        if not any(named.track_id.any() for _, named in self._tracked):
+            return {"hota": None, "id_switches": None}
+        scores = track_scores([tuple(zip(*self._tracked, strict=True))])
+        return {name: scores[name] for name in ("hota", "id_switches")}
 
     def by_class(self, figures: dict[str, Any]) -> dict[str, float | None]:
         return figures["ap"] or {}
 
     def summary(self, figures: dict[str, Any]) -> str:
         overall = {name: value for name, value in figures.items() if name.startswith(("mask_", "box_"))}
-        return "  ".join(f"{name} {100 * value:.1f}" for name, value in overall.items()) if self.judged else ""
+        if not self.judged:
+            return ""
+        if not self._scores_tracks:
+            tracks = "no scores of tracks: TrackEval is not installed (requirements/tracking.txt)"
+        elif figures["hota"] is None:
+            tracks = "no tracks"
+        else:
+            tracks = f"hota {100 * figures['hota']:.1f}  id_switches {figures['id_switches']}"
+        return "  ".join([*(f"{name} {100 * value:.1f}" for name, value in overall.items()), tracks])
 
     def picture(self, frame: Frame, found: InstanceMaskArray) -> np.ndarray:
         shown = objects(found)
@@ -172,6 +199,21 @@ def objects(message: InstanceMaskArray) -> Instances:
         box=np.hstack((roi[:, :2], roi[:, :2] + roi[:, 2:])).astype(np.float32),
         roi=roi,
         masks=tuple(pixels(m.mask) for m in chosen),
+        tracks=_tracks(message),
+    )
+
+
+def _tracks(message: InstanceMaskArray) -> Tracks | None:
+    """Reads the objects' tracks, of which a message has no trails; None where no object has one."""
+    chosen = message.instances
+    if not any(m.track_id for m in chosen):
+        return None
+    return Tracks(
+        np.array([m.track_id for m in chosen], np.uint32),
+        np.array([m.age_frames for m in chosen], np.uint32),
+        np.array([m.track_score for m in chosen], np.float32),
+        np.array([m.class_id for m in chosen], np.uint8),
+        np.full((len(chosen), 1, 2), np.nan, np.float32),
     )
 
 

@@ -21,6 +21,8 @@ from seg_ros.ros.qos import output_qos
 
 _SHOWN = 0.5
 """Opacity of a box."""
+_LARGEST = 2**31 - 1
+"""Id of a marker; those of tracks above start at 1 again."""
 
 
 class Lifted(NamedTuple):
@@ -41,33 +43,38 @@ class Lifted(NamedTuple):
 
 
 def markers(lifted: Lifted, classes: ClassMap) -> MarkerArray:
-    """Makes a cube for each box, its class's name as namespace and the object's id as id, after one that deletes all.
+    """Makes a cube for each box, its class's name as namespace, after one that deletes all.
 
-    Of a truncated or occluded object it is half as opaque.
+    Its id is that of the object's track, or, where it has none, minus the object's own. Of a truncated or occluded
+    object it is half as opaque.
     """
     header = messages.header_of(lifted.stamp, lifted.frame_id)
     array = MarkerArray(markers=[Marker(header=header, action=Marker.DELETEALL)])
     for box in lifted.boxes:
         x, y, z = (float(v) for v in box.center)
         marker = Marker(header=header, type=Marker.CUBE, action=Marker.ADD, ns=classes.names[box.class_id])
-        marker.id = box.instance
+        marker.id = (box.track_id - 1) % _LARGEST + 1 if box.track_id else -box.instance
         marker.pose = Pose(position=Point(x=x, y=y, z=z), orientation=_orientation(box.yaw, lifted.ground))
         marker.scale = Vector3(**{axis: float(v) for axis, v in zip("xyz", box.size, strict=True)})
         red, green, blue = (v / 255 for v in classes.colors[box.class_id])
         whole = not (box.truncated or box.occluded)
         marker.color = ColorRGBA(r=red, g=green, b=blue, a=_SHOWN if whole else _SHOWN / 2)
         state = "" if whole else " (truncated)" if box.truncated else " (occluded)"
-        marker.text = f"{classes.names[box.class_id]} {box.score:.2f}{state}"
+        track = f" #{box.track_id}" if box.track_id else ""
+        marker.text = f"{classes.names[box.class_id]} {box.score:.2f}{track}{state}"
         array.markers.append(marker)
     return array
 
 
 def detections(lifted: Lifted, classes: ClassMap) -> Any:
-    """Makes a `vision_msgs/Detection3DArray` of the boxes: `class_id` is the class name, `id` the object's."""
+    """Makes a `vision_msgs/Detection3DArray` of the boxes: `class_id` is the class name.
+
+    `id` is the track's, empty where there is none, as in `~/detections` of the segmentation node.
+    """
     vision, header = messages.vision, messages.header_of(lifted.stamp, lifted.frame_id)
     array = vision.Detection3DArray(header=header)
     for box in lifted.boxes:
-        detection = vision.Detection3D(header=header, id=str(box.instance))
+        detection = vision.Detection3D(header=header, id=str(box.track_id or ""))
         x, y, z = (float(v) for v in box.center)
         pose = Pose(position=Point(x=x, y=y, z=z), orientation=_orientation(box.yaw, lifted.ground))
         detection.bbox.center = pose

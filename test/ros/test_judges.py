@@ -8,12 +8,13 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from seg_ros.classes import CAMVID
+from seg_ros.metrics.tracks import find_trackeval
 from seg_ros.models import INSTANCES, SEMANTIC, TASKS
 from seg_ros.results import Frame
 from seg_ros.ros import messages
 from seg_ros.ros.figures import Figures
 from seg_ros.ros.judges import JUDGES, objects
-from test.objects import found
+from test.objects import followed, found
 
 FRAME = Frame(np.zeros((20, 30, 3), np.uint8))
 
@@ -62,12 +63,31 @@ def test_objects():
         label[ids == number] = class_id
     truth = messages.image(messages.header(FRAME), ids.astype(np.uint16), "16UC1")
     judge.add((mono8(label), truth), message)
+    assert judge.figures()["hota"] is None  # no object has a track
     judge.add((mono8(label), truth), message)  # within a fifth of a second
     assert judge.judged == 1
     figures = judge.figures()
     assert 0.5 < figures["mask_ap50"] <= 1.0
     assert judge.summary(figures).startswith("mask_ap ")
     assert judge.by_class(figures).keys() == {"car", "pedestrian", "bicyclist"}
+
+
+def test_tracks():
+    if not find_trackeval():
+        pytest.skip("TrackEval is not installed: requirements/tracking.txt")
+    result, judge = followed(), JUDGES[INSTANCES](CAMVID)
+    message = messages.instances(messages.header(FRAME), result, CAMVID)
+    assert objects(message).tracks.track_id.tolist() == [7, 0, 65540]
+    label = result.semantic().label
+    truth = messages.image(messages.header(FRAME), result.ids(), "16UC1")
+    for track in (7, 7, 9):
+        message.instances[0].track_id = track
+        judge._last = 0.0  # as if time had passed
+        judge.add((mono8(label), truth), message)
+    figures = judge.figures()
+    assert figures["id_switches"] == 1
+    assert 0.3 < figures["hota"] < 0.9
+    assert "id_switches 1" in judge.summary(figures)
 
 
 def test_figures_are_one_line_of_json_and_one_for_people():

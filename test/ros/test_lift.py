@@ -42,7 +42,7 @@ def test_depth_becomes_an_organised_cloud_and_boxes(depth):
     assert np.allclose(cloud["y"], (v - 23.5) / 60 * 4, atol=1e-5)
     wipe, marker = depth.boxes[-1].markers
     assert wipe.action == Marker.DELETEALL
-    assert (marker.ns, marker.id, marker.header.frame_id) == ("car", 1, "eye")
+    assert (marker.ns, marker.id, marker.header.frame_id) == ("car", -1, "eye")
     assert marker.scale.x == pytest.approx(20 / 60 * 4, abs=0.1)
     assert marker.scale.z == pytest.approx(18 / 60 * 4, abs=0.1)
     assert marker.pose.position.z == pytest.approx(4, abs=0.06)
