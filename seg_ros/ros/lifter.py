@@ -50,7 +50,7 @@ class Lifter:
         footprint: tuple[float, float],
         finish: Callable[[np.ndarray], np.ndarray],
     ) -> None:
-        self._classes, self._look, self._infos, self._depth_infos = classes, style, infos, depth_infos
+        self._classes, self._style, self._infos, self._depth_infos = classes, style, infos, depth_infos
         self._transforms, self._footprint, self._finish = transforms, footprint, finish
         self._spare: np.ndarray | None = None
 
@@ -70,12 +70,12 @@ class Lifter:
         labels = Labels(label.values, confidence, None if found is None else found.ids())
         if self._transforms is None or self._depth_infos is not None:
             depth, camera = self._depth(read_plane(measurement, DEPTHS), label)
-            cloud = self._spare = organised(depth, camera, labels, self._look, self._spare)
+            cloud = self._spare = organised(depth, camera, labels, self._style, self._spare)
             around = object_boxes(cloud, found, camera.focal[0]) if with_boxes and found is not None else ()
             return Lifted(label.stamp, label.frame_id, self._finish(cloud), around, OPTICAL)
         scan, camera = read_cloud(measurement), _camera(self._infos, label)
         sensor = self._transforms.sensor(label.frame_id, scan.frame_id, label.stamp, scan.stamp)
-        cloud = paint(scan.points, sensor, camera, labels, self._look, self._footprint)
+        cloud = paint(scan.points, sensor, camera, labels, self._style, self._footprint)
         around = scattered_boxes(cloud, found) if with_boxes and found is not None else ()
         return Lifted(scan.stamp, scan.frame_id, self._finish(cloud), around, LEVEL)
 
