@@ -27,7 +27,6 @@ demo: setup ## camera, node and check for SECONDS=20; IMAGES= VIDEO= TOPIC= TRUT
 	@$(env); python -m seg_ros.cli.$(if $(BAG),bag_demo,demo $(demo_flags)) $(ARGS)
 
 view: setup ## the street with depth (LIDAR=1), live on a page in the browser, until Ctrl-C; PORT=8080 and demo's variables
-	@$(env); python -c 'import viser' 2>/dev/null || python -m pip install --quiet --disable-pip-version-check -r requirements/view.txt
 	@$(env); python -m seg_ros.cli.demo --view '$(or $(PORT),8080)' $(if $(LIDAR)$(IMAGES)$(VIDEO)$(TOPIC),,--depth) $(demo_flags) $(ARGS)
 
 test: setup lint ## lint and the tests; ARGS= go to pytest

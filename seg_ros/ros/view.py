@@ -24,7 +24,8 @@ from seg_ros.ros.deserialize import deserialized
 from seg_ros.ros.failures import CallbackErrors, legible, reason_of
 from seg_ros.ros.image_io import decode_serialized
 from seg_ros.ros.view_stream import Stream
-from seg_ros.viewing import Page, Solid, thinned
+from seg_ros.viewing.page import Page
+from seg_ros.viewing.space import Solid, thinned
 
 _FOLLOW = 0.2
 """Seconds between looks at who watches, and who publishes."""

@@ -18,7 +18,7 @@ from seg_ros.lifting.boxes import OPTICAL
 from seg_ros.ros.clouds import write_cloud
 from seg_ros.ros.lift_outputs import Lifted, markers
 from seg_ros.ros.view import ViewNode
-from seg_ros.viewing import Page
+from seg_ros.viewing.page import Page
 from test.conftest import wait_for
 from test.nodes import picture
 

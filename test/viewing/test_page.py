@@ -9,8 +9,9 @@ import pytest
 pytest.importorskip("viser", reason="viser is not installed: requirements/view.txt")
 
 from seg_ros.classes import CAMVID
-from seg_ros.viewing import Page, Solid
 from seg_ros.viewing.legend import Line
+from seg_ros.viewing.page import Page
+from seg_ros.viewing.space import Solid
 from test.conftest import wait_for
 
 ROAD, CAR = CAMVID.names.index("road"), CAMVID.names.index("car")

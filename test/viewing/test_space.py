@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("viser", reason="viser is not installed: requirements/view.txt")
 
 from seg_ros.lifting import POINT
-from seg_ros.viewing import Solid, edges, thinned
+from seg_ros.viewing.space import Solid, edges, thinned
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (47, 63), (3000,)])
