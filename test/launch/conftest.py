@@ -1,6 +1,7 @@
 """The launch file, as a module, with this checkout as its package."""
 
 import importlib.util
+import logging
 import os
 import sys
 from pathlib import Path
@@ -30,8 +31,10 @@ def prefix(tmp_path, monkeypatch):
 @pytest.fixture
 def segment(prefix):
     """The launch file as a module."""
+    usual = logging.getLoggerClass()
     pytest.importorskip("launch_ros", reason="launch_ros is not installed")
     spec = importlib.util.spec_from_file_location("segment_launch", FILE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    yield module
+    logging.setLoggerClass(usual)  # launch's own keeps what a logger is told from those above it, also in later tests
