@@ -46,7 +46,7 @@ def overlay(frame: Frame, label: np.ndarray, palette: np.ndarray, alpha: float) 
         ValueError: `label` is not of the frame's size, or `alpha` is outside 0..1.
     """
     _check(frame, "label", label.shape, alpha)
-    camera = _bgr(frame)
+    camera = as_bgr(frame)
     colors = colorize(label, palette[:, ::-1])
     mixed = cv2.addWeighted(camera, 1 - alpha, colors, alpha, 0)
     # Largest minus smallest id in a 2 x 2 window: not zero along one side of every border.
@@ -97,7 +97,7 @@ def instances(frame: Frame, result: Instances, classes: ClassMap, alpha: float) 
         ValueError: `result` is not of the frame's size, or `alpha` is outside 0..1.
     """
     _check(frame, "instances", result.size, alpha)
-    camera = _bgr(frame)
+    camera = as_bgr(frame)
     canvas = camera.copy()
     tracks = result.tracks
     ids = np.arange(1, len(result) + 1) if tracks is None else tracks.track_id
@@ -153,7 +153,7 @@ def side_by_side(frame: Frame, result: np.ndarray | Instances, class_map: ClassM
         result: `(H, W) uint8` class ids, or objects: then the second panel is coloured by id, and there is no legend.
     """
     palette = class_map.palette()
-    panels = {"camera": _bgr(frame)}
+    panels = {"camera": as_bgr(frame)}
     if isinstance(result, Instances):
         panels["instances"] = id_palette(len(result))[:, ::-1][result.ids()]
         panels["overlay"] = instances(frame, result, class_map, alpha)
@@ -224,7 +224,8 @@ def _legend_column(entries: list, height: int, row: float) -> np.ndarray:
     return picture
 
 
-def _bgr(frame: Frame) -> np.ndarray:
+def as_bgr(frame: Frame) -> np.ndarray:
+    """Returns the frame's pixels in OpenCV's order, `(H, W, 3) uint8` BGR; a view where they are in it."""
     return frame.pixels if frame.bgr else cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
 
 

@@ -78,6 +78,11 @@ def xyz(cloud: np.ndarray) -> np.ndarray:
     return cloud.view(np.float32).reshape(*cloud.shape, WORDS)[..., :3]
 
 
+def placed(cloud: np.ndarray) -> np.ndarray:
+    """Returns the points that have a place, `(M,)`, of a cloud `(N,)` of `POINT`."""
+    return cloud[np.isfinite(cloud["x"]) & np.isfinite(cloud["y"]) & np.isfinite(cloud["z"])]
+
+
 def mismatch(what: str, got: tuple[int, ...], of: str, expected: tuple[int, ...]) -> FrameError:
     """Makes the error of sizes `(H, W)` that differ."""
     return FrameError(

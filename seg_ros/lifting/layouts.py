@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seg_ros.autoware import INVALID
+from seg_ros.lifting.cloud import placed
 
 PCL, AUTOWARE = LAYOUTS = ("pcl", "autoware")
 
@@ -45,8 +46,7 @@ def as_autoware(cloud: np.ndarray, ids: np.ndarray) -> np.ndarray:
         cloud: `(H, W)` or `(N,)`.
         ids: `(256,) uint8`, Autoware's class id by label, as `autoware.point_ids` makes it.
     """
-    points = cloud.reshape(-1)
-    points = points[np.isfinite(points["x"]) & np.isfinite(points["y"]) & np.isfinite(points["z"])]
+    points = placed(cloud.reshape(-1))
     out = np.zeros(len(points), POINT_XYZCPE)
     for axis in "xyz":
         out[axis] = points[axis]

@@ -182,9 +182,14 @@ def labels(output: SemanticMap | Instances, confidence: bool) -> list[Label]:
     return made
 
 
+def drawn(frame: Frame, output: SemanticMap | Instances, classes: ClassMap) -> np.ndarray:
+    """Draws the output over its frame, as the live node does by default: `(H, W, 3) uint8` BGR."""
+    return overlay.draw(output, frame, classes, _ALPHA)
+
+
 def overlaid(frame: Frame, output: SemanticMap | Instances, classes: ClassMap) -> np.ndarray:
-    """Draws the output over its frame, as the live node does by default: `(N,) uint8`, a JPEG file."""
-    return encoded(".jpg", overlay.draw(output, frame, classes, _ALPHA), cv2.IMWRITE_JPEG_QUALITY, _QUALITY)
+    """Returns what `drawn` draws as a JPEG file, `(N,) uint8`."""
+    return encoded(".jpg", drawn(frame, output, classes), cv2.IMWRITE_JPEG_QUALITY, _QUALITY)
 
 
 def encoded(suffix: str, pixels: np.ndarray, *parameters: int) -> np.ndarray:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from seg_ros import overlay
 from seg_ros.classes import UNLABELLED, ClassMap
-from seg_ros.offline.labels import Shot, Wish, encoded
+from seg_ros.offline.labels import Shot, Wish, drawn, encoded
 from seg_ros.offline.report import page
 from seg_ros.offline.tally import Tally
 from seg_ros.offline.unsure import FOLDER, Export, Unsure, uncertainty
+from seg_ros.overlay import as_bgr
 from seg_ros.results import Instances
 
 FILE = "report.html"
@@ -104,9 +104,8 @@ class Review:
             self._export.write(shot, key)
         if not self._report:
             return None
-        frame = shot.frame.pixels if shot.frame.bgr else cv2.cvtColor(shot.frame.pixels, cv2.COLOR_RGB2BGR)
-        drawn = overlay.draw(shot.output, shot.frame, self._classes, 0.5)
-        return Memory(shot.camera, shot.name, shot.time, _thumbnail(frame), _thumbnail(drawn))
+        over = drawn(shot.frame, shot.output, self._classes)
+        return Memory(shot.camera, shot.name, shot.time, _thumbnail(as_bgr(shot.frame)), _thumbnail(over))
 
     def _forget(self, key: str) -> None:
         if self._export is not None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from seg_ros.classes import ClassMap
 from seg_ros.offline.labels import Shot, encoded, labels
+from seg_ros.overlay import as_bgr
 from seg_ros.results import Instances, SemanticMap
 
 FOLDER = "uncertain"
@@ -103,9 +104,8 @@ class Export:
 
     def write(self, shot: Shot, key: str) -> None:
         """Writes a frame."""
-        frame = shot.frame
-        bgr = frame.pixels if frame.bgr else cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
-        (self._folder / "images" / f"{key}.png").write_bytes(encoded(".png", bgr, cv2.IMWRITE_PNG_COMPRESSION, 1))
+        stream = encoded(".png", as_bgr(shot.frame), cv2.IMWRITE_PNG_COMPRESSION, 1)
+        (self._folder / "images" / f"{key}.png").write_bytes(stream)
         folders = {"label": "labels", "instance_ids": "instances"}
         for each in labels(shot.output, confidence=False):
             if each.name in folders:

@@ -81,9 +81,8 @@ class LiftNode(ManagedNode):
             return TransitionCallbackReturn.FAILURE
         with self._lock:
             infos, depth_infos = CameraInfos(), CameraInfos() if p.register_depth else None
-            inputs = LiftInputs(
-                self, p, infos, depth_infos, self._measured, self._labelled
-            )  # first: its topics may be wrong
+            # First: its topics may be wrong.
+            inputs = LiftInputs(self, p, infos, depth_infos, self._measured, self._labelled)
             self._configured = _Configured(
                 LiftPublishers(self, classes),
                 Lifter(classes, style, infos, depth_infos, transforms, p.footprint, finish),

@@ -16,10 +16,7 @@ from seg_ros.lifting import Extrinsics
 from seg_ros.lifting.layouts import AUTOWARE, LAYOUTS, PCL, as_autoware
 from seg_ros.lifting.lidar import FOOTPRINT
 from seg_ros.lifting.voxels import thinned
-
-
-def _parameter(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"description": description})
+from seg_ros.ros.fields import check, parameter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,58 +27,58 @@ class LiftParameters:
         ValueError: a value is not allowed: names parameter, value and what is.
     """
 
-    autostart: bool = _parameter(True, "configure and activate when started; else a life-cycle manager does")
-    segmentation: str = _parameter(
+    autostart: bool = parameter(True, "configure and activate when started; else a life-cycle manager does")
+    segmentation: str = parameter(
         "/segmentation", "name of the node that labels; of several cameras the camera's: /segmentation/front"
     )
-    depth_topic: str = _parameter("", "depth image of the labelled camera: 16UC1 millimetres or 32FC1 metres")
-    points_topic: str = _parameter("", "in place of depth_topic: the PointCloud2 of a LiDAR")
-    register_depth: bool = _parameter(
+    depth_topic: str = parameter("", "depth image of the labelled camera: 16UC1 millimetres or 32FC1 metres")
+    points_topic: str = parameter("", "in place of depth_topic: the PointCloud2 of a LiDAR")
+    register_depth: bool = parameter(
         False, "the depth image is another camera's: take it to the labelled one, as depth_image_proc's register does"
     )
-    extrinsics: tuple[float, ...] = _parameter(
+    extrinsics: tuple[float, ...] = parameter(
         (),
         "place of the LiDAR, or of the other camera, in the labelled one's coordinates: x y z (m), quaternion "
         "x y z w; [] asks tf2",
     )
-    fixed_frame: str = _parameter(
+    fixed_frame: str = parameter(
         "",
         "frame of tf2 in which the world stands still, such as odom: between the stamps of label and measurement "
         "the vehicle moves; '' takes no account of that",
     )
-    weights: str = _parameter("unet_camvid", "weights that the labels are of, for names and colours of the classes")
-    keep: tuple[str, ...] = _parameter((), "names of the classes whose points are published; [] is all")
-    tolerance: float = _parameter(0.02, "seconds between the stamps of label and measurement; the nearest is taken")
-    queue: int = _parameter(30, "most measurements that wait for their labels, and most labels that are kept")
-    voxel: float = _parameter(0.0, "m; publishes one point for each cube of this side that has any; 0 publishes all")
-    layout: str = _parameter(PCL, f"of a point: {' or '.join(LAYOUTS)}, which is Autoware's PointXYZCPE")
-    autoware_classes: tuple[str, ...] = _parameter(
+    weights: str = parameter("unet_camvid", "weights that the labels are of, for names and colours of the classes")
+    keep: tuple[str, ...] = parameter((), "names of the classes whose points are published; [] is all")
+    tolerance: float = parameter(0.02, "seconds between the stamps of label and measurement; the nearest is taken")
+    queue: int = parameter(30, "most measurements that wait for their labels, and most labels that are kept")
+    voxel: float = parameter(0.0, "m; publishes one point for each cube of this side that has any; 0 publishes all")
+    layout: str = parameter(PCL, f"of a point: {' or '.join(LAYOUTS)}, which is Autoware's PointXYZCPE")
+    autoware_classes: tuple[str, ...] = parameter(
         (), "ids in the layout autoware, as '<class>: <Autoware's>', in place of those in seg_ros/autoware.py"
     )
-    footprint: tuple[float, ...] = _parameter(
+    footprint: tuple[float, ...] = parameter(
         FOOTPRINT, "degrees, height and width, that a LiDAR point hides: the gaps between its rings, and in a ring"
     )
 
     def __post_init__(self) -> None:
-        self._check("depth_topic", bool(self.depth_topic) != bool(self.points_topic), "it, or points_topic, not both")
-        self._check("register_depth", not (self.register_depth and self.points_topic), "false with points_topic")
-        self._check(
-            "extrinsics", not self.extrinsics or len(self.extrinsics) == 7, "[], or 7 numbers x y z qx qy qz qw"
+        check(self, "depth_topic", bool(self.depth_topic) != bool(self.points_topic), "it, or points_topic, not both")
+        check(self, "register_depth", not (self.register_depth and self.points_topic), "false with points_topic")
+        check(
+            self, "extrinsics", not self.extrinsics or len(self.extrinsics) == 7, "[], or 7 numbers x y z qx qy qz qw"
         )
         moved = not self.fixed_frame or ((self.points_topic or self.register_depth) and not self.extrinsics)
-        self._check(
-            "fixed_frame", bool(moved), "'', or where tf2 is asked: points_topic or register_depth, extrinsics []"
+        check(
+            self, "fixed_frame", bool(moved), "'', or where tf2 is asked: points_topic or register_depth, extrinsics []"
         )
-        self._check("tolerance", 0 <= self.tolerance <= 10, "0.0 to 10.0")
-        self._check("queue", 1 <= self.queue <= 1000, "1 to 1000")
-        self._check("voxel", self.voxel == 0 or 0.01 <= self.voxel <= 100, "0.0, or 0.01 to 100.0")
-        self._check("layout", self.layout in LAYOUTS, " or ".join(map(repr, LAYOUTS)))
+        check(self, "tolerance", 0 <= self.tolerance <= 10, "0.0 to 10.0")
+        check(self, "queue", 1 <= self.queue <= 1000, "1 to 1000")
+        check(self, "voxel", self.voxel == 0 or 0.01 <= self.voxel <= 100, "0.0, or 0.01 to 100.0")
+        check(self, "layout", self.layout in LAYOUTS, " or ".join(map(repr, LAYOUTS)))
         two = len(self.footprint) == 2 and all(0 < d < 45 for d in self.footprint)
-        self._check("footprint", two, "2 numbers, each over 0.0 and below 45.0")
+        check(self, "footprint", two, "2 numbers, each over 0.0 and below 45.0")
         try:
             self.sensor()
         except ValueError as error:
-            self._check("extrinsics", False, str(error))
+            check(self, "extrinsics", False, str(error))
 
     def sensor(self) -> Extrinsics | None:
         """Returns the sensor's place; None where tf2 is asked for it."""
@@ -100,10 +97,6 @@ class LiftParameters:
             return as_autoware(cloud, ids) if self.layout == AUTOWARE else cloud
 
         return finished
-
-    def _check(self, name: str, right: bool, allowed: str) -> None:
-        if not right:
-            raise ValueError(f"parameter '{name}': got {getattr(self, name)!r}, allowed: {allowed}")
 
 
 def declare(node: Node) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from seg_ros.ros.failures import CallbackErrors, Problem, reported
 from seg_ros.ros.transitions import Progress, Transitions
 
 
-class ManagedNode(LifecycleNode):
+class ManagedNode(LifecycleNode, abc.ABC):
     """A life-cycle node whose transitions have a thread of their own.
 
     Args:
@@ -76,12 +77,12 @@ class ManagedNode(LifecycleNode):
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
+    @abc.abstractmethod
     def _free(self, timeout: float | None = None) -> bool:
         """Ends the work, waiting `timeout` s for the frame in work, and takes the outputs off the graph.
 
         Returns False if the frame in work has not ended; its thread still runs then.
         """
-        raise NotImplementedError
 
     def release(self, timeout: float | None = None) -> bool:
         """Ends the work and frees what configure made.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from seg_ros import autoware
 from seg_ros.classes import ClassMap
@@ -12,14 +12,11 @@ from seg_ros.engines import ENGINES, PRECISIONS
 from seg_ros.geometry import MODES
 from seg_ros.models import INSTANCES, MODELS, SEMANTIC
 from seg_ros.results import Selection
+from seg_ros.ros.fields import parameter
 
 _INSTANCES = "; semantic models ignore it"
 DROP, PUBLISH = "drop", "publish"
 """What may become of damaged images."""
-
-
-def _parameter(default: Any, description: str, **rules: Any) -> Any:
-    return dataclasses.field(default=default, metadata={"description": description, **rules})
 
 
 class MaskSet(NamedTuple):
@@ -36,106 +33,104 @@ class Parameters:
     `fixed` ones take effect at configure, the others at the next frame.
     """
 
-    autostart: bool = _parameter(
-        True, "configure and activate when started; else a life-cycle manager does", fixed=True
-    )
-    weights: str = _parameter("unet_camvid", "weights file, or the bare name of shipped weights", fixed=True)
-    model: str = _parameter(
+    autostart: bool = parameter(True, "configure and activate when started; else a life-cycle manager does", fixed=True)
+    weights: str = parameter("unet_camvid", "weights file, or the bare name of shipped weights", fixed=True)
+    model: str = parameter(
         "", "architecture that the weights must have; empty accepts any", choices=("", *sorted(MODELS)), fixed=True
     )
-    engine: str = _parameter(
+    engine: str = parameter(
         "auto",
         "engine; auto takes the first that works on a GPU, the fastest on a CPU",
         choices=("auto", *ENGINES),
         fixed=True,
     )
-    precision: str = _parameter(
+    precision: str = parameter(
         "auto",
         "of weights and features; auto takes the fastest that the device is made for",
         choices=("auto", *PRECISIONS),
         fixed=True,
     )
-    resize_mode: str = _parameter(
+    resize_mode: str = parameter(
         "stretch",
         "how a frame is resized to the network input: stretched, letterboxed, or an engine for its native size",
         choices=MODES,
         fixed=True,
     )
-    max_native_sizes: int = _parameter(
+    max_native_sizes: int = parameter(
         8, "most frame sizes for which resize_mode native builds an engine in 24 h; the others are letterboxed",
         minimum=0, maximum=1000, fixed=True,
     )  # fmt: skip
-    cache_dir: str = _parameter("", "folder of compiled engines; empty is $XDG_CACHE_HOME/seg_ros", fixed=True)
-    threads: int = _parameter(
+    cache_dir: str = parameter("", "folder of compiled engines; empty is $XDG_CACHE_HOME/seg_ros", fixed=True)
+    threads: int = parameter(
         0, "threads of the engine on the CPU; 0 is one per core", minimum=0, maximum=256, fixed=True
     )
-    batch: int = _parameter(
+    batch: int = parameter(
         1, "most frames of one inference, of as many cameras; what is no full batch goes one by one",
         minimum=1, maximum=64, fixed=True,
     )  # fmt: skip
-    watchdog: float = _parameter(
+    watchdog: float = parameter(
         5.0, "seconds that one inference may take; then the process ends, for a respawn to heal", minimum=0.5,
         maximum=3600.0, fixed=True,
     )  # fmt: skip
-    input_topic: str = _parameter(
+    input_topic: str = parameter(
         "image", "camera topic; a CompressedImage topic ends in /compressed", topic=True, fixed=True
     )
-    input_topics: tuple[str, ...] = _parameter(
+    input_topics: tuple[str, ...] = parameter(
         ("",), "topics of several cameras, in place of input_topic; [''] is none", topic=True, fixed=True
     )
-    input_reliability: str = _parameter(
+    input_reliability: str = parameter(
         "auto",
         "quality of service that the camera is subscribed to with; auto follows its publisher",
         choices=("auto", "reliable", "best_effort"),
         fixed=True,
     )
-    enabled: bool = _parameter(True, "false: cameras are unsubscribed from, at once; ~/enable sets it, too")
-    max_rate: float = _parameter(
+    enabled: bool = parameter(True, "false: cameras are unsubscribed from, at once; ~/enable sets it, too")
+    max_rate: float = parameter(
         0.0, "most frames of a camera in a second, the others are dropped; 0 is all", minimum=0.0, maximum=1000.0
     )
-    max_frame_age: float = _parameter(
+    max_frame_age: float = parameter(
         0.0, "seconds since its stamp after which a frame is dropped; 0 is any age", minimum=0.0, maximum=3600.0
     )
-    damaged_images: str = _parameter(
+    damaged_images: str = parameter(
         DROP,
         "what becomes of JPEG images whose decoder complains: dropped, or published as far as they decode and counted",
         choices=(DROP, PUBLISH),
     )
-    overlay_alpha: float = _parameter(
+    overlay_alpha: float = parameter(
         0.5, "opacity of the labels in the overlay; 0 shows the camera only", minimum=0.0, maximum=1.0
     )
-    jpeg_quality: int = _parameter(80, "quality of ~/overlay/compressed", minimum=1, maximum=100)
-    smooth: bool = _parameter(
+    jpeg_quality: int = parameter(80, "quality of ~/overlay/compressed", minimum=1, maximum=100)
+    smooth: bool = parameter(
         False, "whether labels are held still: a pixel keeps a surer label that it had in the last frames; models that "
         "find objects ignore it",
     )  # fmt: skip
-    masks: tuple[MaskSet, ...] = _parameter((), "names of the classes whose pixels are set in ~/mask/NAME, one or more")
-    mask_margin: int = _parameter(
+    masks: tuple[MaskSet, ...] = parameter((), "names of the classes whose pixels are set in ~/mask/NAME, one or more")
+    mask_margin: int = parameter(
         0, "pixels of the frame by which ~/mask/NAME reaches beyond what the network saw", minimum=0, maximum=100
     )
-    mask_hold: float = _parameter(
+    mask_hold: float = parameter(
         0.0, "seconds, by stamps, that a pixel of ~/mask/NAME stays set after it was last seen", minimum=0.0,
         maximum=60.0,
     )  # fmt: skip
-    outline_classes: tuple[str, ...] = _parameter(
+    outline_classes: tuple[str, ...] = parameter(
         ("",), "names of the classes that ~/outlines shows; [''] is all countable ones, or all where none is countable"
     )
-    outline_tolerance: float = _parameter(
+    outline_tolerance: float = parameter(
         1.0, "pixels that a line of ~/outlines may be away from the true border", minimum=0.0, maximum=100.0
     )
-    autoware_classes: tuple[str, ...] = _parameter(
+    autoware_classes: tuple[str, ...] = parameter(
         ("",), "ids in ~/mask_rle, as '<class>: <Autoware's>', in place of those in seg_ros/autoware.py; [''] is none"
     )
-    score_threshold: float = _parameter(0.5, "smallest score of an object" + _INSTANCES, minimum=0.0, maximum=1.0)
-    mask_threshold: float = _parameter(
+    score_threshold: float = parameter(0.5, "smallest score of an object" + _INSTANCES, minimum=0.0, maximum=1.0)
+    mask_threshold: float = parameter(
         0.5, "smallest probability of a pixel inside an object" + _INSTANCES, minimum=0.0, maximum=1.0
     )
-    classes: tuple[str, ...] = _parameter(("",), "names of the classes whose objects count; [''] is all" + _INSTANCES)
-    max_detections: int = _parameter(
+    classes: tuple[str, ...] = parameter(("",), "names of the classes whose objects count; [''] is all" + _INSTANCES)
+    max_detections: int = parameter(
         100, "most objects of a frame, the best scored" + _INSTANCES, minimum=1, maximum=65535
     )
 
-    track: bool = _parameter(True, "whether objects are followed from frame to frame" + _INSTANCES)
+    track: bool = parameter(True, "whether objects are followed from frame to frame" + _INSTANCES)
 
     def topics(self) -> list[str]:
         """Returns the topics of all cameras, as they were given.

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 
-
-def _parameter(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"description": description})
+from seg_ros.ros.fields import check, parameter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,25 +19,21 @@ class ViewParameters:
         ValueError: a value is not allowed: names parameter, value and what is.
     """
 
-    segmentation: str = _parameter(
+    segmentation: str = parameter(
         "/segmentation", "name of the node that labels; of several cameras the camera's: /segmentation/front"
     )
-    lift: str = _parameter("/lift", "name of the node that lifts labels into space")
-    input_topic: str = _parameter("/camera/image_raw", "camera topic; a CompressedImage topic ends in /compressed")
-    weights: str = _parameter("unet_camvid", "weights that the labels are of, for names and colours of the classes")
-    host: str = _parameter("127.0.0.1", "address that is listened on; 0.0.0.0 lets browsers of other machines in")
-    port: int = _parameter(8080, "of the page; the next free one if it is taken")
-    rate: float = _parameter(10.0, "most updates of each thing a second, Hz")
-    points: int = _parameter(100_000, "most points of an update")
+    lift: str = parameter("/lift", "name of the node that lifts labels into space")
+    input_topic: str = parameter("/camera/image_raw", "camera topic; a CompressedImage topic ends in /compressed")
+    weights: str = parameter("unet_camvid", "weights that the labels are of, for names and colours of the classes")
+    host: str = parameter("127.0.0.1", "address that is listened on; 0.0.0.0 lets browsers of other machines in")
+    port: int = parameter(8080, "of the page; the next free one if it is taken")
+    rate: float = parameter(10.0, "most updates of each thing a second, Hz")
+    points: int = parameter(100_000, "most points of an update")
 
     def __post_init__(self) -> None:
-        self._check("port", 0 <= self.port <= 65535, "0 to 65535")
-        self._check("rate", 0.1 <= self.rate <= 60, "0.1 to 60.0")
-        self._check("points", 100 <= self.points <= 1_000_000, "100 to 1000000")
-
-    def _check(self, name: str, right: bool, allowed: str) -> None:
-        if not right:
-            raise ValueError(f"parameter '{name}': got {getattr(self, name)!r}, allowed: {allowed}")
+        check(self, "port", 0 <= self.port <= 65535, "0 to 65535")
+        check(self, "rate", 0.1 <= self.rate <= 60, "0.1 to 60.0")
+        check(self, "points", 100 <= self.points <= 1_000_000, "100 to 1000000")
 
 
 def declared(node: Node) -> ViewParameters:

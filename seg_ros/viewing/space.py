@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+from seg_ros.lifting.cloud import placed
+
 _CORNERS = np.float32([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / 2
 _EDGES = [(a, b) for a in range(8) for b in range(a + 1, 8) if (a ^ b).bit_count() == 1]
 """Corners that differ in one coordinate."""
@@ -43,8 +45,7 @@ def thinned(cloud: np.ndarray, most: int) -> np.ndarray:
     step = 1
     if cloud.size > most:
         step = math.ceil((cloud.size / most) ** (1 / cloud.ndim))
-    some = cloud[(slice(None, None, step),) * cloud.ndim].reshape(-1)
-    some = some[np.isfinite(some["x"]) & np.isfinite(some["y"]) & np.isfinite(some["z"])]
+    some = placed(cloud[(slice(None, None, step),) * cloud.ndim].reshape(-1))
     return some[:most]  # a step in both directions keeps a few more where the sides are no multiples of it
 
 

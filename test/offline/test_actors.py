@@ -1,8 +1,6 @@
 """The command `label` on a Ray cluster: the same outputs, whatever is killed."""
 
-import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +10,7 @@ import pytest
 from seg_ros.errors import RecordingError
 from seg_ros.offline.crew import TRIES, spread
 from test.conftest import wait_for
-from test.offline.conftest import FRAMES
-from test.offline.test_label import tree, write_bag
+from test.offline.recordings import finishes_without, tree, write_bag
 from test.offline.workers import Silent, job, opening
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements/ray.txt")
@@ -82,15 +79,11 @@ def test_the_outputs_are_the_same_whatever_is_killed(cluster, pictures, label, s
         driver.kill()
     wait_for(lambda: not any(map(writers, partials)), 30.0)
 
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*command, *options], **pipes) as driver:
+    def actor(driver):
         wait_for(lambda: all(map(writers, partials)), 120.0)
-        os.kill(writers(partials[0]).pop(), signal.SIGKILL)
-        figures, said = driver.communicate(timeout=120)
-    assert driver.returncode == 0, said
-    figures = json.loads(figures)
-    assert (figures["workers"], figures["labelled"], figures["skipped"]) == (2, 300 * FRAMES, 0)
-    assert "once more, for its worker died" in said
+        return writers(partials[0]).pop()
+
+    finishes_without([*command, *options], actor)
     assert tree(tmp_path / "out") == tree(tmp_path / "alone")
 
 

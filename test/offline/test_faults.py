@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
 from seg_ros.offline.messages import types
 from seg_ros.ros.cdr import read_image
 from test.offline.conftest import FRAMES, image_message
-from test.offline.test_label import IMAGE, read_bag, write_bag
+from test.offline.recordings import IMAGE, read_bag, write_bag, write_old_bag
 
 
 @pytest.fixture
@@ -127,17 +126,9 @@ def test_zstd(mode, pictures, label, tmp_path, capsys):
 
 
 def test_lz4(pictures, label, tmp_path, capsys):
-    store = get_typestore(Stores.ROS1_NOETIC)
-    of = store.types
     writer = Writer1(tmp_path / "old.bag")
     writer.set_compression(Writer1.CompressionFormat.LZ4)
-    with writer as bag:
-        camera = bag.add_connection("/camera/image_raw", IMAGE, typestore=store)
-        for i, picture in enumerate(pictures):
-            header = of["std_msgs/msg/Header"](i, of["builtin_interfaces/msg/Time"](7, i), "camera")
-            height, width = picture.shape[:2]
-            message = of[IMAGE](header, height, width, "bgr8", 0, 3 * width, picture.reshape(-1))
-            bag.write(camera, 10**9 + i, store.serialize_ros1(message, IMAGE))
+    write_old_bag(writer, pictures)
     status, figures, said = label(capsys, tmp_path / "old.bag", "--output", tmp_path / "out")
     assert (status, figures["labelled"]) == (0, FRAMES), said
 

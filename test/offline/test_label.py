@@ -1,22 +1,13 @@
-"""The command `label` on real recordings: contents, stamps, resuming, and what is refused."""
+"""The command `label` on real recordings: contents, stamps, and what is refused."""
 
 import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from rosbags.highlevel import AnyReader
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
-from seg_ros.offline.inputs import content
 from seg_ros.offline.progress import Lines
 from seg_ros.results import Wanted
 from seg_ros.ros.cdr import read_image, write_compressed
@@ -24,34 +15,7 @@ from seg_ros.ros.pixels import image_frame
 from seg_ros.segmenter import Segmenter
 from test.conftest import wait_for
 from test.offline.conftest import FRAMES, image_message
-
-TYPES = get_typestore(Stores.ROS2_KILTED)
-IMAGE, COMPRESSED, TEXT = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "std_msgs/msg/String"
-
-
-def text(words):
-    return TYPES.serialize_cdr(TYPES.types[TEXT](words), TEXT)
-
-
-def write_bag(path, pictures, storage=StoragePlugin.MCAP, damage=()):
-    """Images, and a text between them; of the images in `damage` the data are cut off."""
-    with Writer(path, version=9, storage_plugin=storage) as bag:
-        image = bag.add_connection("/camera/image_raw", IMAGE, typestore=TYPES)
-        words = bag.add_connection("/chatter", TEXT, typestore=TYPES)
-        for i, picture in enumerate(pictures):
-            time, data = image_message(picture, i)
-            bag.write(image, time, data[:-50] if i in damage else data)
-            bag.write(words, time + 1, text(f"hello {i}"))
-    return path
-
-
-def read_bag(path):
-    """All messages by topic: `(log time, data)`."""
-    found = {}
-    with AnyReader([path], default_typestore=TYPES) as bag:
-        for connection, time, data in bag.messages():
-            found.setdefault(connection.topic, []).append((time, bytes(data)))
-    return found
+from test.offline.recordings import COMPRESSED, IMAGE, TEXT, TYPES, read_bag, write_bag, write_old_bag
 
 
 @pytest.fixture(scope="module")
@@ -86,15 +50,7 @@ def test_a_bag_keeps_its_messages_and_gets_the_labels_of_the_network(
 
 
 def test_a_ros_1_bag_becomes_a_ros_2_bag(pictures, label, tmp_path, capsys):
-    store = get_typestore(Stores.ROS1_NOETIC)
-    of = store.types
-    with Writer1(tmp_path / "old.bag") as bag:
-        connection = bag.add_connection("/camera/image_raw", IMAGE, typestore=store)
-        for i, picture in enumerate(pictures):
-            header = of["std_msgs/msg/Header"](i, of["builtin_interfaces/msg/Time"](7, i), "camera")
-            height, width = picture.shape[:2]
-            message = of[IMAGE](header, height, width, "bgr8", 0, 3 * width, picture.reshape(-1))
-            bag.write(connection, 10**9 + i, store.serialize_ros1(message, IMAGE))
+    write_old_bag(Writer1(tmp_path / "old.bag"), pictures)
     status, figures, said = label(capsys, tmp_path / "old.bag", "--output", tmp_path / "out")
     assert (status, figures["labelled"]) == (0, FRAMES), said
     after = read_bag(tmp_path / "out" / "old")
@@ -165,39 +121,6 @@ def test_what_is_readable_of_a_damaged_bag_is_labelled(pictures, label, tmp_path
     assert figures["labelled"] < FRAMES
 
 
-def test_the_same_command_goes_on_where_it_was(pictures, label, tmp_path, capsys):
-    for name in ("a", "b"):
-        write_bag(tmp_path / "in" / name, pictures)
-    arguments = tmp_path / "in", "--output", tmp_path / "out"
-    assert label(capsys, *arguments)[1]["labelled"] == 2 * FRAMES
-    shutil.rmtree(tmp_path / "out" / "in" / "b")
-    (tmp_path / "out" / "in" / ".b.partial").mkdir()  # as a run that was killed leaves it
-    done = os.stat(tmp_path / "out" / "in" / "a" / "seg_ros.json").st_mtime_ns
-    status, figures, _ = label(capsys, *arguments)
-    assert (status, figures["labelled"], figures["resumed"]) == (0, FRAMES, 1)
-    assert os.stat(tmp_path / "out" / "in" / "a" / "seg_ros.json").st_mtime_ns == done
-    assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == ["a", "b"]
-
-    status, figures, said = label(capsys, *arguments, "--confidence")  # another output
-    assert (status, figures["skipped"], figures["labelled"]) == (1, 2, 0)
-    assert "confidence was False and is True" in said
-    assert "--force" in said
-    assert label(capsys, *arguments, "--confidence", "--force")[1]["labelled"] == 2 * FRAMES
-
-
-def test_an_input_that_changed_is_not_taken_for_done(pictures, label, tmp_path, capsys):
-    source = write_bag(tmp_path / "drive", pictures)
-    before = content(sorted(source.iterdir()))
-    arguments = source, "--output", tmp_path / "out"
-    label(capsys, *arguments)
-    shutil.rmtree(source)
-    write_bag(source, pictures[::-1])
-    assert content(sorted(source.iterdir())) != before
-    status, _, said = label(capsys, *arguments)
-    assert status == 1
-    assert "content was" in said
-
-
 def test_what_cannot_be_done_is_said_in_a_line(pictures, label, tmp_path, capsys):
     source = write_bag(tmp_path / "drive", pictures)
     (tmp_path / "empty").mkdir()
@@ -257,81 +180,10 @@ def test_progress_is_a_line_of_json_a_second():
     assert third["message"] == "a word"
 
 
-def test_a_run_that_is_killed_is_finished_by_the_next(pictures, label, small_weights, tmp_path, capsys):
-    write_bag(tmp_path / "in" / "a", pictures)
-    write_bag(tmp_path / "in" / "b", pictures * 500)
-    command = [sys.executable, "-m", "seg_ros.cli.label", tmp_path / "in", "--output", tmp_path / "out"]
-    options = ["--weights", small_weights, "--engine", "eager", "--log", "json"]
-    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as process:
-        wait_for((tmp_path / "out" / "in" / ".b.partial").exists, 60.0)
-        process.kill()
-    assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == [".b.partial", "a"]
-    status, figures, _ = label(capsys, tmp_path / "in", "--output", tmp_path / "out")
-    assert (status, figures["resumed"], figures["labelled"]) == (0, 1, 500 * FRAMES)
-    assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == ["a", "b"]
-
-
-def tree(folder):
-    """All files of a folder with their contents."""
-    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-def children(pid):
-    """The workers that a run has started."""
-    text = "".join(file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children"))
-    commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in text.split()}
-    return [child for child, command in commands.items() if b"spawn_main" in command]
-
-
-def test_workers_make_the_same_and_may_be_killed(pictures, label, small_weights, tmp_path, capsys):
-    for name in ("a", "b"):
-        write_bag(tmp_path / "in" / name, pictures * 150)
-    label(capsys, tmp_path / "in", "--output", tmp_path / "alone")
-    command = [sys.executable, "-m", "seg_ros.cli.label", tmp_path / "in", "--output", tmp_path / "out"]
-    options = ["--weights", small_weights, "--engine", "eager", "--quiet", "--workers", "2"]
-    partials = [tmp_path / "out" / "in" / f".{name}.partial" for name in ("a", "b")]
-
-    def at_work():
-        return all(path.exists() for path in partials)
-
-    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as driver:
-        wait_for(at_work, 60.0)
-        workers = children(driver.pid)
-        driver.kill()
-    assert len(workers) == 2
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 10.0)
-
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*command, *options], **pipes) as driver:
-        wait_for(lambda: len(children(driver.pid)) == 2, 60.0)
-        tokens = {path: os.listdir(path) for path in partials if path.exists()}
-        wait_for(lambda: at_work() and all(os.listdir(p) != tokens.get(p) for p in partials), 60.0)
-        os.kill(children(driver.pid)[0], signal.SIGKILL)
-        figures, said = driver.communicate(timeout=120)
-    assert driver.returncode == 0, said
-    figures = json.loads(figures)
-    assert (figures["workers"], figures["labelled"], figures["skipped"]) == (2, 300 * FRAMES, 0)
-    assert "once more, for its worker died" in said
-    assert tree(tmp_path / "out") == tree(tmp_path / "alone")
-
-
-def test_two_runs_do_not_write_one_folder(pictures, label, tmp_path, capsys):
-    import fcntl
-
-    source = write_bag(tmp_path / "drive", pictures)
-    (tmp_path / "out").mkdir()
-    with (tmp_path / "out" / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        status, _, _ = label(capsys, source, "--output", tmp_path / "out")
-    assert "another run is at work" in status
-
-
 def test_the_labels_are_those_of_the_live_node(pictures, label, serving, graph, tmp_path, capsys):
     pytest.importorskip("rclpy", reason="rclpy is not installed")
     from rclpy.serialization import deserialize_message, serialize_message
     from sensor_msgs.msg import Image
-
-    from test.conftest import wait_for
 
     _, camera, labels = serving
     label(capsys, write_bag(tmp_path / "drive", pictures), "--output", tmp_path / "out")

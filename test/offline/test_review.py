@@ -185,7 +185,7 @@ def test_the_report_and_the_frames_to_be_labelled(pictures, label, tmp_path, cap
 
 
 def test_of_a_bag_too(pictures, label, tmp_path, capsys):
-    from test.offline.test_label import read_bag, write_bag
+    from test.offline.recordings import read_bag, write_bag
 
     source = write_bag(tmp_path / "drive", pictures, damage=(1,))
     status, _, said = label(capsys, source, "--output", tmp_path / "out", "--report", "--export-uncertain", "2")

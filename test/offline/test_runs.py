@@ -1,0 +1,105 @@
+"""The command `label` run again, beside itself, with several workers, and killed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from seg_ros.offline.inputs import content
+from test.conftest import wait_for
+from test.offline.conftest import FRAMES
+from test.offline.recordings import finishes_without, tree, write_bag
+
+
+def test_the_same_command_goes_on_where_it_was(pictures, label, tmp_path, capsys):
+    for name in ("a", "b"):
+        write_bag(tmp_path / "in" / name, pictures)
+    arguments = tmp_path / "in", "--output", tmp_path / "out"
+    assert label(capsys, *arguments)[1]["labelled"] == 2 * FRAMES
+    shutil.rmtree(tmp_path / "out" / "in" / "b")
+    (tmp_path / "out" / "in" / ".b.partial").mkdir()  # as a run that was killed leaves it
+    done = os.stat(tmp_path / "out" / "in" / "a" / "seg_ros.json").st_mtime_ns
+    status, figures, _ = label(capsys, *arguments)
+    assert (status, figures["labelled"], figures["resumed"]) == (0, FRAMES, 1)
+    assert os.stat(tmp_path / "out" / "in" / "a" / "seg_ros.json").st_mtime_ns == done
+    assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == ["a", "b"]
+
+    status, figures, said = label(capsys, *arguments, "--confidence")  # another output
+    assert (status, figures["skipped"], figures["labelled"]) == (1, 2, 0)
+    assert "confidence was False and is True" in said
+    assert "--force" in said
+    assert label(capsys, *arguments, "--confidence", "--force")[1]["labelled"] == 2 * FRAMES
+
+
+def test_an_input_that_changed_is_not_taken_for_done(pictures, label, tmp_path, capsys):
+    source = write_bag(tmp_path / "drive", pictures)
+    before = content(sorted(source.iterdir()))
+    arguments = source, "--output", tmp_path / "out"
+    label(capsys, *arguments)
+    shutil.rmtree(source)
+    write_bag(source, pictures[::-1])
+    assert content(sorted(source.iterdir())) != before
+    status, _, said = label(capsys, *arguments)
+    assert status == 1
+    assert "content was" in said
+
+
+def test_a_run_that_is_killed_is_finished_by_the_next(pictures, label, small_weights, tmp_path, capsys):
+    write_bag(tmp_path / "in" / "a", pictures)
+    write_bag(tmp_path / "in" / "b", pictures * 500)
+    command = [sys.executable, "-m", "seg_ros.cli.label", tmp_path / "in", "--output", tmp_path / "out"]
+    options = ["--weights", small_weights, "--engine", "eager", "--log", "json"]
+    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as process:
+        wait_for((tmp_path / "out" / "in" / ".b.partial").exists, 60.0)
+        process.kill()
+    assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == [".b.partial", "a"]
+    status, figures, _ = label(capsys, tmp_path / "in", "--output", tmp_path / "out")
+    assert (status, figures["resumed"], figures["labelled"]) == (0, 1, 500 * FRAMES)
+    assert sorted(p.name for p in (tmp_path / "out" / "in").iterdir()) == ["a", "b"]
+
+
+def children(pid):
+    """The workers that a run has started."""
+    text = "".join(file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children"))
+    commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in text.split()}
+    return [child for child, command in commands.items() if b"spawn_main" in command]
+
+
+def test_workers_make_the_same_and_may_be_killed(pictures, label, small_weights, tmp_path, capsys):
+    for name in ("a", "b"):
+        write_bag(tmp_path / "in" / name, pictures * 150)
+    label(capsys, tmp_path / "in", "--output", tmp_path / "alone")
+    command = [sys.executable, "-m", "seg_ros.cli.label", tmp_path / "in", "--output", tmp_path / "out"]
+    options = ["--weights", small_weights, "--engine", "eager", "--quiet", "--workers", "2"]
+    partials = [tmp_path / "out" / "in" / f".{name}.partial" for name in ("a", "b")]
+
+    def at_work():
+        return all(path.exists() for path in partials)
+
+    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as driver:
+        wait_for(at_work, 60.0)
+        workers = children(driver.pid)
+        driver.kill()
+    assert len(workers) == 2
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 10.0)
+
+    def worker(driver):
+        wait_for(lambda: len(children(driver.pid)) == 2, 60.0)
+        tokens = {path: os.listdir(path) for path in partials if path.exists()}
+        wait_for(lambda: at_work() and all(os.listdir(p) != tokens.get(p) for p in partials), 60.0)
+        return children(driver.pid)[0]
+
+    finishes_without([*command, *options], worker)
+    assert tree(tmp_path / "out") == tree(tmp_path / "alone")
+
+
+def test_two_runs_do_not_write_one_folder(pictures, label, tmp_path, capsys):
+    import fcntl
+
+    source = write_bag(tmp_path / "drive", pictures)
+    (tmp_path / "out").mkdir()
+    with (tmp_path / "out" / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        status, _, _ = label(capsys, source, "--output", tmp_path / "out")
+    assert "another run is at work" in status
