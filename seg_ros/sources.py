@@ -128,12 +128,12 @@ def open_source(
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """Lists the pictures of `folder` itself, in name order.
+    """Lists the pictures of `folder` itself, in name order; hidden files, such as macOS leaves beside pictures, are none.
 
     Raises:
         FileNotFoundError: if there is none.
     """
-    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(p for p in folder.glob("[!.]*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.is_dir())
     if not files:
         raise FileNotFoundError(f"{folder}: no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return files
