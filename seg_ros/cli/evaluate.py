@@ -8,7 +8,7 @@ With --flicker it is told how many labels change from frame to frame on what sta
 mIoU: of the labels as they are, and as the node's parameter `smooth` makes them.
 
 python -m seg_ros.cli.evaluate --weights unet_street --data street
-python -m seg_ros.cli.evaluate --weights runs/camvid/best.safetensors --data ../shared/data/camvid/val
+python -m seg_ros.cli.evaluate --weights runs/camvid/best.safetensors --data ../shared/data/camvid/val --classes camvid
 python -m seg_ros.cli.evaluate --weights mask_rcnn_street --data street
 python -m seg_ros.cli.evaluate --weights mask_rcnn_street --tracks --seeds 20
 python -m seg_ros.cli.evaluate --weights unet_street --flicker --seeds 8 --frames 60
@@ -114,6 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--weights", required=True, help="file, or the bare name of shipped weights")
     add("--data", help="folder of a data set, or 'street' (held-out seeds)")
+    add("--classes", default="", help="classes file of the data, or 'camvid' (default: its own classes.json)")
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder for the pictures")
     add("--precision", choices=PRECISIONS, default="fp32", help="of weights and features, as the engines take them")
     add("--tracks", action="store_true", help="compare trackers on streets, in place of --data")
@@ -141,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
             data = Path(folder)
             render_street(data, STREET_TEST, 3, progress=lambda s: tqdm(s, desc="render", leave=False))
         check_part(data)
-        check_same_classes(data, manifest.classes)
+        check_same_classes(data, manifest.classes, args.classes)
         report(args.weights, data, args.output, args.precision)
 
 

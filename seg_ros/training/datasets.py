@@ -59,20 +59,34 @@ def load_label_classes(root: Path, classes: str = "") -> ClassMap:
     return found
 
 
-def check_same_classes(root: Path, classes: ClassMap) -> None:
-    """Refuses a data set whose classes file, in `root` or beside it, does not name the classes of a network.
+def check_same_classes(root: Path, classes: ClassMap, given: str = "") -> None:
+    """Refuses a data set whose classes are not those of a network: scores would compare ids that mean other things.
+
+    Args:
+        root: of the data set, or its part `train` or `val`.
+        classes: of the network.
+        given: as `classes` of `load_classes`; empty is the classes file in `root` or beside it. Where there is none,
+            annotations name their classes themselves.
 
     Raises:
-        ValueError: if so: the ids of the one mean other things than those of the other.
+        FileNotFoundError: if there is no classes file, and label images need one.
+        ValueError: if the classes are others.
     """
+    from seg_ros.training.annotations import READERS  # label images alone need no pycocotools
+
     path = next((p for p in (root / FILE, root.absolute().parent / FILE) if p.is_file()), None)
-    if path is None:
-        return
-    names = ClassMap.read(path).names
+    if not given and path is None:
+        if any((folder / name).is_file() for folder in (root, root / "val") for name in READERS):
+            return
+        raise FileNotFoundError(
+            f"{root / FILE}: no classes file, there or beside {root.name}/, so nothing says what the ids of the label "
+            f"images mean; write one such as {EXAMPLE}, or pass --classes FILE, or --classes camvid"
+        )
+    names = load_classes(root, given or str(path)).names
     if names != classes.names:
         raise ValueError(
-            f"{path}: expected the classes of the weights, {_listed(classes.names)}, got {_listed(names)}; take "
-            "weights that were trained on these, or another data set"
+            f"{given or path}: expected the classes of the weights, {_listed(classes.names)}, got {_listed(names)}; "
+            "take weights that were trained on these, or another data set"
         )
 
 
