@@ -92,13 +92,14 @@ def load_model(path: str | Path, architecture: str = "") -> tuple[nn.Module, Man
     """Builds the network that the manifest names and fills it. It is float32 and in eval mode.
 
     Args:
-        architecture: if not empty, the only one that is accepted.
+        architecture: if not empty, the only one that is accepted, around any encoder: `unet` accepts
+            `unet_efficientnet`, too.
 
     Raises:
         WeightsError: as `load`, and if architecture or tensors are not what is expected.
     """
     manifest, tensors = load(path)
-    if architecture and manifest.architecture != architecture:
+    if architecture and not f"{manifest.architecture}_".startswith(f"{architecture}_"):
         raise WeightsError(
             f"{path}: expected architecture {architecture!r}, got {manifest.architecture!r}; "
             "change the parameter 'model' or the weights"

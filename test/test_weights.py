@@ -102,6 +102,9 @@ def test_every_flipped_bit_is_noticed(tmp_path, small_weights):
 def test_wrong_architecture_is_named(small_weights):
     with pytest.raises(WeightsError, match="expected architecture 'fcn', got 'unet'"):
         weights.load_model(small_weights, "fcn")
+    weights.load_model(small_weights, "unet")
+    with pytest.raises(WeightsError, match="expected architecture 'unet_resnet', got 'unet'"):
+        weights.load_model(small_weights, "unet_resnet")
 
 
 def test_tensors_of_another_shape_are_named(tmp_path, small_weights):

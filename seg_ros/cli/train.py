@@ -71,22 +71,23 @@ def main(arguments: list[str] | None = None) -> None:
         render_street(data / "train", STREET_TRAIN, 4, progress=lambda s: tqdm(s, desc="render train"))
         render_street(data / "val", STREET_VAL, 3, progress=lambda s: tqdm(s, desc="render val"))
     check_parts(data)
-    network = MODELS[args.model]
+    architecture = args.model or (start.architecture if start else "") or "unet"
+    network = MODELS[architecture]
     given = args.classes or ("camvid" if args.data == "street" else "")
     classes = TASKS[network.task].classes(data, given)
-    chosen, whence = _network(args, start, torch.cuda.is_available())
+    chosen, whence = _network(args, architecture, start, torch.cuda.is_available())
     shape = network.count(classes) | chosen
     for name, count in network.count(classes).items():
         if shape[name] != count:
             raise ValueError(f"expected {name}={count} as in the class map, got {name}={shape[name]}; leave it out")
-    manifest = Manifest(args.model, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence)
+    manifest = Manifest(architecture, shape, classes, tuple(args.input_size), dataset=data.name, licence=args.licence)
     surveys = {}
     for part in ("train", "val"):
         surveys[part] = TASKS[network.task](manifest).survey(data / part, learn=part == "train")
         print("\n".join(surveys[part].lines), flush=True)
     model = network.build(**shape)
     size = sum(p.numel() for p in model.parameters()) / 1e6
-    print(f"network: {args.model} --arguments {_written(chosen)} ({size:.2f} million weights){whence}")
+    print(f"network: {architecture} --arguments {_written(chosen)} ({size:.2f} million weights){whence}")
     if start:
         parts = sorted({".".join(name.split(".")[:3]) for name in start.fill(model)})
         print(f"starts from {args.start}; new: {', '.join(parts) or 'nothing'}")
@@ -109,14 +110,14 @@ def main(arguments: list[str] | None = None) -> None:
     report(best, data / "val", args.run)
 
 
-def _network(args: argparse.Namespace, start: Start | None, gpu: bool) -> tuple[dict, str]:
+def _network(args: argparse.Namespace, architecture: str, start: Start | None, gpu: bool) -> tuple[dict, str]:
     """Returns the arguments of the network to train, its number of classes apart, and a word on who chose them."""
-    network = MODELS[args.model]
+    network = MODELS[architecture]
     if args.arguments:
         from seg_ros.cli.common import argument
 
         return dict(argument(text) for text in args.arguments), ""
-    if start and start.architecture == args.model:
+    if start and start.architecture == architecture:
         counted = network.count(CAMVID)
         return {n: v for n, v in start.arguments.items() if n not in counted}, f", as {args.start} has it"
     if gpu or (start and start.published) or not network.light:
@@ -138,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--classes", default="", help="classes file, or 'camvid' (default: classes.json in --data)")
     add("--run", type=Path, required=True, help="new folder for checkpoint, best weights and pictures")
     add("--output", type=_weights_file, help="also copy the best weights to this file (default: they stay in --run)")
-    add("--model", choices=sorted(MODELS), default="unet", help=default)
+    add("--model", choices=sorted(MODELS), default="", help="(default: that of --start, else unet)")
     arguments = "of the network, e.g. width=16 stem=true (default: those of --start, else what fits this machine)"
     add("--arguments", nargs="+", default=[], metavar="NAME=VALUE", help=arguments)
     start = "weights to start from, or torchvision's ResNet (.pth) for the encoder; what does not fit starts at random"

@@ -36,7 +36,10 @@ class Parameters:
     autostart: bool = parameter(True, "configure and activate when started; else a life-cycle manager does", fixed=True)
     weights: str = parameter("unet_camvid", "weights file, or the bare name of shipped weights", fixed=True)
     model: str = parameter(
-        "", "architecture that the weights must have; empty accepts any", choices=("", *sorted(MODELS)), fixed=True
+        "",
+        "architecture that the weights must have, around any encoder; empty accepts any",
+        choices=("", *sorted(MODELS)),
+        fixed=True,
     )
     engine: str = parameter(
         "auto",
