@@ -214,6 +214,8 @@ def test_without_subscriber_nothing_is_received_and_it_can_be_configured_again(g
     wait_for(lambda: not graph.client.count_subscribers("/depth/image"))
     node.trigger_cleanup()
     assert node.state == "unconfigured"
+    assert node.set_parameters([Parameter("queue", value=7)])[0].successful
     node.trigger_configure()
+    assert "takes effect at configure" in node.set_parameters([Parameter("queue", value=8)])[0].reason
     node.trigger_activate()
     wait_for(lambda: graph.client.count_subscribers("/depth/image"))
