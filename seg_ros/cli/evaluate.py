@@ -8,7 +8,7 @@ With --flicker it is told how many labels change from frame to frame on what sta
 mIoU: of the labels as they are, and as the node's parameter `smooth` makes them.
 
 python -m seg_ros.cli.evaluate --weights unet_street --data street
-python -m seg_ros.cli.evaluate --weights runs/camvid/best.safetensors --data ../shared/data/camvid/val --classes camvid
+python -m seg_ros.cli.evaluate --weights runs/camvid/best.safetensors --data ../shared/data/camvid/val
 python -m seg_ros.cli.evaluate --weights mask_rcnn_street --data street
 python -m seg_ros.cli.evaluate --weights mask_rcnn_street --tracks --seeds 20
 python -m seg_ros.cli.evaluate --weights unet_street --flicker --seeds 8 --frames 60

@@ -17,6 +17,7 @@ from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
 from seg_ros.scenes import Street
 from seg_ros.sources import picture_files
 from seg_ros.training.pictures import decoded
+from seg_ros.training.shares import count
 
 FILE = "classes.json"
 EXAMPLE = '{"names": ["other", "road"], "colors": [[0, 0, 0], [128, 64, 128]]}'
@@ -66,27 +67,37 @@ def check_same_classes(root: Path, classes: ClassMap, given: str = "") -> None:
         root: of the data set, or its part `train` or `val`.
         classes: of the network.
         given: as `classes` of `load_classes`; empty is the classes file in `root` or beside it. Where there is none,
-            annotations name their classes themselves.
+            annotations name their classes themselves, and label images are the network's if they have half of its
+            classes or more.
 
     Raises:
-        FileNotFoundError: if there is no classes file, and label images need one.
         ValueError: if the classes are others.
     """
-    from seg_ros.training.annotations import READERS  # label images alone need no pycocotools
-
     path = next((p for p in (root / FILE, root.absolute().parent / FILE) if p.is_file()), None)
     if not given and path is None:
-        if any((folder / name).is_file() for folder in (root, root / "val") for name in READERS):
-            return
-        raise FileNotFoundError(
-            f"{root / FILE}: no classes file, there or beside {root.name}/, so nothing says what the ids of the label "
-            f"images mean; write one such as {EXAMPLE}, or pass --classes FILE, or --classes camvid"
-        )
+        _check_ids(root / "val" if (root / "val").is_dir() else root, classes)
+        return
     names = load_classes(root, given or str(path)).names
     if names != classes.names:
         raise ValueError(
             f"{given or path}: expected the classes of the weights, {_listed(classes.names)}, got {_listed(names)}; "
             "take weights that were trained on these, or another data set"
+        )
+
+
+def _check_ids(part: Path, classes: ClassMap) -> None:
+    from seg_ros.training.annotations import READERS  # label images alone need no pycocotools
+
+    if any((part / name).is_file() for name in READERS):
+        return
+    files = pairs(part)
+    found = count(len(files), lambda i: read_label(files[i][1]), lambda _: True)[: len(classes)] > 0
+    if 2 * found.sum() < len(classes):
+        ids = ", ".join(map(str, np.flatnonzero(found))) or "none"
+        raise ValueError(
+            f"{part}: expected label images of the weights' classes, {_listed(classes.names)}, got only the ids {ids} "
+            f"of them and no {FILE} there or beside it, so their ids may mean other things; write one such as "
+            f"{EXAMPLE}, or name it: --classes FILE, or camvid"
         )
 
 
