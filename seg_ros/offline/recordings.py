@@ -89,7 +89,8 @@ def label_bag(source: Path, target: Path, segmentation: Segmentation, wish: Wish
                         tally.lose(message.topic, message.time, made)
                     else:
                         shot = Shot(message.topic, str(message.time), message.time / 1e9, *made)
-                        review.add(shot, f"{names[message.topic].replace('/', '_')}{message.time}")
+                        # Several have one log time where a simulated clock stood still.
+                        review.add(shot, f"{names[message.topic].replace('/', '_')}{message.time}_{tally.frames}")
                         for name, kind, data in _serialized(bag, *made, segmentation, wish):
                             writer.write(f"{NODE}/{names[message.topic]}{name}", kind, message.time, data)
                         tally.labelled += 1
