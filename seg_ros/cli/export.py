@@ -28,13 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
     add("--weights", required=True, help="a file, or the bare name of shipped weights")
     add("--output", type=Path, required=True, help="the .onnx file to write")
     add("--precision", default=PRECISIONS[0], choices=PRECISIONS, help="of weights and features")
-    add(
-        "--size",
-        type=whole(1, LARGEST_SIDE),
-        nargs=2,
-        metavar=("H", "W"),
-        help="network input (default: the weights' own)",
-    )
+    size = "network input (default: the weights' own)"
+    add("--size", type=whole(1, LARGEST_SIDE), nargs=2, metavar=("H", "W"), help=size)
     batch = parser.add_mutually_exclusive_group()
     batch.add_argument("--batch", type=whole(1), default=1, metavar="N", help="pictures at a time, always as many")
     batch.add_argument("--dynamic-batch", type=whole(2), metavar="N", help="at most; any number from 1 on fits")
