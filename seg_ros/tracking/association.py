@@ -33,6 +33,15 @@ def grids(masks: Sequence[np.ndarray]) -> np.ndarray:
     return sampled
 
 
+def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Computes the IoU of boxes `(N, 4)` and `(M, 4)`, `(x0, y0, x1, y1)` pixels: `(N, M)`."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    both = np.maximum(high - low, 0).prod(axis=2)
+    area, other_area = ((each[:, 2:] - each[:, :2]).prod(axis=1) for each in (boxes, others))
+    return both / np.maximum(area[:, None] + other_area[None] - both, 1e-9)
+
+
 def mask_iou(boxes: np.ndarray, masks: np.ndarray, other_boxes: np.ndarray, other_masks: np.ndarray) -> np.ndarray:
     """Computes the IoU of masks, `(N, M) float32`, each stretched over its box; 0 where the boxes are apart.
 

@@ -20,7 +20,13 @@ _ACCELERATION = np.array([1.5, 1.5, 1.0, 1.0])
 _SPEED = np.array([4.0, 4.0, 1.5, 1.5])
 """Deviation of the velocity of an object that is seen for the first time from what is expected, in the same units."""
 _FASTEST = 3.0
-"""Largest change a second of the logarithm of a size that is believed."""
+"""Largest growth a second of the logarithm of a size that is believed."""
+_SHRINKS = 0.7
+"""The same of shrinking: objects come nearer fast, but go away slowly."""
+_GROWS = -0.3, 0.3
+"""Share of its size by which an object grows from one frame to the next that is believed for its way."""
+_CUT, _CUT_IS_ALL = 0.7, 0.5
+"""Share of its size below which an object is hidden in part; seconds in which what is seen becomes the whole of it."""
 
 
 class Motion(NamedTuple):
@@ -67,13 +73,24 @@ def begin(place: np.ndarray, velocity: np.ndarray) -> Motion:
 
 
 def predict(motion: Motion, seconds: float) -> Motion:
-    """Moves all boxes on by `seconds`."""
+    """Moves all boxes on by `seconds`.
+
+    What comes nearer at a steady speed moves ever faster in the picture. If it grows by the share g a second now, its
+    centre moves by 1 / (1 - g t) as far in t seconds as at a steady velocity: that follows from x = X / Z, where X and
+    Z change linearly, for any steady motion in space.
+    """
+    growth = np.clip(seconds * motion.velocity[:, 2:].mean(axis=1, keepdims=True), *_GROWS)
+    nearer = 1 / (1 - growth)
+    shift = seconds * motion.velocity
+    shift[:, :2] *= nearer
+    shift[:, 2:] += np.log(nearer) - growth
+    velocity = np.hstack((motion.velocity[:, :2] * nearer**2, motion.velocity[:, 2:] * nearer))
     p, pv, v = np.moveaxis(motion.covariance, 2, 0)
     noise = (_ACCELERATION * _units(motion.place)) ** 2
     p = p + seconds * (2 * pv + seconds * v) + noise * seconds**3 / 3
     pv = pv + seconds * v + noise * seconds**2 / 2
     v = v + noise * seconds
-    return Motion(motion.place + seconds * motion.velocity, motion.velocity, np.stack((p, pv, v), 2))
+    return Motion(motion.place + shift, velocity, np.stack((p, pv, v), 2))
 
 
 def correct(motion: Motion, place: np.ndarray) -> Motion:
@@ -83,9 +100,33 @@ def correct(motion: Motion, place: np.ndarray) -> Motion:
     gain, gain_v = p / total, pv / total
     surprise = place - motion.place
     velocity = motion.velocity + gain_v * surprise
-    velocity[:, 2:] = np.clip(velocity[:, 2:], -_FASTEST, _FASTEST)
+    velocity[:, 2:] = np.clip(velocity[:, 2:], -_SHRINKS, _FASTEST)
     covariance = np.stack(((1 - gain) * p, (1 - gain) * pv, v - gain_v * pv), 2)
     return Motion(motion.place + gain * surprise, velocity, covariance)
+
+
+def whole(motion: Motion, place: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Completes measured boxes that are much smaller than expected: something hides a part of the object.
+
+    The edge that is nearer to where it should be is taken for the object's own, the other one is put where the size
+    that is expected has it.
+
+    Args:
+        motion: of N boxes, predicted.
+        place: `(N, 4)`, measured.
+        seconds: `(N,)`, since each was seen.
+
+    Returns:
+        `(N, 4)` places.
+    """
+    size, expected = place[:, 2:], motion.place[:, 2:]
+    cut = size < expected + np.log(_CUT)
+    full = np.where(cut, expected + (size - expected) * (1 - np.exp(-seconds / _CUT_IS_ALL))[:, None], size)
+    half, own, wide = np.exp(size) / 2, np.exp(expected) / 2, np.exp(full) / 2
+    low, high = place[:, :2] - half, place[:, :2] + half
+    lower = np.abs(low - motion.place[:, :2] + own) <= np.abs(high - motion.place[:, :2] - own)
+    centre = np.where(cut, np.where(lower, low + wide, high - wide), place[:, :2])
+    return np.hstack((centre, full))
 
 
 def _units(place: np.ndarray) -> np.ndarray:
