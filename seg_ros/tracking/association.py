@@ -10,7 +10,7 @@ from seg_ros.tracking.kalman import Motion
 
 GRID = 16
 """Masks are compared at this many points along each side of the box around both."""
-_NEAR, _STRAY, _FAR = 0.4, 0.5, 1.5
+_NEAR, _STRAY, _FAR = 0.4, 0.25, 1.5
 """How far an object may be from where it should be, in its own sizes; more for each second unseen; and at most."""
 _RESIZED = 1.5
 """Largest change of the logarithm of the size: a track may be of the visible fifth of an object."""

@@ -15,7 +15,7 @@ import numpy as np
 
 _JITTER = 0.07
 """Deviation of a measured centre, in sizes of the object, and of the logarithm of a measured size."""
-_ACCELERATION = np.array([1.5, 1.5, 1.0, 1.0])
+_ACCELERATION = np.array([1.0, 1.0, 0.4, 0.4])
 """Deviation of the change of velocity in one second: of the centre in sizes, of the logarithms of the size."""
 _SPEED = np.array([4.0, 4.0, 1.5, 1.5])
 """Deviation of the velocity of an object that is seen for the first time from what is expected, in the same units."""
@@ -23,8 +23,6 @@ _FASTEST = 3.0
 """Largest growth a second of the logarithm of a size that is believed."""
 _SHRINKS = 0.7
 """The same of shrinking: objects come nearer fast, but go away slowly."""
-_GROWS = -0.3, 0.3
-"""Share of its size by which an object grows from one frame to the next that is believed for its way."""
 _CUT, _CUT_IS_ALL = 0.7, 0.5
 """Share of its size below which an object is hidden in part; seconds in which what is seen becomes the whole of it."""
 
@@ -73,24 +71,13 @@ def begin(place: np.ndarray, velocity: np.ndarray) -> Motion:
 
 
 def predict(motion: Motion, seconds: float) -> Motion:
-    """Moves all boxes on by `seconds`.
-
-    What comes nearer at a steady speed moves ever faster in the picture. If it grows by the share g a second now, its
-    centre moves by 1 / (1 - g t) as far in t seconds as at a steady velocity: that follows from x = X / Z, where X and
-    Z change linearly, for any steady motion in space.
-    """
-    growth = np.clip(seconds * motion.velocity[:, 2:].mean(axis=1, keepdims=True), *_GROWS)
-    nearer = 1 / (1 - growth)
-    shift = seconds * motion.velocity
-    shift[:, :2] *= nearer
-    shift[:, 2:] += np.log(nearer) - growth
-    velocity = np.hstack((motion.velocity[:, :2] * nearer**2, motion.velocity[:, 2:] * nearer))
+    """Moves all boxes on by `seconds`."""
     p, pv, v = np.moveaxis(motion.covariance, 2, 0)
     noise = (_ACCELERATION * _units(motion.place)) ** 2
     p = p + seconds * (2 * pv + seconds * v) + noise * seconds**3 / 3
     pv = pv + seconds * v + noise * seconds**2 / 2
     v = v + noise * seconds
-    return Motion(motion.place + shift, velocity, np.stack((p, pv, v), 2))
+    return Motion(motion.place + seconds * motion.velocity, motion.velocity, np.stack((p, pv, v), 2))
 
 
 def correct(motion: Motion, place: np.ndarray) -> Motion:
