@@ -79,7 +79,7 @@ class Lifter:
         scan, camera = read_cloud(measurement), _camera(self._infos, label)
         sensor = self._transforms.sensor(label.frame_id, scan.frame_id, label.stamp, scan.stamp)
         cloud = paint(scan.points, sensor, camera, labels, self._style, self._footprint)
-        around = scattered_boxes(cloud, found) if with_boxes and found is not None else ()
+        around = scattered_boxes(cloud, found, sensor, camera) if with_boxes and found is not None else ()
         return self._lifted(scan.stamp, scan.frame_id, cloud, around, LEVEL)
 
     def _lifted(

@@ -37,7 +37,12 @@ _MOST_COASTING = 64
 """Predicted boxes of a frame, those seen last."""
 _GAP = 2.0
 """Seconds between two frames after which no track goes on."""
-_NEARLY, _BLIND = 0.01, 0.2
+_NEAR = 0.01
+"""Least `association.nearness`: that it is allowed at all."""
+_UNLIKE = 0.01
+"""How alike in colour an object must be at least to a track that it is only near to, 0..1."""
+_COLOURLESS = 0.2
+"""Share of what speaks for a pair that does not depend on their colours."""
 _NEIGHBOURS = 0.1
 """Weight of standing still against a neighbour in the same place, where the velocity of a new object is expected."""
 _MOST_TRACKS = 512
@@ -50,9 +55,10 @@ class Tracker:
     Objects are associated with the tracks' predicted masks in stages, as in ByteTrack (Zhang et al., ByteTrack:
     Multi-Object Tracking by Associating Every Detection Box, arXiv 2110.06864): first the sure ones, then, with
     tracks seen just now, the faint ones. What is left is associated by its place: an object that comes out from
-    behind another shows a part of itself first, which overlaps nothing. A new object is expected to move as those
-    near by do; and where pictures are given, all tracks to move with the camera. The class of a track is voted for
-    by its objects.
+    behind another shows a part of itself first, which overlaps nothing. Of several candidates those of like colours
+    come first. An object that is hidden in part goes on with the size that it had. A new object is expected to move as
+    those near by do; and where pictures are given, all tracks to move with the camera. The class of a track is voted
+    for by its objects.
 
     Tracks are kept for one second without an object. None survives a stamp that goes back, a gap of more than two
     seconds, or another size of frame; ids go on, and none is given twice.
@@ -146,7 +152,7 @@ def _associated(known: Known, found: Found, since: np.ndarray) -> np.ndarray:
     overlap = mask_iou(known.visible(), known.mask, found.box, found.mask)
     overlap *= np.where(same, 1.0, _OTHER_CLASS)
     alike = appearance.alike(known.colour, since, found.colour)
-    preference = _BLIND + (1 - _BLIND) * alike
+    preference = _COLOURLESS + (1 - _COLOURLESS) * alike
     believed, sure = known.track_id > 0, found.score >= _SURE
     free = np.ones(len(since), bool)
 
@@ -155,7 +161,7 @@ def _associated(known: Known, found: Found, since: np.ndarray) -> np.ndarray:
         if len(rows) and len(columns):
             if near:
                 likely = nearness(known.motion.take(rows), since[rows], found.place[columns])
-                likely *= same[np.ix_(rows, columns)] * (alike[np.ix_(rows, columns)] > _NEARLY)
+                likely *= same[np.ix_(rows, columns)] & (alike[np.ix_(rows, columns)] > _UNLIKE)
             else:
                 likely = overlap[np.ix_(rows, columns)]
             likely = np.where(likely >= least, likely * preference[np.ix_(rows, columns)], 0)
@@ -166,8 +172,8 @@ def _associated(known: Known, found: Found, since: np.ndarray) -> np.ndarray:
     stage(believed, sure, _OVERLAP)
     stage(believed & (since <= _JUST_NOW), ~sure, _FAINT_OVERLAP)
     stage(~believed, sure, _OVERLAP)
-    stage(believed, sure, _NEARLY, near=True)
-    stage(~believed, sure, _NEARLY, near=True)
+    stage(believed, sure, _NEAR, near=True)
+    stage(~believed, sure, _NEAR, near=True)
     return track
 
 
