@@ -2,7 +2,7 @@
 
 Labels and their confidence are carried along optical flow (DIS: Kroeger et al., Fast Optical Flow using Dense Inverse
 Search, 2016), computed on a small grey picture. A label that came along stays until its confidence, which decays with
-time, is clearly below that of the label that the network gives now. Where the picture that came along looks other
+time, is no longer above that of the label that the network gives now. Where the picture that came along looks other
 than the one that is there, what came with it is not believed.
 """
 
@@ -22,8 +22,6 @@ _SIDE = 320
 _LEAST = 32
 _MEMORY = 1.0
 """Seconds in which the confidence of a label that came along falls to 1/e."""
-_MARGIN = 40
-"""By how much another label must be surer to take the place of one that came along, 0..255."""
 _GAP = 0.5
 """Seconds between two frames after which no label comes along."""
 _DIFFERENT = 20
@@ -71,9 +69,7 @@ class Smoother:
         if same_size and 0.0 < seconds <= _GAP and min(grey.shape) >= _LEAST:
             came = self._carried(before, grey, math.exp(-seconds / _MEMORY))
             if came is not None:
-                other = cv2.compare(came.label, after.label, cv2.CMP_NE)
-                bar = cv2.subtract(after.confidence, other & np.uint8(_MARGIN))
-                stays = cv2.compare(came.confidence, bar, cv2.CMP_GT)
+                stays = cv2.compare(came.confidence, after.confidence, cv2.CMP_GT)
                 cv2.copyTo(came.label, stays, after.label)
                 cv2.copyTo(came.confidence, stays, after.confidence)
         self._stamp, self._picture = stamp, grey
