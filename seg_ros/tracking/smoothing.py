@@ -88,7 +88,7 @@ class Smoother:
         """
         (height, width), (h, w) = before.shape[:2], grey.shape
         flow = self._flow.calc(grey, self._picture, None)  # to where each pixel was
-        seen = cv2.remap(self._picture, cv2.add(flow, _grid(h, w, np.float32)), None, cv2.INTER_LINEAR)
+        seen = cv2.remap(self._picture, cv2.add(flow, _grid(h, w, np.float32)), None, cv2.INTER_NEAREST)
         wrong = cv2.threshold(cv2.absdiff(seen, grey), _DIFFERENT, 255, cv2.THRESH_BINARY)[1]
         if cv2.countNonZero(wrong) > (1 - _CUT) * wrong.size:
             return None
