@@ -54,7 +54,7 @@ def label_bag(source: Path, target: Path, segmentation: Segmentation, wish: Wish
     tally = Tally()
     with open_bag(source) as bag:
         chosen, tally.depth = image_topics(bag, wish.topics)
-        names, trackers = output_names(chosen), Trackers()
+        names, trackers = output_names(source, chosen), Trackers()
 
         def decoded(message: Message) -> tuple[Message, Frame | FrameError | None]:
             if message.topic not in names or message.kind not in IMAGES:
@@ -89,7 +89,8 @@ def label_bag(source: Path, target: Path, segmentation: Segmentation, wish: Wish
                         tally.lose(message.topic, message.time, made)
                     else:
                         shot = Shot(message.topic, str(message.time), message.time / 1e9, *made)
-                        review.add(shot, f"{names[message.topic].replace('/', '_')}{message.time}")
+                        # Several have one log time where a simulated clock stood still.
+                        review.add(shot, f"{names[message.topic].replace('/', '_')}{message.time}_{tally.frames}")
                         for name, kind, data in _serialized(bag, *made, segmentation, wish):
                             writer.write(f"{NODE}/{names[message.topic]}{name}", kind, message.time, data)
                         tally.labelled += 1
@@ -160,8 +161,17 @@ def _is_depth(message: Message | None) -> bool:
         return False
 
 
-def output_names(topics: list[str]) -> dict[str, str]:
-    """Returns what the labels of each topic are below, as the live node names its cameras: one alone has no name."""
+def output_names(source: Path, topics: list[str]) -> dict[str, str]:
+    """Returns what the labels of each topic of a bag are below, as the live node names cameras; one alone has no name.
+
+    Raises:
+        RecordingError: if two of them would have one name, as `/a/b` and `/a_b` have.
+    """
     if len(topics) == 1:
         return {topics[0]: ""}
-    return {topic: f"{name}/" for topic, name in zip(topics, camera_names(topics), strict=True)}
+    try:
+        return {topic: f"{name}/" for topic, name in zip(topics, camera_names(topics), strict=True)}
+    except ValueError as error:
+        raise RecordingError(
+            f"{source}: of {', '.join(topics)} the labels of two would have one name; choose with --topics"
+        ) from error
