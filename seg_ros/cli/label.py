@@ -75,12 +75,13 @@ def main(arguments: list[str] | None = None) -> None:
         raise ValueError(f"--score-threshold must be in 0..1, got {args.score_threshold}")
 
     from seg_ros import __version__
+    from seg_ros.models import INSTANCES
     from seg_ros.offline.crew import alone, spread
     from seg_ros.offline.inputs import find_inputs
     from seg_ros.offline.jobs import locked
     from seg_ros.offline.labelling import frames_of
     from seg_ros.offline.progress import Bar, Lines, expecting
-    from seg_ros.offline.work import Job, Labelling
+    from seg_ros.offline.work import Job, Labelling, divided
     from seg_ros.weights import digest, load_model
 
     wish = _wish(args)
@@ -99,16 +100,23 @@ def main(arguments: list[str] | None = None) -> None:
         labelling = Labelling(
             weights, args.engine, args.precision, args.device, wish, args.score_threshold, asked, args.force
         )  # fmt: skip
-        crew = _crew(args, labelling, len(inputs))
+        jobs = [Job(each, args.output.absolute()) for each in inputs]
+        pieces = [] if model.task == INSTANCES or not wish.any_order else divided(jobs, args.force)
+        crew = _crew(args, labelling, max(len(jobs), len(pieces)))
         workers = crew.size if crew else 1
         progress = Lines() if args.log == "json" else Bar(args.quiet)
         progress.say(f"{len(inputs)} inputs, workers: {workers}")
-        jobs = [Job(each, args.output.absolute()) for each in inputs]
 
         start, made, resumed, unread, engines = time.monotonic(), [], 0, 0, set()
         with expecting((frames_of(each, wish.topics) for each in inputs), progress):
-            outcomes = spread(jobs, crew, progress) if crew else alone(jobs, labelling.open(threads=0), progress)
+            if crew is None:
+                outcomes = alone(jobs, labelling.open(threads=0), progress)
+            else:
+                outcomes = spread(jobs, crew, progress, first=pieces if workers > 1 else [])
             for outcome in outcomes:
+                if outcome.job.span:  # what is wrong with it is said of the whole, which comes later
+                    progress.expect(outcome.tally.frames if outcome.tally else 0)
+                    continue
                 engines |= {outcome.engine} - {""}
                 resumed += outcome.resumed
                 if outcome.error:

@@ -34,6 +34,22 @@ class Input(NamedTuple):
         """Returns the files that it consists of."""
         return [self.path] if self.path.is_file() else sorted(p for p in self.path.iterdir() if p.is_file())
 
+    def content(self) -> str:
+        """Returns the SHA-256 of its files, their names included."""
+        digest = hashlib.sha256()
+        for file in self.files():
+            with file.open("rb") as stream:
+                own = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest.update(os.fsencode(file.name) + b"\0" + own.encode())
+        return digest.hexdigest()
+
+    def size(self) -> int:
+        """Returns the bytes of its files; 0 if it is not there any more."""
+        try:
+            return sum(file.stat().st_size for file in self.files())
+        except OSError:
+            return 0
+
 
 def find_inputs(paths: Sequence[Path], output: Path) -> list[Input]:
     """Finds the recordings at and below `paths`, in order.
@@ -74,13 +90,3 @@ def _below(path: Path, name: Path) -> Iterator[Input]:
         yield Input(path, name, bag=False)
     for each in inside:
         yield from _below(each, name / (each.stem if each.is_file() else each.name))
-
-
-def content(files: Sequence[Path]) -> str:
-    """Returns the SHA-256 of files, their names included."""
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            own = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(os.fsencode(file.name) + b"\0" + own.encode())
-    return digest.hexdigest()

@@ -54,7 +54,7 @@ class Series:
 
     def add(self, shot: Shot, classes: int, unsure: float) -> None:
         """Takes a frame."""
-        label = shot.output.semantic().label
+        label = shot.semantic.label
         counts = cv2.calcHist([label], [0], None, [256], [0, 256]).reshape(-1) / label.size
         self.times.append(shot.time)
         self.shares.append(np.append(counts[:classes], counts[UNLABELLED]).astype(np.float32))

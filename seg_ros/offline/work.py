@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seg_ros.errors import RecordingError
 from seg_ros.offline.inputs import Input
 from seg_ros.offline.jobs import done, make
-from seg_ros.offline.labelling import label
+from seg_ros.offline.labelling import label, label_piece
 from seg_ros.offline.labels import Segmentation, Wish
+from seg_ros.offline.pieces import MOST, Span, made_pieces, make_piece, remove_pieces, spans
 from seg_ros.offline.tally import Tally
 
 
 class Job(NamedTuple):
-    """An input, and the folder of all outputs, each by an absolute path."""
+    """An input, and the folder of all outputs, each by an absolute path; with a span only that piece of the input."""
 
     input: Input
     output: Path
+    span: Span | None = None
 
 
 class Outcome(NamedTuple):
@@ -39,6 +41,18 @@ class Outcome(NamedTuple):
     tally: Tally | None = None
     resumed: bool = False
     error: str = ""
+
+
+def divided(jobs: Sequence[Job], force: bool) -> list[Job]:
+    """Returns jobs for the pieces of large bags, to be done before these jobs, which then are done faster.
+
+    Args:
+        force: whether outputs that are there are made again.
+    """
+    if len(jobs) > MOST:
+        return []
+    left = [job for job in jobs if force or not (job.output / job.input.name).exists()]
+    return [job._replace(span=span) for job in left for span in spans(job.input)]
 
 
 Work = Callable[[Job, Callable[[], None]], Outcome]
@@ -85,11 +99,17 @@ class Labelling:
         segmentation = Segmentation(net, self.score_threshold, self.wish.needs_confidence)
 
         def work(job: Job, step: Callable[[], None]) -> Outcome:
+            doing = {"segmentation": segmentation, "wish": self.wish, "step": step}
             try:
+                if job.span is not None:
+                    make_one = functools.partial(label_piece, span=job.span, **doing)
+                    return Outcome(job, engine, make_piece(job.input, job.output, self.arguments, job.span, make_one))
                 if not self.force and (tally := done(job.input, job.output, self.arguments)) is not None:
                     return Outcome(job, engine, tally, resumed=True)
-                make_one = functools.partial(label, segmentation=segmentation, wish=self.wish, step=step)
+                pieces = made_pieces(job.input, job.output, self.arguments)
+                make_one = functools.partial(label, pieces=pieces, **doing)
                 tally = make(job.input, job.output, self.arguments, make_one)
+                remove_pieces(job.input, job.output)
                 return Outcome(job, engine, tally)
             except RecordingError as error:
                 return Outcome(job, engine, error=str(error))
