@@ -62,7 +62,7 @@ def find_inputs(paths: Sequence[Path], output: Path) -> list[Input]:
     for path in paths:
         if not path.exists():
             raise RecordingError(f"{path}: there is no such file or folder")
-        if output.resolve().is_relative_to(path.resolve()):
+        if _inside(output, path):
             raise RecordingError(f"{output}: it must not be inside the input {path}; give another --output")
         below = list(_below(path, Path(path.stem if path.is_file() else path.resolve().name)))
         if not below:
@@ -75,6 +75,11 @@ def find_inputs(paths: Sequence[Path], output: Path) -> list[Input]:
             raise RecordingError(f"{taken[each.name]} and {each.path}: both would be {output / each.name}; rename one")
         taken[each.name] = each.path
     return found
+
+
+def _inside(output: Path, path: Path) -> bool:
+    """Returns whether the output is the input or below it; those of different storages are not."""
+    return type(output) is type(path) and output.resolve().is_relative_to(path.resolve())
 
 
 def _below(path: Path, name: Path) -> Iterator[Input]:

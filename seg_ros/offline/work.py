@@ -14,6 +14,7 @@ from seg_ros.offline.jobs import done, make
 from seg_ros.offline.labelling import label, label_piece
 from seg_ros.offline.labels import Segmentation, Wish
 from seg_ros.offline.pieces import MOST, Span, made_pieces, make_piece, remove_pieces, spans
+from seg_ros.offline.remote import complete, fetched, identity, is_remote, unfinished
 from seg_ros.offline.tally import Tally
 
 
@@ -51,7 +52,8 @@ def divided(jobs: Sequence[Job], force: bool) -> list[Job]:
     """
     if len(jobs) > MOST:
         return []
-    left = [job for job in jobs if force or not (job.output / job.input.name).exists()]
+    here = [job for job in jobs if not is_remote(job.input.path) and not is_remote(job.output)]
+    left = [job for job in here if force or not (job.output / job.input.name).exists()]
     return [job._replace(span=span) for job in left for span in spans(job.input)]
 
 
@@ -104,17 +106,23 @@ class Labelling:
                 if job.span is not None:
                     make_one = functools.partial(label_piece, span=job.span, **doing)
                     return Outcome(job, engine, make_piece(job.input, job.output, self.arguments, job.span, make_one))
-                if not self.force and (tally := done(job.input, job.output, self.arguments)) is not None:
+                again = self.force or unfinished(job.output / str(job.input.name))
+                if not again and (tally := done(job.input, job.output, self.arguments, identity)) is not None:
                     return Outcome(job, engine, tally, resumed=True)
-                pieces = made_pieces(job.input, job.output, self.arguments)
-                make_one = functools.partial(label, pieces=pieces, **doing)
-                tally = make(job.input, job.output, self.arguments, make_one)
+                pieces = [] if is_remote(job.output) else made_pieces(job.input, job.output, self.arguments)
+                with fetched(job.input) as each, complete(job.output, job.input.name) as output:
+
+                    def make_one(_: Input, target: Path) -> Tally:
+                        return label(each, target, pieces=pieces, **doing)
+
+                    tally = make(job.input, output, self.arguments, make_one, identity)
                 remove_pieces(job.input, job.output)
                 return Outcome(job, engine, tally)
             except RecordingError as error:
-                return Outcome(job, engine, error=str(error))
+                url = f"{job.input.path}: " if is_remote(job.input.path) else ""  # it speaks of a copy
+                return Outcome(job, engine, error=f"{url}{error}")
             except PermissionError as error:
-                if error.filename is None or not Path(error.filename).is_relative_to(job.input.path):
+                if error.filename is None or not str(error.filename).startswith(str(job.input.path)):
                     raise  # of the outputs: the next one could not be written either
                 return Outcome(job, engine, error=f"{error.filename}: {error.strerror}")
 

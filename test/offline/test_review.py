@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import urllib.parse
 
 import cv2
 import numpy as np
@@ -176,6 +177,11 @@ def test_the_report_and_the_frames_to_be_labelled(pictures, label, tmp_path, cap
     assert page.tags.count("img") >= 2
     assert all(source.startswith("data:") for source in page.sources)
     assert "corrupt: OpenCV cannot read it" in text
+
+    index = _Page()
+    index.feed((tmp_path / "out" / "report.html").read_text())
+    (link,) = index.sources
+    assert (tmp_path / "out" / urllib.parse.unquote(link)).read_text() == text
 
     data = LabelImages(made / "uncertain", len(load_classes(made / "uncertain")))
     assert 1 <= len(data) <= 2

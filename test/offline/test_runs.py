@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from rosbags.rosbag2 import StoragePlugin
 from seg_ros.classes import CAMVID
 from seg_ros.models import SEMANTIC
 from seg_ros.offline import pieces
+from seg_ros.offline.bags import Bag
 from seg_ros.offline.inputs import Input
 from seg_ros.offline.labelling import label as label_one
 from seg_ros.offline.labelling import label_piece
@@ -20,7 +22,7 @@ from seg_ros.offline.labels import Segmentation, Wish
 from seg_ros.results import SemanticMap
 from test.conftest import wait_for
 from test.offline.conftest import FRAMES
-from test.offline.recordings import finishes_without, tree, write_bag
+from test.offline.recordings import IMAGE, finishes_without, tree, write_bag
 
 
 def test_the_same_command_goes_on_where_it_was(pictures, label, tmp_path, capsys):
@@ -112,6 +114,34 @@ class Blue:
 
     def __call__(self, frame, wanted):
         return SemanticMap(frame.pixels[..., 0] % 11)
+
+
+def test_few_frames_of_a_long_recording_are_in_memory(pictures, monkeypatch, tmp_path):
+    """The reader is far faster than the network, and waits for it."""
+    source, taken, done, most = write_bag(tmp_path / "drive", pictures * 50), 0, 0, 0
+    once = Bag.messages
+
+    def counted(*arguments):
+        nonlocal taken, most
+        for message in once(*arguments):
+            taken += message.kind == IMAGE
+            most = max(most, taken - done)
+            yield message
+
+    def step():
+        nonlocal done
+        done += 1
+
+    class Slow(Blue):
+        def __call__(self, frame, wanted):
+            time.sleep(0.002)
+            return super().__call__(frame, wanted)
+
+    monkeypatch.setattr(Bag, "messages", counted)
+    each = Input(source, Path("drive"), True)
+    label_one(each, tmp_path / "out", Segmentation(Slow()), Wish(), step)
+    assert done == 50 * FRAMES
+    assert 16 < most < 60
 
 
 class Never(Blue):
