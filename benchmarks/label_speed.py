@@ -4,7 +4,7 @@
 
 Frames of the synthetic street, uncompressed 640x480, are in memory for the engine alone and in bags for `label`: by
 one worker with all cores, and by a worker for each core. The three are measured in turns; the best of all rounds
-counts. The last line is JSON.
+counts. Also measures what `label` itself takes of the processor, beside the network. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.label_memory import Instant
 from benchmarks.label_scaling import gathered, seconds
 from seg_ros.cli.arguments import whole
 from seg_ros.engines.threads import set_threads
 from seg_ros.offline.inputs import Input
-from seg_ros.offline.labels import Wish
+from seg_ros.offline.jobs import make as make_output
+from seg_ros.offline.labelling import label
+from seg_ros.offline.labels import Segmentation, Wish
 from seg_ros.offline.processes import Processes, cores
 from seg_ros.offline.work import Job, Labelling
 from seg_ros.results import Frame, Wanted
@@ -75,6 +78,13 @@ def main() -> None:
             opening = functools.partial(gathered, labelling.open, workers)
             return args.frames / seconds(Processes(workers, opening, []), jobs)
 
+    def own(each: Input, target: Path) -> float:
+        """Returns the milliseconds of processor time for a frame that a network labels in no time."""
+        start = time.process_time()
+        make = functools.partial(label, segmentation=Segmentation(Instant()), wish=Wish(), step=lambda: None)
+        tally = make_output(each, target, {}, make)
+        return 1e3 * (time.process_time() - start) / tally.frames
+
     rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for workers in {1, cores()}:
@@ -82,6 +92,9 @@ def main() -> None:
                 path = Path(folder) / f"{workers}" / f"b{i}"
                 path.parent.mkdir(exist_ok=True)
                 write_bag(path, pictures, args.frames // workers if i >= workers else 1)
+        most = Input(Path(folder) / "1" / "b1", Path("own"), True)
+        own_ms = min(own(most, Path(folder)) for _ in range(args.rounds))
+        print(f"{own_ms:.2f} ms of processor a frame beside the network", flush=True)
         alone()  # to be warm
         for _ in range(args.rounds):
             rates.setdefault("engine", []).append(alone())
@@ -89,7 +102,7 @@ def main() -> None:
                 rates.setdefault(f"label_{workers}", []).append(labelled(Path(folder), workers))
             print(", ".join(f"{name} {found[-1]:.1f}" for name, found in rates.items()), "frames/s", flush=True)
     best = {name: max(found) for name, found in rates.items()}
-    figures = {name: round(rate, 1) for name, rate in best.items()}
+    figures = {"own_ms": round(own_ms, 2)} | {name: round(rate, 1) for name, rate in best.items()}
     shares = {f"{name}_share": round(rate / best["engine"], 3) for name, rate in best.items() if name != "engine"}
     print(json.dumps(figures | shares))
 
