@@ -27,12 +27,14 @@ from seg_ros.lifting import (
 from seg_ros.lifting.boxes import overlap
 from seg_ros.scenes import Scene, Street
 from seg_ros.scenes.lidar import AXES, PLACE, QUATERNION, scan
+from seg_ros.scenes.traffic import BICYCLIST, CAR, PEDESTRIAN
 from seg_ros.scenes.truth import true_boxes, true_objects
 
 _ROUNDS = 15
 _POINTS = 130_000
 _OBJECTS = 20
 _STREETS = 10
+_CARS, _THINGS = (CAR,), (CAR, PEDESTRIAN, BICYCLIST)
 ROOF = Extrinsics.from_quaternion(PLACE, QUATERNION)
 
 
@@ -108,19 +110,21 @@ def judge(style: Style) -> None:
         true = {box.instance: box for box in true_boxes(scene)}
         for name, each in (
             ("depth", object_boxes(cloud, objects, camera.focal[0])),
-            ("LiDAR", [in_camera(box) for box in scattered_boxes(painted, objects)]),
+            ("LiDAR", [in_camera(box) for box in scattered_boxes(painted, objects, ROOF, camera)]),
         ):
             mine = {ids[box.instance - 1]: box for box in each}
             near = [box for box in true.values() if np.linalg.norm(box.center) < 30 and not box.truncated]
             boxes[name] += [(mine.get(box.instance), box) for box in near]
     for name, pairs in boxes.items():
-        off = [np.linalg.norm(box.center - true.center) for box, true in pairs if box is not None]
+        found = [(box, true) for box, true in pairs if box is not None]
+        off = {c: [np.linalg.norm(b.center - t.center) for b, t in found if t.class_id in c] for c in (_CARS, _THINGS)}
         iou = np.mean([box is not None and overlap(box, true) >= 0.5 for box, true in pairs])
         right = points[f"{name} right"] / points[name]
         print(
             f"true labels, {name}: {right:.4f} of {points[name]} points are right; "
-            f"boxes of {len(off)} of {len(pairs)} objects "
-            f"up to 30 m away, centre off by {np.median(off):.3f} m (median), IoU of 0.5: {iou:.3f}"
+            f"boxes of {len(off[_THINGS])} of {len(pairs)} objects up to 30 m away, "
+            f"centre off by {np.median(off[_THINGS]):.3f} m (median), of cars by {np.median(off[_CARS]):.3f} m, "
+            f"IoU of 0.5: {iou:.3f}"
         )
     print(f"of the LiDAR points inside the pictures {points['LiDAR'] / seen:.3f} are labelled")
 

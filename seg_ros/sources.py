@@ -98,8 +98,8 @@ def open_source(
         rate: pictures per second of the street's time: how far the car drives from one to the next.
         loop: start again at the end; the street has none.
         seed: of the street.
-        classes: of annotated objects; None: those of `classes.json` in the folder or beside it, else those that the
-            annotations name. Where the objects are of others, pictures come without truth, and the log tells why.
+        classes: of the truth; None: those of `classes.json` in the folder or beside it, else those that the
+            annotations name. Where the truth is of others, pictures come without it, and the log tells why.
         space: of the street, measure it, too, with a LiDAR and this depth camera.
 
     Raises:
@@ -112,6 +112,8 @@ def open_source(
     if path.is_dir():
         reader = _annotations(path, classes)
         files = [] if reader else image_files(path)
+        if any(label for _, label, _ in files) and not _of_these_classes(path, classes):
+            files = [(image, None, None) for image, _, _ in files]
 
         def pictures() -> Iterator[Picture]:
             if reader:
@@ -128,12 +130,12 @@ def open_source(
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """Lists the pictures of `folder` itself, in name order.
+    """Lists the pictures of `folder` itself, in name order. Hidden files, as macOS leaves beside them, are none.
 
     Raises:
         FileNotFoundError: if there is none.
     """
-    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(p for p in folder.glob("[!.]*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.is_dir())
     if not files:
         raise FileNotFoundError(f"{folder}: no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return files
@@ -169,12 +171,31 @@ def _annotations(folder: Path, classes: ClassMap | None) -> CocoPictures | ViaPi
     found = next((reader for name, reader in READERS.items() if (folder / name).is_file()), None)
     if found is None:
         return None
-    file = next((p for p in (folder / "classes.json", folder.absolute().parent / "classes.json") if p.is_file()), None)
+    file = _classes_file(folder)
     try:
         return found(folder, classes or (ClassMap.read(file) if file else named_classes(folder)))
     except ValueError as error:
         _log.warning("there is no truth of the pictures: %s", error)
         return None
+
+
+def _classes_file(folder: Path) -> Path | None:
+    files = (folder / "classes.json", folder.absolute().parent / "classes.json")
+    return next((file for file in files if file.is_file()), None)
+
+
+def _of_these_classes(folder: Path, classes: ClassMap | None) -> bool:
+    """Returns whether the label images of a folder may be compared with labels of these classes."""
+    file = _classes_file(folder)
+    if classes is None or file is None:
+        return True
+    names = ClassMap.read(file).names
+    if names != classes.names:
+        _log.warning(
+            "there is no truth of the pictures: %s: expected the classes %s, got %s",
+            file, ", ".join(classes.names), ", ".join(names),
+        )  # fmt: skip
+    return names == classes.names
 
 
 def _annotated(pixels: np.ndarray, truth: Truth) -> Picture:

@@ -52,6 +52,13 @@ def test_folder_in_name_order_with_truth_where_there_is_some(folder, name):
     assert np.unique(pictures[1].instance).tolist() == [0, 40000]
 
 
+def test_label_images_of_other_classes_are_no_truth(folder, caplog):
+    (folder / "classes.json").write_text(json.dumps({"names": ["other", "road"], "colors": [[0, 0, 0], [9, 9, 9]]}))
+    pictures = list(open_source(str(folder), None, 1.0, False, 0, CAMVID))
+    assert all(p.label is None and p.instance is None for p in pictures)
+    assert "there is no truth of the pictures: " in caplog.text
+
+
 def test_loops(folder):
     pictures = open_source(str(folder), None, 1.0, True, 0)
     assert [int(p.image[0, 0, 0]) for p in itertools.islice(pictures, 7)] == [0, 50, 100, 0, 50, 100, 0]

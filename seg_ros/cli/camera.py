@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     ahead = "make so many pictures first, and repeat them: takes no time afterwards"
     add("--ahead", type=whole(0), default=0, help=ahead)
     add("--seed", type=int, default=20000, help="of the street (default: %(default)s)")
-    add("--weights", help="whose classes annotated objects are of (default: classes.json, else as annotated)")
+    add("--weights", help="whose classes the truth must be of (default: classes.json, else as annotated)")
     space = "also publish what a depth camera and a LiDAR measure of the street: depth/image_raw, lidar/points"
     add("--space", action="store_true", help=space)
     add("--depth-noise", type=number, default=0.0, metavar="M", help="of a distance of 1 m; grows with its square")

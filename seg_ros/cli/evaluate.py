@@ -114,6 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--weights", required=True, help="file, or the bare name of shipped weights")
     add("--data", help="folder of a data set, or 'street' (held-out seeds)")
+    add("--classes", default="", help="classes file of the data, or 'camvid' (default: its own classes.json)")
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder for the pictures")
     add("--precision", choices=PRECISIONS, default="fp32", help="of weights and features, as the engines take them")
     add("--tracks", action="store_true", help="compare trackers on streets, in place of --data")
@@ -141,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
             data = Path(folder)
             render_street(data, STREET_TEST, 3, progress=lambda s: tqdm(s, desc="render", leave=False))
         check_part(data)
-        check_same_classes(data, manifest.classes)
+        check_same_classes(data, manifest.classes, args.classes)
         report(args.weights, data, args.output, args.precision)
 
 

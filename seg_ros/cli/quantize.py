@@ -27,7 +27,7 @@ STREET_OBSERVED = range(0, 100)
 """Seeds of the street that networks are trained on."""
 
 
-def quantize(weights_path: Path, data: Path, output: Path) -> Manifest:
+def quantize(weights_path: Path, data: Path, output: Path, classes: str = "") -> Manifest:
     """Finds the ranges, scores both precisions, and writes `output`; prints what it finds.
 
     Raises:
@@ -47,7 +47,7 @@ def quantize(weights_path: Path, data: Path, output: Path) -> Manifest:
     openvino.versions()
     check_file(output)
     model, manifest = weights.load_model(weights_path)
-    check_same_classes(data, manifest.classes)
+    check_same_classes(data, manifest.classes, classes)
     task = TASKS[manifest.task](manifest)
     surveys = {part: task.survey(data / part, learn=False) for part in ("train", "val")}
     print("\n".join(line for survey in surveys.values() for line in survey.lines), flush=True)
@@ -95,19 +95,20 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--weights", required=True, help="file, or the bare name of shipped weights")
     add("--data", required=True, help="folder of a data set with train/ and val/, or 'street'")
+    add("--classes", default="", help="classes file of the data, or 'camvid' (default: classes.json in --data)")
     add("--output", type=Path, help="file to write (default: the weights file itself)")
     args = parser.parse_args(arguments)
     source = find(args.weights)
     output = args.output or source
     if args.data != "street":
-        quantize(source, Path(args.data), output)
+        quantize(source, Path(args.data), output, args.classes)
         return
     from seg_ros.training.datasets import render_street
 
     with tempfile.TemporaryDirectory() as folder:
         for part, seeds, frames in (("train", STREET_OBSERVED, 1), ("val", STREET_TEST, 3)):
             render_street(Path(folder) / part, seeds, frames, progress=lambda s: tqdm(s, desc="render", leave=False))
-        quantize(source, Path(folder), output)
+        quantize(source, Path(folder), output, "camvid")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ import dataclasses
 import cv2
 import numpy as np
 
+from seg_ros.lifting.camera import CameraModel
 from seg_ros.lifting.cloud import xyz
+from seg_ros.lifting.lidar import Extrinsics
+from seg_ros.lifting.outline import Outline, widened
 from seg_ros.results import Instances
 
 OPTICAL = np.float32(((0, 0, 1), (-1, 0, 0), (0, -1, 0)))
@@ -91,18 +94,28 @@ def object_boxes(cloud: np.ndarray, objects: Instances, focal: float, ground: np
     return found
 
 
-def scattered_boxes(cloud: np.ndarray, objects: Instances, ground: np.ndarray = LEVEL) -> list[Box]:
+def scattered_boxes(
+    cloud: np.ndarray, objects: Instances, sensor: Extrinsics, camera: CameraModel, ground: np.ndarray = LEVEL
+) -> list[Box]:
     """Finds the boxes of a frame's objects in a painted cloud `(N,)`, whose points have their ids.
 
-    As `object_boxes` does; but where there are no points around a mask, `occluded` is not known, and False.
+    As `object_boxes` does; but a box goes on from its outermost points to the end of the mask (`outline`), and where
+    there are no points around a mask, `occluded` is not known, and False.
+
+    Args:
+        sensor: place of the LiDAR in the camera's coordinates.
+        camera: the objects'.
+        ground: `(3, 3)`, turns the cloud's coordinates into ahead, left, up.
     """
     inside = cloud[cloud["instance"] > 0]
     inside = inside[np.argsort(inside["instance"], kind="stable")]
     ids, starts = np.unique(inside["instance"], return_index=True)
     found = []
     for instance, part in zip(ids.tolist(), np.split(inside, starts[1:]), strict=True):
-        fitted = fit(xyz(part), ground)
-        if fitted is None or instance > len(objects):
+        if instance > len(objects):
+            continue
+        fitted = fit(xyz(part), ground, outline=Outline.of(objects.roi[instance - 1], camera, sensor, ground))
+        if fitted is None:
             continue
         x, y, w, h = (int(v) for v in objects.roi[instance - 1])
         truncated = x == 0 or y == 0 or x + w == objects.size[1] or y + h == objects.size[0]
@@ -116,7 +129,7 @@ def _track(objects: Instances, index: int) -> int:
 
 
 def fit(
-    points: np.ndarray, ground: np.ndarray, margin: float = 0.0
+    points: np.ndarray, ground: np.ndarray, margin: float = 0.0, outline: Outline | None = None
 ) -> tuple[np.ndarray, np.ndarray, float, int, float] | None:
     """Fits a box around the points `(N, 3)`, m, of one object; None if there are too few.
 
@@ -126,6 +139,7 @@ def fit(
     Args:
         ground: `(3, 3)`, turns coordinates into ahead, left, up.
         margin: what is missing at each edge of the mask, as a share of the distance.
+        outline: of the mask, to which the box is widened; None does not.
 
     Returns:
         Center, size, yaw, number of points, and the distance along the camera's axis where it begins.
@@ -143,6 +157,9 @@ def fit(
     places.sort(axis=0)
     beyond = int(len(places) * _OUTLIERS / 100)
     low, high = places[beyond], places[-1 - beyond]
+    if outline is not None:
+        most = _GAP[0] + _GAP[1] * float(np.hypot(*points[:, :2].mean(0)))
+        low, high = widened(low, high, points, outline, _turn(yaw), most)
     middle = (low + high) / 2
     center = np.append(_turn(yaw) @ middle[:2], middle[2])
     distance = float(np.hypot(*center[:2]))

@@ -156,7 +156,11 @@ def open_bag(path: Path) -> Iterator[Bag]:
         try:
             reader = stack.enter_context(AnyReader([path], default_typestore=store))
         except Exception as error:  # as above
-            raise RecordingError(f"{path}: it cannot be read as a bag: {type(error).__name__}: {error}") from error
+            why = " ".join(str(error).split())  # of YAML it is several lines
+            raise RecordingError(
+                f"{path}: it cannot be read as a bag: {type(error).__name__}: {why}; if its recording was cut off, "
+                "'mcap recover', 'ros2 bag reindex' or, of ROS 1, 'rosbag reindex' may mend it"
+            ) from error
         yield Bag(path, reader, store)
 
 

@@ -82,10 +82,12 @@ def _inside(output: Path, path: Path) -> bool:
     return type(output) is type(path) and output.resolve().is_relative_to(path.resolve())
 
 
-def _below(path: Path, name: Path) -> Iterator[Input]:
+def _below(path: Path, name: Path, above: tuple[Path, ...] = ()) -> Iterator[Input]:
     if path.is_file():
         if path.suffix.lower() in BAGS | VIDEOS:
             yield Input(path, name, path.suffix.lower() in BAGS)
+        return
+    if not path.is_dir() or path.resolve() in above:  # a link to nothing, or back to a folder that this one is in
         return
     if (path / _METADATA).is_file():
         yield Input(path, name, bag=True)
@@ -94,4 +96,4 @@ def _below(path: Path, name: Path) -> Iterator[Input]:
     if any(p.suffix.lower() in IMAGE_SUFFIXES and p.is_file() for p in inside):
         yield Input(path, name, bag=False)
     for each in inside:
-        yield from _below(each, name / (each.stem if each.is_file() else each.name))
+        yield from _below(each, name / (each.stem if each.is_file() else each.name), (*above, path.resolve()))

@@ -69,7 +69,7 @@ def label_bag(
                         info = messages.label_info(bag.types, segmentation.classes.names, message.time)
                         writer.write(f"{NODE}/label_info", messages.LABEL_INFO, message.time, info, latched=True)
                         first = False
-                    if wish.copy:
+                    if wish.copy and not message.topic.startswith(f"{NODE}/"):  # of an earlier labelling
                         writer.copy(message)
                     if made is None:
                         continue

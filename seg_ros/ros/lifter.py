@@ -76,7 +76,7 @@ class Lifter:
         scan, camera = read_cloud(measurement), _camera(self._infos, label)
         sensor = self._transforms.sensor(label.frame_id, scan.frame_id, label.stamp, scan.stamp)
         cloud = paint(scan.points, sensor, camera, labels, self._style, self._footprint)
-        around = scattered_boxes(cloud, found) if with_boxes and found is not None else ()
+        around = scattered_boxes(cloud, found, sensor, camera) if with_boxes and found is not None else ()
         return Lifted(scan.stamp, scan.frame_id, self._finish(cloud), around, LEVEL)
 
     def _depth(self, depth: Plane, label: Plane) -> tuple[np.ndarray, CameraModel]:

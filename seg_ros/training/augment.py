@@ -1,4 +1,4 @@
-"""Augments pictures at random: scale, crop, mirror and colour."""
+"""Augments pictures at random: scale, crop, mirror, colour and noise."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Augment:
         crop: size `(H, W)` in pixels of what comes out; what lies outside the picture is unlabelled.
         scale: smallest and largest factor, drawn log-uniformly.
         colour: largest relative change of brightness, contrast and saturation, 0..1.
+        noise: largest standard deviation of a sensor's noise, which half of the pictures get, 0..1 of white.
         fit: scale 1 is the picture that just fits the crop, not the picture's own size: for data sets whose pictures
             differ much in size.
     """
@@ -26,6 +27,7 @@ class Augment:
     crop: tuple[int, int]
     scale: tuple[float, float] = (0.6, 1.8)
     colour: float = 0.3
+    noise: float = 0.05
     fit: bool = False
 
     def __call__(
@@ -69,7 +71,8 @@ class Augment:
         if abs(warp[0, 0]) < 0.5:
             image, warp = _shrunk(image, warp)
         image = cv2.warpAffine(image, warp, self.crop[::-1], borderValue=(128, 128, 128))
-        return self._recolour(image, rng)
+        image = self._recolour(image, rng)
+        return self._noisy(image, rng) if rng.random() < 0.5 else image
 
     def _recolour(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         brightness, contrast, saturation = 1 + rng.uniform(-self.colour, self.colour, 3)
@@ -80,6 +83,10 @@ class Augment:
         mean = np.array(cv2.mean(image)[:3])
         offset = brightness * mean - matrix @ mean
         return cv2.transform(image, np.column_stack((matrix, offset)))
+
+    def _noisy(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        noise = rng.standard_normal(image.shape, np.float32) * (255 * rng.uniform(0, self.noise))
+        return cv2.add(image, noise, dtype=cv2.CV_8U)
 
 
 def _shrunk(image: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
 from seg_ros.scenes import Street
 from seg_ros.sources import picture_files
 from seg_ros.training.pictures import decoded
+from seg_ros.training.shares import count
 
 FILE = "classes.json"
 EXAMPLE = '{"names": ["other", "road"], "colors": [[0, 0, 0], [128, 64, 128]]}'
@@ -59,20 +60,44 @@ def load_label_classes(root: Path, classes: str = "") -> ClassMap:
     return found
 
 
-def check_same_classes(root: Path, classes: ClassMap) -> None:
-    """Refuses a data set whose classes file, in `root` or beside it, does not name the classes of a network.
+def check_same_classes(root: Path, classes: ClassMap, given: str = "") -> None:
+    """Refuses a data set whose classes are not those of a network: scores would compare ids that mean other things.
+
+    Args:
+        root: of the data set, or its part `train` or `val`.
+        classes: of the network.
+        given: as `classes` of `load_classes`; empty is the classes file in `root` or beside it. Where there is none,
+            annotations name their classes themselves, and label images are the network's if they have half of its
+            classes or more.
 
     Raises:
-        ValueError: if so: the ids of the one mean other things than those of the other.
+        ValueError: if the classes are others.
     """
     path = next((p for p in (root / FILE, root.absolute().parent / FILE) if p.is_file()), None)
-    if path is None:
+    if not given and path is None:
+        _check_ids(root / "val" if (root / "val").is_dir() else root, classes)
         return
-    names = ClassMap.read(path).names
+    names = load_classes(root, given or str(path)).names
     if names != classes.names:
         raise ValueError(
-            f"{path}: expected the classes of the weights, {_listed(classes.names)}, got {_listed(names)}; take "
-            "weights that were trained on these, or another data set"
+            f"{given or path}: expected the classes of the weights, {_listed(classes.names)}, got {_listed(names)}; "
+            "take weights that were trained on these, or another data set"
+        )
+
+
+def _check_ids(part: Path, classes: ClassMap) -> None:
+    from seg_ros.training.annotations import READERS  # label images alone need no pycocotools
+
+    if any((part / name).is_file() for name in READERS):
+        return
+    files = pairs(part)
+    found = count(len(files), lambda i: read_label(files[i][1]), lambda _: True)[: len(classes)] > 0
+    if 2 * found.sum() < len(classes):
+        ids = ", ".join(map(str, np.flatnonzero(found))) or "none"
+        raise ValueError(
+            f"{part}: expected label images of the weights' classes, {_listed(classes.names)}, got only the ids {ids} "
+            f"of them and no {FILE} there or beside it, so their ids may mean other things; write one such as "
+            f"{EXAMPLE}, or name it: --classes FILE, or camvid"
         )
 
 

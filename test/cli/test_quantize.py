@@ -24,6 +24,7 @@ def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
     render_street(root / "train", range(2), 4, (64, 96))
     render_street(root / "val", range(20000, 20001), 2, (64, 96))
+    (root / "val/classes.json").rename(root / "classes.json")
     return root
 
 

@@ -233,6 +233,12 @@ def test_weights_of_other_classes_are_not_scored(data, small_weights, tmp_path):
     names = r"11 \(sky, building, pole, road, pavement, \.\.\.\), got 2 \(dark, bright\)"
     with pytest.raises(SystemExit, match=rf"^evaluate: {data}/classes.json: expected the classes of .*, {names}; take"):
         evaluate.main(["--weights", str(small_weights), "--data", str(data / "val"), "--output", str(tmp_path)])
+    shutil.copytree(data / "val", tmp_path / "val")
+    alone = ["--weights", str(small_weights), "--data", str(tmp_path / "val"), "--output", str(tmp_path)]
+    with pytest.raises(SystemExit, match=rf"^evaluate: {tmp_path}/val: .* only the ids 0, 1 of .* name it: --classes"):
+        evaluate.main(alone)
+    with pytest.raises(SystemExit, match=rf"^evaluate: {data}/classes.json: expected the classes of .*, {names}; take"):
+        evaluate.main([*alone, "--classes", str(data / "classes.json")])
     with pytest.raises(SystemExit, match=rf"^evaluate: {data}: .*; did you mean {data}/train or {data}/val\?"):
         evaluate.main(["--weights", str(small_weights), "--data", str(data), "--output", str(tmp_path)])
 

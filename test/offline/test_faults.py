@@ -105,6 +105,17 @@ def test_names_that_are_not_utf_8(pictures, label, tmp_path, capsys):
     assert (status, figures["labelled"]) == (0, 1 + FRAMES)
 
 
+def test_links_to_nothing_and_in_circles_and_hidden_files(pictures, label, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "a.png"), pictures[0])
+    (tmp_path / "photos" / "._a.png").write_bytes(b"of macOS")
+    (tmp_path / "photos" / "around").symlink_to(tmp_path / "photos")
+    (tmp_path / "photos" / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    status, figures, _ = label(capsys, tmp_path / "photos", "--output", tmp_path / "out")
+    assert (status, figures["labelled"], figures["failed"]) == (0, 1, 1)
+    assert json.loads((tmp_path / "out" / "photos" / "seg_ros.json").read_text())["tally"]["named"][0][1] == "lost.png"
+
+
 def test_pictures_whose_labels_would_have_one_name(pictures, label, tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     for suffix in ("png", "jpg"):

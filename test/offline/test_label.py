@@ -47,6 +47,8 @@ def test_a_bag_keeps_its_messages_and_gets_the_labels_of_the_network(
     suffix = {StoragePlugin.MCAP: ".mcap", StoragePlugin.SQLITE3: ".db3"}[storage]
     stored = sorted(path.name for path in (tmp_path / "out" / "drive").iterdir())
     assert stored == [f"drive{suffix}", "metadata.yaml", "seg_ros.json"]
+    label(capsys, tmp_path / "out" / "drive", "--output", tmp_path / "again")
+    assert read_bag(tmp_path / "again" / "drive") == after  # not the labels of both
 
 
 def test_a_ros_1_bag_becomes_a_ros_2_bag(pictures, label, tmp_path, capsys):

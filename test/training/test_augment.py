@@ -20,7 +20,7 @@ def picture():
 @pytest.mark.parametrize("fit", [False, True])
 def test_objects_stay_with_their_picture(fit):
     image, truth = picture()
-    augment = Augment((100, 130), colour=0.0, fit=fit)
+    augment = Augment((100, 130), colour=0.0, noise=0.0, fit=fit)
     bright_ones = 0
     for seed in range(40):
         out, found = augment.instances((image, truth), np.random.default_rng(seed))
@@ -89,7 +89,7 @@ def test_ignored_stay_ignored_and_pictures_may_be_empty():
 
 
 def test_fit_brings_pictures_of_any_size_to_the_crop():
-    augment = Augment((90, 120), scale=(1.0, 1.0), colour=0.0, fit=True)
+    augment = Augment((90, 120), scale=(1.0, 1.0), colour=0.0, noise=0.0, fit=True)
     for height, width in ((45, 60), (900, 1200), (1200, 900)):
         image = np.full((height, width, 3), 200, np.uint8)
         mask = np.ones((1, height, width), np.uint8)
@@ -103,7 +103,7 @@ def test_fit_brings_pictures_of_any_size_to_the_crop():
 def test_fine_texture_averages_when_a_picture_shrinks():
     image = np.zeros((800, 800, 3), np.uint8)
     image[:, ::2] = 200  # stripes of a pixel: grey at an eighth of the size
-    out, _ = Augment((100, 100), scale=(1.0, 1.0), colour=0.0, fit=True)(
+    out, _ = Augment((100, 100), scale=(1.0, 1.0), colour=0.0, noise=0.0, fit=True)(
         (image, np.zeros((800, 800), np.uint8)), np.random.default_rng(0)
     )
     assert np.abs(out[5:-5, 5:-5].astype(int) - 100).max() <= 3

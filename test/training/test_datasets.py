@@ -113,7 +113,7 @@ def test_augmented_label_stays_with_its_picture():
     # A picture whose colour is its label: after any geometry the two still agree.
     label = np.kron(np.arange(12, dtype=np.uint8).reshape(3, 4), np.ones((40, 40), np.uint8))
     image = np.repeat((label * 20)[..., None], 3, axis=2)
-    augment = Augment((100, 130), colour=0.0)
+    augment = Augment((100, 130), colour=0.0, noise=0.0)
     agree = []
     for seed in range(30):
         out, ids = augment((image, label), np.random.default_rng(seed))
@@ -130,7 +130,7 @@ def test_augmentation_mirrors_half_of_the_time():
     image = np.zeros((40, 40, 3), np.uint8)
     image[:, 20:] = 200
     label = (image[..., 0] > 0).astype(np.uint8)
-    augment = Augment((40, 40), scale=(1.0, 1.0), colour=0.0)
+    augment = Augment((40, 40), scale=(1.0, 1.0), colour=0.0, noise=0.0)
     mirrored = sum(augment((image, label), np.random.default_rng(s))[1][0, 0] for s in range(200))
     assert 70 < mirrored < 130
 
@@ -141,6 +141,14 @@ def test_colour_changes_the_picture_and_not_the_label():
     out, ids = Augment((40, 40), scale=(1.0, 1.0))((image, label), np.random.default_rng(1))
     assert np.array_equal(ids, label)
     assert np.abs(out.astype(int) - image).mean() > 2
+
+
+def test_half_of_the_pictures_get_noise_up_to_its_bound():
+    grey, label = np.full((40, 40, 3), 128, np.uint8), np.zeros((40, 40), np.uint8)
+    augment = Augment((40, 40), scale=(1.0, 1.0), colour=0.0, noise=0.05)
+    levels = [augment((grey, label), np.random.default_rng(s))[0].std() for s in range(200)]
+    assert 70 < sum(level == 0 for level in levels) < 130
+    assert 0.03 * 255 < max(levels) < 0.055 * 255
 
 
 @pytest.mark.skipif(not CAMVID_VAL.is_dir(), reason="no ../shared/data/camvid here")
