@@ -26,6 +26,9 @@ MOST = 100
 SIZE = 2**32
 """Bytes of a bag to a piece of it; of twice as many there are two pieces."""
 
+Ready = list[tuple[str, str, bytes]]
+"""Labels of an image that are there: topic, type and message each."""
+
 
 class Span(NamedTuple):
     """The messages of a bag that are in a piece: `start <= log time < stop`, ns."""
@@ -87,8 +90,8 @@ def remove_pieces(each: Input, output: Path) -> None:
 
 def with_labels(
     messages: Iterable[Message], topics: Collection[str], pieces: Sequence[Piece]
-) -> Iterator[tuple[Message, list[tuple[str, str, bytes]] | None]]:
-    """Yields messages with the labels that pieces have of them, as topic, type and message each; None without.
+) -> Iterator[tuple[Message, Ready | None]]:
+    """Yields messages with the labels that pieces have of them; with none or None where they are to be made.
 
     Args:
         messages: of the bag, in the order of the log.
@@ -103,7 +106,7 @@ def with_labels(
         yield message, ready
 
 
-def _labels(path: Path) -> Iterator[list[tuple[str, str, bytes]]]:
+def _labels(path: Path) -> Iterator[Ready]:
     """Yields the labels of each image of a piece, in order; an empty list where it has none."""
     from seg_ros.offline.bags import open_bag
 

@@ -11,7 +11,7 @@ from seg_ros.offline import messages
 from seg_ros.offline.bags import IMAGES, Bag, BagWriter, Message, open_bag
 from seg_ros.offline.flow import in_background, mapped
 from seg_ros.offline.labels import Segmentation, Shot, Trackers, Wish, labels, overlaid, recorded_frame, segmented
-from seg_ros.offline.pieces import Piece, Span, with_labels
+from seg_ros.offline.pieces import Piece, Ready, Span, with_labels
 from seg_ros.offline.review import Review
 from seg_ros.offline.tally import Tally
 from seg_ros.results import Frame, Instances, SemanticMap
@@ -114,9 +114,6 @@ def label_piece(
                     tally.labelled += 1
                 step()
     return tally
-
-
-Ready = list[tuple[str, str, bytes]]
 
 
 def _made(
