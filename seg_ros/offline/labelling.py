@@ -9,6 +9,7 @@ from seg_ros.offline import pictures
 from seg_ros.offline.inputs import Input
 from seg_ros.offline.labels import Segmentation, Wish
 from seg_ros.offline.pieces import Piece, Span
+from seg_ros.offline.remote import is_remote
 from seg_ros.offline.tally import Tally
 
 
@@ -38,7 +39,9 @@ def label_piece(each: Input, target: Path, segmentation: Segmentation, wish: Wis
 
 
 def frames_of(each: Input, topics: list[str]) -> int:
-    """Returns how many frames an input says that it has to be labelled; 0 where that cannot be told."""
+    """Returns how many frames an input says that it has to be labelled; 0 where that cannot be told from here."""
+    if is_remote(each.path):
+        return 0
     if not each.bag:
         return pictures.frames_of(each.path)
     from seg_ros.offline import recordings

@@ -69,7 +69,7 @@ class Wish:
 
     @property
     def any_order(self) -> bool:
-        """Returns whether frames may be labelled in another order than that of the recording, and none twice."""
+        """Returns whether nothing that is wanted needs all frames of a recording in their order."""
         return not self.report and not self.uncertain
 
     @property

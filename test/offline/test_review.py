@@ -88,7 +88,8 @@ def test_cvat_reads_the_annotations(objects, tmp_path):
         (tmp_path / "mine" / part / "annotations.json").write_bytes(exported)
     truth = CocoPictures(tmp_path / "mine" / "train", CAMVID).read(0)[1]
     assert truth.class_id.tolist() == [8]
-    assert np.array_equal(truth.masks[0] > 0, masks["car"] > 0)
+    mask, car = truth.masks[0] > 0, masks["car"] > 0  # the export makes polygons of masks
+    assert (mask & car).sum() > 0.8 * (mask | car).sum()
     shape = [f"{name}={json.dumps(value)}" for name, value in SMALL_INSTANCE.items() if name != "things"]
     options = "--epochs", "1", "--batch", "1", "--workers", "0", "--classes", "camvid", "--input-size", "64", "96"
     places = "--data", str(tmp_path / "mine"), "--run", str(tmp_path / "run")
