@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,10 +26,16 @@ from seg_ros.lifting import (
     scattered_boxes,
 )
 from seg_ros.lifting.boxes import overlap
+from seg_ros.lifting.cloud import xyz
 from seg_ros.scenes import Scene, Street
 from seg_ros.scenes.lidar import AXES, PLACE, QUATERNION, scan
 from seg_ros.scenes.traffic import BICYCLIST, CAR, PEDESTRIAN
 from seg_ros.scenes.truth import true_boxes, true_objects
+
+try:
+    import open3d  # needs libusb-1.0
+except ImportError:
+    open3d = None
 
 _ROUNDS = 15
 _POINTS = 130_000
@@ -39,7 +46,7 @@ ROOF = Extrinsics.from_quaternion(PLACE, QUATERNION)
 
 
 def run() -> None:
-    """Measures, and prints a line for each kind of work; exits 1 if plain numpy gives other clouds."""
+    """Measures, and prints a line for each kind of work; exits 1 if the others give other clouds."""
     cv2.setNumThreads(1)
     rng, style = np.random.default_rng(0), Style.of(CAMVID)
     agree = True
@@ -54,11 +61,16 @@ def run() -> None:
         depth = rng.integers(0, 30000, size, np.uint16)
         cloud, theirs = organised(depth, camera, labels, style), plain(depth, camera, labels, style)
         agree &= all(np.allclose(cloud[name], theirs[name], equal_nan=True) for name in cloud.dtype.names)
-        ms = best(
-            lambda d=depth, c=camera, la=labels, out=cloud: organised(d, c, la, style, out),
-            lambda d=depth, c=camera, la=labels: plain(d, c, la, style),
-        )
-        print(f"organised {width}x{height}: {ms[0]:.1f} ms, plain numpy {ms[1]:.1f} ms")
+        ways = {
+            "": lambda d=depth, c=camera, la=labels, out=cloud: organised(d, c, la, style, out),
+            ", plain numpy": lambda d=depth, c=camera, la=labels: plain(d, c, la, style),
+        }
+        if open3d is not None:
+            points = open3ds(depth, camera, labels).point.positions.numpy()
+            agree &= np.allclose(points, xyz(cloud)[np.isfinite(cloud["z"])], rtol=1e-4, atol=1e-4)
+            ways[", Open3D"] = lambda d=depth, c=camera, la=labels: open3ds(d, c, la)
+        times = zip(ways, best(*ways.values()), strict=True)
+        print(f"organised {width}x{height}: " + "".join(f"{name} {ms:.1f} ms" for name, ms in times).strip())
     points = rng.normal(0, 12, (_POINTS, 3)).astype(np.float32)
     points[:, 0] = np.abs(points[:, 0])
     (ms,) = best(lambda: paint(points, ROOF, camera, labels, style))
@@ -71,7 +83,7 @@ def run() -> None:
     print(f"boxes, {len(objects)} objects of the street in 640x480: {ms:.1f} ms")
     judge(style)
     if not agree:
-        sys.exit("plain numpy gives other clouds")
+        sys.exit("plain numpy, or Open3D, gives other clouds")
 
 
 def plain(depth: np.ndarray, camera: CameraModel, labels: Labels, style: Style) -> np.ndarray:
@@ -86,6 +98,15 @@ def plain(depth: np.ndarray, camera: CameraModel, labels: Labels, style: Style) 
     cloud["z"], cloud["rgb"], cloud["label"] = z, style.rgb[labels.label], labels.label
     cloud["instance"], cloud["confidence"] = labels.instance, labels.confidence
     return cloud
+
+
+def open3ds(depth: np.ndarray, camera: CameraModel, labels: Labels) -> Any:
+    """Makes Open3D's cloud: points with the colours of their classes, of what has a distance; no ids, no confidence."""
+    image, tensor = open3d.t.geometry.Image, open3d.core.Tensor
+    colors = np.array([*CAMVID.colors, *((0, 0, 0),) * (256 - len(CAMVID.colors))], np.uint8)[labels.label]
+    k = np.float64(((camera.focal[0], 0, camera.center[0]), (0, camera.focal[1], camera.center[1]), (0, 0, 1)))
+    seen = open3d.t.geometry.RGBDImage(image(tensor(colors)), image(tensor(depth)))
+    return open3d.t.geometry.PointCloud.create_from_rgbd_image(seen, tensor(k), depth_scale=1000.0, depth_max=65.0)
 
 
 def judge(style: Style) -> None:

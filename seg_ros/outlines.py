@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from seg_ros.results import Instances, SemanticMap
+from seg_ros.results import Coasting, Instances, SemanticMap
 
 MOST_CORNERS = 10_000
 """Of all outlines of a frame; the shortest outlines are left out beyond."""
 MOST_CROSSINGS = 50_000
 """Of rows with the borders of all wanted classes of a semantic map; a class that goes beyond, and those after it, are
 left out. A street at 1080p has 15,000, noise up to 100 times as many: that would take seconds, and show nothing."""
+
+_DASH, _DASHES = 6, 15
+"""Pixels of a dash and of the gap behind it, and most of both along a side; with more, they are longer."""
+_FAINT = 0.5
+"""What stands for the score of what is only expected: lines have their object's score for opacity."""
 
 
 class Outline(NamedTuple):
@@ -58,6 +64,33 @@ def outlines(output: SemanticMap | Instances, class_ids: Collection[int], tolera
             break
         kept.append(outline._replace(corners=corners[:, 0]))
     return kept
+
+
+def dashed(coasting: Coasting, class_ids: Collection[int]) -> list[Outline]:
+    """Makes the dashes around objects of some classes that are only expected, each a line of two corners."""
+    return [
+        Outline(class_id, _FAINT, 0, dash)
+        for class_id, box in zip(coasting.class_id.tolist(), coasting.box, strict=True)
+        if class_id in class_ids
+        for dash in dashes(box)
+    ]
+
+
+def dashes(box: np.ndarray) -> np.ndarray:
+    """Makes the dashes along the sides of a box, `(K, 2, 2) int32`, both ends of each as `(x, y)` pixels.
+
+    Args:
+        box: `(x0, y0, x1, y1)`, pixels; the last two are outside.
+    """
+    x0, y0 = np.floor(box[:2])
+    x1, y1 = np.maximum(np.ceil(box[2:]) - 1, (x0, y0))
+    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])
+    found = []
+    for start, end in itertools.pairwise(corners):
+        pieces = min(int(np.abs(end - start).max() / _DASH) // 2 * 2 + 1, _DASHES)  # odd: dashes meet at the corners
+        steps = start + np.linspace(0, 1, pieces + 1)[:, None] * (end - start)
+        found.append(np.stack((steps[:-1:2], steps[1::2]), axis=1))
+    return np.rint(np.concatenate(found)).astype(np.int32)
 
 
 @functools.singledispatch

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from seg_ros.classes import UNLABELLED, ClassMap
+from seg_ros.outlines import dashes
 from seg_ros.results import Frame, Instances, SemanticMap
 
 _BACKGROUND = (32, 32, 32)
@@ -83,7 +84,7 @@ def instances(frame: Frame, result: Instances, classes: ClassMap, alpha: float) 
     """Draws objects over the camera image, coloured by id: tint, outline, class name and score.
 
     Objects that are followed are coloured by the id of their track, which is written behind their name, and a line
-    shows where they came from; those without a track are grey.
+    shows where they came from; those without a track are grey. Those that are only expected are dashed boxes.
 
     Where objects overlap the tint is the best-scored one's, as in `Instances.ids()`.
 
@@ -117,7 +118,15 @@ def instances(frame: Frame, result: Instances, classes: ClassMap, alpha: float) 
             places = trail[~np.isnan(trail[:, 0])]
             if len(places):
                 cv2.polylines(canvas, [np.rint(places).astype(np.int32)], False, color, line + 1, cv2.LINE_AA)
-    _tag(canvas, names, result.roi.tolist(), colors)
+    rois = result.roi.tolist()
+    if (expected := result.coasting) is not None:
+        rows = zip(expected.track_id, expected.class_id, expected.box, id_colors(expected.track_id), strict=True)
+        for track_id, class_id, box, rgb in rows:
+            cv2.polylines(canvas, list(dashes(box)), False, rgb[::-1].tolist(), line)
+            names.append(f"{classes.names[class_id]} expected #{track_id}")
+            rois.append(box.astype(int).tolist())
+            colors.append(rgb[::-1].tolist())
+    _tag(canvas, names, rois, colors)
     return canvas
 
 

@@ -141,6 +141,21 @@ class Tracks:
 
 
 @dataclasses.dataclass(frozen=True)
+class Coasting:
+    """Objects that were not found in a frame, where they are expected in it: predicted boxes, and nothing else.
+
+    Attributes:
+        track_id: `(N,) uint32`, what the object had when it was last found.
+        class_id: `(N,) uint8`.
+        box: `(N, 4) float32`, `(x0, y0, x1, y1)`, pixels of the frame, cut to it.
+    """
+
+    track_id: np.ndarray
+    class_id: np.ndarray
+    box: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
 class Instances:
     """The objects of a frame in descending score; N may be 0. The id of object i is i + 1.
 
@@ -155,6 +170,7 @@ class Instances:
         masks: N arrays `(height, width) uint8` of the roi's size: 255 inside the object, 0 outside.
         capped: objects that `Selection.max_detections` cut off.
         tracks: of the objects; None where they are not followed.
+        coasting: of objects that are not among them; None where they are not wanted.
 
     Raises:
         ValueError: if the shapes do not go together.
@@ -168,6 +184,7 @@ class Instances:
     masks: tuple[np.ndarray, ...]
     capped: int = 0
     tracks: Tracks | None = None
+    coasting: Coasting | None = None
 
     def __post_init__(self) -> None:
         n = len(self.masks)

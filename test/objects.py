@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 
-from seg_ros.results import Frame, Instances, Tracks, Wanted
+from seg_ros.results import Coasting, Frame, Instances, Tracks, Wanted
 
 CAR, PEDESTRIAN, BICYCLIST = 8, 9, 10
 
@@ -30,6 +32,13 @@ def followed(size=(48, 72)) -> Instances:
     score = np.array([0.9, 0, 0.7], np.float32)
     ids, ages = np.array([7, 0, 65540], np.uint32), np.array([3, 0, 2], np.uint32)
     return found(size).followed(Tracks(ids, ages, score, np.array([CAR, PEDESTRIAN, BICYCLIST], np.uint8), trail))
+
+
+def expected(size=(48, 72)) -> Instances:
+    """The objects of `followed`, and a pedestrian of track 9 who is only expected."""
+    box = np.array([(40, 8, 52, 32)], np.float32)
+    coasting = Coasting(np.array([9], np.uint32), np.array([PEDESTRIAN], np.uint8), box)
+    return dataclasses.replace(followed(size), coasting=coasting)
 
 
 def nothing(size=(48, 72)) -> Instances:

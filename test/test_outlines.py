@@ -7,7 +7,7 @@ import pytest
 from seg_ros import outlines
 from seg_ros.outlines import Outline
 from seg_ros.results import Instances, SemanticMap
-from test.objects import BICYCLIST, CAR, PEDESTRIAN, found, nothing
+from test.objects import BICYCLIST, CAR, PEDESTRIAN, expected, found, nothing
 
 
 def drawn(lines, size):
@@ -92,3 +92,20 @@ def test_an_outline_is_corners_of_whole_pixels():
     assert isinstance(line, Outline)
     assert line.corners.dtype == np.int32
     assert sorted(map(tuple, line.corners.tolist())) == [(0, 0), (0, 4), (6, 0), (6, 4)]
+
+
+@pytest.mark.parametrize("box", [(40, 8, 52, 32), (0, 0, 640, 480), (3.5, 4.2, 4.5, 5.2), (0, 0, 1, 1), (0, 5, 300, 6)])
+def test_dashes_lie_on_the_sides_of_their_box_and_meet_at_its_corners(box):
+    left, top, right, bottom = np.floor(box[0]), np.floor(box[1]), np.ceil(box[2]) - 1, np.ceil(box[3]) - 1
+    ends = outlines.dashes(np.array(box)).reshape(-1, 2)
+    assert (np.isin(ends[:, 0], (left, right)) | np.isin(ends[:, 1], (top, bottom))).all()
+    assert {(left, top), (right, top), (right, bottom), (left, bottom)} <= {(x, y) for x, y in ends.tolist()}
+    assert 8 <= len(ends) <= 64
+
+
+def test_expected_objects_of_the_chosen_classes_are_dashed():
+    coasting = expected().coasting
+    lines = outlines.dashed(coasting, {PEDESTRIAN})
+    assert {line[:3] for line in lines} == {(PEDESTRIAN, 0.5, 0)}
+    assert all(line.corners.shape == (2, 2) for line in lines)
+    assert outlines.dashed(coasting, {CAR}) == []

@@ -7,7 +7,7 @@ import pytest
 from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
 from seg_ros.overlay import colorize, id_colors, id_palette, instances, legend, overlay, side_by_side
 from seg_ros.results import Frame, Instances
-from test.objects import followed, found, nothing
+from test.objects import expected, followed, found, nothing
 
 PALETTE = CAMVID.palette()
 
@@ -142,6 +142,15 @@ def test_followed_objects_have_the_colour_of_their_track_and_a_trail(picture):
     np.testing.assert_array_equal(got[20, 22], pedestrian)
     np.testing.assert_array_equal(got[235, 312], bicyclist)
     assert len(set(map(tuple, (car, pedestrian, bicyclist)))) == 3
+
+
+def test_expected_objects_are_dashed_in_the_colour_of_their_track(picture):
+    found, more = (instances(picture, kind((240, 320)), CAMVID, 1.0) for kind in (followed, expected))
+    color = id_colors(np.array([9]))[0, ::-1]
+    left = more[8:32, 40]
+    assert 5 < (left == color).all(axis=1).sum() < 20
+    np.testing.assert_array_equal(more[100:], found[100:])
+    np.testing.assert_array_equal(more[12:28, 44:48], found[12:28, 44:48])  # nothing is inside
 
 
 def test_the_best_scored_object_is_on_top(picture):

@@ -57,7 +57,7 @@ def report(weights: Path | str, data: Path, output: Path, precision: str = "fp32
     return evaluation.figures
 
 
-def report_tracks(weights: Path | str, seeds: int, frames: int) -> dict:
+def report_tracks(weights: Path | str, seeds: int, frames: int, precision: str = "fp32") -> dict:
     """Compares trackers on held-out streets, prints the table, and, last, the JSON of the figures by tracker."""
     from seg_ros.metrics.tracks import find_trackeval
 
@@ -72,16 +72,14 @@ def report_tracks(weights: Path | str, seeds: int, frames: int) -> dict:
     from seg_ros.segmenter import Segmenter
     from seg_ros.tracking import FAINT
 
-    net = Segmenter.open(weights, mode="letterbox")
+    net = Segmenter.open(weights, mode="letterbox", precision=precision)
     if net.task != INSTANCES:
         raise ValueError(
             f"--tracks follows objects: expected weights that find them, {weights} give every pixel a class"
         )
     wanted = Wanted(selection=Selection(score_threshold=max(FAINT, net.least_score)))
-    streets = range(STREET_TEST.start, STREET_TEST.start + seeds)
-    figures = compared(
-        drives(streets, frames, lambda frame: net(frame, wanted), lambda s: tqdm(s, desc="streets", leave=False))
-    )
+    streets = tqdm(range(STREET_TEST.start, STREET_TEST.start + seeds), desc="streets", leave=False)
+    figures = compared(drives(seed, frames, lambda frame: net(frame, wanted)) for seed in streets)
     print("\n".join(table(figures)))
     print(json.dumps(figures), flush=True)
     return figures
@@ -125,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     if (args.tracks, args.flicker, bool(args.data)).count(True) != 1:
         parser.error("one of --data, --tracks and --flicker is needed")
     if args.tracks:
-        report_tracks(args.weights, args.seeds, args.frames)
+        report_tracks(args.weights, args.seeds, args.frames, args.precision)
         return
     if args.flicker:
         report_flicker(args.weights, args.seeds, args.frames)

@@ -6,7 +6,7 @@ import functools
 import importlib
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from seg_ros.metrics.tracks import Named, Overlap, track_scores
 from seg_ros.results import Frame, Instances
 from seg_ros.scenes.street import Street
-from seg_ros.tracking import Tracker, camera_motion
+from seg_ros.tracking import Tracker
 
 OTHERS = {
     "sort": "SORTTracker",
@@ -27,7 +27,7 @@ OTHERS = {
 
 
 class Moment(NamedTuple):
-    """One frame of a sequence: its stamp (s), the objects found, how they overlap the true ones; small and grey."""
+    """One frame of a sequence: its stamp (s), the objects found, how they overlap the true ones; every second pixel."""
 
     stamp: float
     objects: Instances
@@ -41,6 +41,14 @@ Follow = Callable[[Moment], Named]
 """Takes the next frame of a sequence."""
 
 
+class Told(NamedTuple):
+    """What a tracker said of a drive: the overlaps and its names, by frame, and the seconds that it took."""
+
+    overlaps: list[Overlap]
+    names: list[Named]
+    seconds: float
+
+
 def drive(seed: int, rate: float, frames: int, find: Callable[[Frame], Instances]) -> Drive:
     """Finds the objects in the first `frames` frames of the street of `seed`, at `rate` Hz."""
     street = Street(seed)
@@ -49,41 +57,39 @@ def drive(seed: int, rate: float, frames: int, find: Callable[[Frame], Instances
         scene = street.scene(index, rate)
         objects = find(Frame(scene.image))
         overlap = Overlap.of(scene.label, scene.instance, objects)
-        moments.append(Moment(1.0 + index / rate, objects, overlap, camera_motion.small(scene.image)))
+        moments.append(Moment(1.0 + index / rate, objects, overlap, scene.image[::2, ::2].copy()))
     return moments
 
 
-def drives(
-    seeds: range, frames: int, find: Callable[[Frame], Instances], progress: Callable = iter
-) -> dict[str, list[Drive]]:
-    """Makes sequences at 30 Hz, at 10 Hz, and at 30 Hz with every third frame dropped, by these names.
-
-    Args:
-        progress: wraps the seeds, to show how far it is.
-    """
-    fast, slow = [], []
-    for seed in progress(seeds):
-        fast.append(drive(seed, 30.0, frames, find))
-        slow.append(drive(seed, 10.0, frames, find))
-    dropped = [[moment for k, moment in enumerate(one) if k % 3 < 2] for one in fast]
+def drives(seed: int, frames: int, find: Callable[[Frame], Instances]) -> dict[str, Drive]:
+    """Drives down a street at 30 Hz, at 10 Hz, and at 30 Hz with every third frame dropped; by these names."""
+    fast, slow = (drive(seed, rate, frames, find) for rate in (30.0, 10.0))
+    dropped = [moment for k, moment in enumerate(fast) if k % 3 < 2]
     return {"30 Hz": fast, "10 Hz": slow, "30 Hz, every third dropped": dropped}
 
 
-def compared(sequences: dict[str, list[Drive]]) -> dict[str, dict[str, Any]]:
-    """Returns the figures of every tracker: over all sequences, and below their names those of each kind.
+def compared(streets: Iterable[dict[str, Drive]]) -> dict[str, dict[str, Any]]:
+    """Returns the figures of every tracker: over all drives, and below their names those of each kind.
 
     Figures are those of `metrics.tracks.track_scores`, and `ms_per_frame`, of the processor, of one thread.
+
+    Args:
+        streets: of each its drives, as `drives` makes them; only one is kept in memory.
 
     Raises:
         ModuleNotFoundError: TrackEval is not installed.
     """
-    figures = {}
-    for name, begin in trackers().items():
-        told = {kind: [_followed(begin, one) for one in drives] for kind, drives in sequences.items()}
-        parts = {kind: _figures(drives, told[kind]) for kind, drives in sequences.items()}
-        whole = _figures([d for drives in sequences.values() for d in drives], [t for ts in told.values() for t in ts])
-        figures[name] = whole | parts
-    return figures
+    begin = trackers()
+    told: dict[str, dict[str, list[Told]]] = {name: {} for name in begin}
+    for street in streets:
+        for kind, one in street.items():
+            for name in begin:
+                told[name].setdefault(kind, []).append(_told(begin[name], one))
+    return {
+        name: _figures([each for some in kinds.values() for each in some])
+        | {kind: _figures(some) for kind, some in kinds.items()}
+        for name, kinds in told.items()
+    }
 
 
 def trackers() -> dict[str, Callable[[], Follow]]:
@@ -124,18 +130,17 @@ def _other(kind: type) -> Follow:
     return follow
 
 
-def _followed(begin: Callable[[], Follow], one: Drive) -> tuple[list[Named], float]:
-    """Returns what a tracker says of each frame, and the seconds that it took."""
+def _told(begin: Callable[[], Follow], one: Drive) -> Told:
     follow = begin()
     start = time.thread_time()
-    return [follow(moment) for moment in one], time.thread_time() - start
+    names = [follow(moment) for moment in one]
+    return Told([moment.overlap for moment in one], names, time.thread_time() - start)
 
 
-def _figures(drives: list[Drive], told: list[tuple[list[Named], float]]) -> dict[str, float]:
-    overlaps = [[moment.overlap for moment in one] for one in drives]
-    scores = track_scores(list(zip(overlaps, (names for names, _ in told), strict=True)))
-    seconds = sum(seconds for _, seconds in told)
-    return {**scores, "ms_per_frame": round(1e3 * seconds / sum(map(len, drives)), 2)}
+def _figures(told: list[Told]) -> dict[str, float]:
+    scores = track_scores([(each.overlaps, each.names) for each in told])
+    frames, seconds = sum(len(each.names) for each in told), sum(each.seconds for each in told)
+    return {**scores, "ms_per_frame": round(1e3 * seconds / frames, 2)}
 
 
 def table(figures: dict[str, dict[str, Any]]) -> Iterator[str]:

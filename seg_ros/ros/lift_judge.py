@@ -137,7 +137,7 @@ class LiftJudge:
         """The boxes of markers; true ones, which are in the camera's coordinates, in those of the cloud."""
         boxes = []
         for marker in message.markers:
-            if marker.action != Marker.ADD:
+            if marker.type != Marker.CUBE or marker.action != Marker.ADD:
                 continue
             p, q, s = marker.pose.position, marker.pose.orientation, marker.scale
             center = np.float64((p.x, p.y, p.z))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from seg_ros.classes import ClassMap
 from seg_ros.lifting import Box
+from seg_ros.overlay import id_colors
 from seg_ros.ros import messages
 from seg_ros.ros.cdr import Stamp
 from seg_ros.ros.clouds import write_cloud
@@ -21,6 +22,8 @@ from seg_ros.ros.qos import output_qos
 
 _SHOWN = 0.5
 """Opacity of a box."""
+_TRAIL, _WIDTH = "trail", 0.05
+"""Namespace of the lines that show where objects were, and their width, m."""
 _LARGEST = 2**31 - 1
 """Id of a marker; those of tracks above start at 1 again."""
 
@@ -33,6 +36,7 @@ class Lifted(NamedTuple):
         cloud: `(H, W)` or `(N,)` of the layout in which it is published.
         boxes: of its objects.
         ground: `(3, 3)`, turns the cloud's coordinates into ahead, left, up.
+        trails: where the boxes of tracks were, by track: `(N, 3)`, m, the newest last.
     """
 
     stamp: Stamp
@@ -40,29 +44,37 @@ class Lifted(NamedTuple):
     cloud: np.ndarray
     boxes: Sequence[Box]
     ground: np.ndarray
+    trails: Mapping[int, np.ndarray] = {}
 
 
 def markers(lifted: Lifted, classes: ClassMap) -> MarkerArray:
     """Makes a cube for each box, its class's name as namespace, after one that deletes all.
 
-    Its id is that of the object's track, or, where it has none, minus the object's own. Of a truncated or occluded
-    object it is half as opaque.
+    Its id is that of the object's track, whose colour it has, too, as in `overlay.instances`; without a track it is
+    minus the object's own, and the colour is the class's. Of a truncated or occluded object it is half as opaque. Then
+    come the trails, lines of the same ids and colours with a namespace of their own.
     """
     header = messages.header_of(lifted.stamp, lifted.frame_id)
     array = MarkerArray(markers=[Marker(header=header, action=Marker.DELETEALL)])
     for box in lifted.boxes:
         x, y, z = (float(v) for v in box.center)
         marker = Marker(header=header, type=Marker.CUBE, action=Marker.ADD, ns=classes.names[box.class_id])
-        marker.id = (box.track_id - 1) % _LARGEST + 1 if box.track_id else -box.instance
+        marker.id = _marker_id(box.track_id) if box.track_id else -box.instance
         marker.pose = Pose(position=Point(x=x, y=y, z=z), orientation=_orientation(box.yaw, lifted.ground))
         marker.scale = Vector3(**{axis: float(v) for axis, v in zip("xyz", box.size, strict=True)})
-        red, green, blue = (v / 255 for v in classes.colors[box.class_id])
+        rgb = id_colors([box.track_id])[0].tolist() if box.track_id else classes.colors[box.class_id]
         whole = not (box.truncated or box.occluded)
-        marker.color = ColorRGBA(r=red, g=green, b=blue, a=_SHOWN if whole else _SHOWN / 2)
+        marker.color = _color(rgb, _SHOWN if whole else _SHOWN / 2)
         state = "" if whole else " (truncated)" if box.truncated else " (occluded)"
         track = f" #{box.track_id}" if box.track_id else ""
         marker.text = f"{classes.names[box.class_id]} {box.score:.2f}{track}{state}"
         array.markers.append(marker)
+    for track, trail in lifted.trails.items():
+        if len(trail) > 1:
+            marker = Marker(header=header, type=Marker.LINE_STRIP, action=Marker.ADD, ns=_TRAIL, id=_marker_id(track))
+            marker.color, marker.scale.x = _color(id_colors([track])[0].tolist(), 1.0), _WIDTH
+            marker.points = [Point(x=x, y=y, z=z) for x, y, z in trail.astype(float).tolist()]
+            array.markers.append(marker)
     return array
 
 
@@ -128,6 +140,15 @@ class LiftPublishers:
         """Takes the topics off the graph."""
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
+
+
+def _marker_id(track: int) -> int:
+    return (track - 1) % _LARGEST + 1
+
+
+def _color(rgb: Sequence[int], opacity: float) -> ColorRGBA:
+    red, green, blue = (v / 255 for v in rgb)
+    return ColorRGBA(r=red, g=green, b=blue, a=opacity)
 
 
 def _orientation(yaw: float, ground: np.ndarray) -> Quaternion:

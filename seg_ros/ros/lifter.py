@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ from sensor_msgs.msg import CameraInfo
 from seg_ros.classes import ClassMap
 from seg_ros.errors import FrameError
 from seg_ros.lifting import CameraModel, Labels, Style, object_boxes, organised, paint, registered, scattered_boxes
-from seg_ros.lifting.boxes import LEVEL, OPTICAL
+from seg_ros.lifting.boxes import LEVEL, OPTICAL, Box
 from seg_ros.lifting.cloud import mismatch
+from seg_ros.lifting.trails import Trails
 from seg_ros.results import Instances
 from seg_ros.ros.camera_info import CameraInfos
+from seg_ros.ros.cdr import Stamp
 from seg_ros.ros.clouds import read_cloud
 from seg_ros.ros.deserialize import deserialized
 from seg_ros.ros.judges import objects
@@ -53,6 +55,7 @@ class Lifter:
         self._classes, self._style, self._infos, self._depth_infos = classes, style, infos, depth_infos
         self._transforms, self._footprint, self._finish = transforms, footprint, finish
         self._spare: np.ndarray | None = None
+        self._trails = Trails()
 
     def lift(self, measurement: bytes, parts: Mapping[str, bytes], with_boxes: bool) -> Lifted:
         """Makes cloud and boxes of a measurement and what was said of the camera's frame.
@@ -72,12 +75,18 @@ class Lifter:
             depth, camera = self._depth(read_plane(measurement, DEPTHS), label)
             cloud = self._spare = organised(depth, camera, labels, self._style, self._spare)
             around = object_boxes(cloud, found, camera.focal[0]) if with_boxes and found is not None else ()
-            return Lifted(label.stamp, label.frame_id, self._finish(cloud), around, OPTICAL)
+            return self._lifted(label.stamp, label.frame_id, cloud, around, OPTICAL)
         scan, camera = read_cloud(measurement), _camera(self._infos, label)
         sensor = self._transforms.sensor(label.frame_id, scan.frame_id, label.stamp, scan.stamp)
         cloud = paint(scan.points, sensor, camera, labels, self._style, self._footprint)
         around = scattered_boxes(cloud, found, sensor, camera) if with_boxes and found is not None else ()
-        return Lifted(scan.stamp, scan.frame_id, self._finish(cloud), around, LEVEL)
+        return self._lifted(scan.stamp, scan.frame_id, cloud, around, LEVEL)
+
+    def _lifted(
+        self, stamp: Stamp, frame_id: str, cloud: np.ndarray, around: Sequence[Box], ground: np.ndarray
+    ) -> Lifted:
+        trails = self._trails.add(stamp[0] + 1e-9 * stamp[1], around)
+        return Lifted(stamp, frame_id, self._finish(cloud), around, ground, trails)
 
     def _depth(self, depth: Plane, label: Plane) -> tuple[np.ndarray, CameraModel]:
         """The depth as the labelled camera sees it, and that camera."""

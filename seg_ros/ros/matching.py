@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from seg_ros.ros.cdr import Stamp
 
-_JUMP = 10**9
+JUMP = 10**9
 """Nanoseconds that stamps go back when a recording starts again, or a clock is set."""
 
 
@@ -68,7 +68,7 @@ class Matcher:
     def _time(self, stream: str, stamp: Stamp) -> int:
         """Returns a stamp in ns, and starts anew where a stream went back: its recording plays again."""
         time = stamp[0] * 10**9 + stamp[1]
-        if time < self._newest.get(stream, time) - _JUMP:
+        if time < self._newest.get(stream, time) - JUMP:
             self.clear()
         self._newest[stream] = max(time, self._newest.get(stream, time))
         return time

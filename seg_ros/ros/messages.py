@@ -145,12 +145,16 @@ def detections(header: Header, result: Instances, classes: ClassMap) -> vision.D
     A box is the network's own, in pixels, x to the right and y down, and not rotated; `pose` is left empty. It is
     estimated apart from the mask, and fits true objects better than the smallest box around the mask, which is the
     `roi` in `instances`. The objects have the order of `instances`. An object that has no track has an empty `id`, as
-    vision_msgs wants it.
+    vision_msgs wants it. Behind them are the predicted boxes of those that are only expected, with a score of 0.0,
+    which no object that was found has.
     """
     msg = vision.Detection2DArray(header=header)
-    rows = zip(result.class_id.tolist(), result.score.tolist(), result.box.tolist(), strict=True)
-    for i, (class_id, score, (x0, y0, x1, y1)) in enumerate(rows):
-        track_id = 0 if result.tracks is None else result.tracks.track_id[i]
+    track_ids = [0] * len(result) if result.tracks is None else result.tracks.track_id.tolist()
+    rows = list(zip(track_ids, result.class_id.tolist(), result.score.tolist(), result.box.tolist(), strict=True))
+    if (expected := result.coasting) is not None:
+        boxes = zip(expected.track_id.tolist(), expected.class_id.tolist(), expected.box.tolist(), strict=True)
+        rows += [(track_id, class_id, 0.0, box) for track_id, class_id, box in boxes]
+    for track_id, class_id, score, (x0, y0, x1, y1) in rows:
         detection = vision.Detection2D(header=header, id=str(track_id) if track_id else "")
         detection.bbox.center.position.x, detection.bbox.center.position.y = (x0 + x1) / 2, (y0 + y1) / 2
         detection.bbox.size_x, detection.bbox.size_y = x1 - x0, y1 - y0

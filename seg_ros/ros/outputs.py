@@ -18,7 +18,7 @@ from seg_ros import autoware, outlines, overlay
 from seg_ros.classes import ClassMap
 from seg_ros.masks import Hold, widened
 from seg_ros.models import INSTANCES, TASKS
-from seg_ros.results import Result, SemanticMap
+from seg_ros.results import Instances, Result, SemanticMap
 from seg_ros.ros import camera_info, messages
 from seg_ros.ros.parameters import Parameters
 from seg_ros.ros.qos import output_qos
@@ -59,6 +59,8 @@ class Outcome:
         """Makes a serialised marker of all outlines, with the frame's own stamp and frame_id."""
         ids = self.classes.ids(self.parameters.outlined(self.classes))
         found = outlines.outlines(self.output, ids, self.parameters.outline_tolerance)
+        if isinstance(self.output, Instances) and self.output.coasting is not None:
+            found += outlines.dashed(self.output.coasting, ids)
         return messages.serialized_outlines(self.frame.stamp, self.frame.frame_id, found, self.classes)
 
     @functools.cached_property

@@ -131,6 +131,10 @@ class Parameters:
     )
 
     track: bool = parameter(True, "whether objects are followed from frame to frame" + _INSTANCES)
+    coast: bool = parameter(
+        False, "whether objects that were lost for a moment are told of by predicted boxes: in ~/detections with score "
+        "0.0, in ~/overlay and ~/outlines dashed" + _INSTANCES,
+    )  # fmt: skip
 
     def topics(self) -> list[str]:
         """Returns the topics of all cameras, as they were given.

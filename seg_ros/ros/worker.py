@@ -132,7 +132,7 @@ class Worker:
             try:
                 if isinstance(result, Exception):
                     raise result
-                result = self._follow(decoded.camera, result, selection, parameters.track)
+                result = self._follow(decoded.camera, result, selection, parameters)
                 result = self._smooth(decoded.camera, result, parameters.smooth)
                 start = time.perf_counter()
                 info, lack = self._info(decoded)
@@ -149,17 +149,18 @@ class Worker:
         if errors:
             self._failures.lost(errors)
 
-    def _follow(self, camera: Camera, result: Result, selection: Selection, track: bool) -> Result:
+    def _follow(self, camera: Camera, result: Result, selection: Selection, parameters: Parameters) -> Result:
         """Returns the objects with their tracks, without those that are only there for the tracks' sake."""
-        if not (track and isinstance(result.output, Instances)):
+        if not (parameters.track and isinstance(result.output, Instances)):
             self._trackers.pop(camera, None)  # what is not followed now is not known later
             return result
         start = time.perf_counter()
         if camera not in self._trackers:
             self._trackers[camera] = Tracker(self._track_ids)
-        objects = result.output
-        tracks = self._trackers[camera].update(self._seconds(result.frame), objects, result.frame.pixels)
-        objects = objects.followed(tracks)
+        tracker, objects = self._trackers[camera], result.output
+        objects = objects.followed(tracker.update(self._seconds(result.frame), objects, result.frame.pixels))
+        if parameters.coast:
+            objects = dataclasses.replace(objects, coasting=tracker.coasting(objects))
         shown = objects[objects.score >= selection.score_threshold]
         return Result(result.frame, shown, {**result.timings, "track": time.perf_counter() - start})
 

@@ -10,7 +10,7 @@ from seg_ros.tracking.kalman import Motion
 
 GRID = 16
 """Masks are compared at this many points along each side of the box around both."""
-_NEAR, _STRAY, _FAR = 0.4, 0.5, 1.5
+_NEAR, _STRAY, _FAR = 0.4, 0.25, 1.5
 """How far an object may be from where it should be, in its own sizes; more for each second unseen; and at most."""
 _RESIZED = 1.5
 """Largest change of the logarithm of the size: a track may be of the visible fifth of an object."""
@@ -31,6 +31,15 @@ def grids(masks: Sequence[np.ndarray]) -> np.ndarray:
         rows, columns = (steps * side // (2 * GRID) for side in mask.shape)
         target[:GRID, :GRID] = mask[rows[:, None], columns]
     return sampled
+
+
+def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Computes the IoU of boxes `(N, 4)` and `(M, 4)`, `(x0, y0, x1, y1)` pixels: `(N, M)`."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    both = np.maximum(high - low, 0).prod(axis=2)
+    area, other_area = ((each[:, 2:] - each[:, :2]).prod(axis=1) for each in (boxes, others))
+    return both / np.maximum(area[:, None] + other_area[None] - both, 1e-9)
 
 
 def mask_iou(boxes: np.ndarray, masks: np.ndarray, other_boxes: np.ndarray, other_masks: np.ndarray) -> np.ndarray:

@@ -15,12 +15,16 @@ import numpy as np
 
 _JITTER = 0.07
 """Deviation of a measured centre, in sizes of the object, and of the logarithm of a measured size."""
-_ACCELERATION = np.array([1.5, 1.5, 1.0, 1.0])
+_ACCELERATION = np.array([1.0, 1.0, 0.4, 0.4])
 """Deviation of the change of velocity in one second: of the centre in sizes, of the logarithms of the size."""
 _SPEED = np.array([4.0, 4.0, 1.5, 1.5])
 """Deviation of the velocity of an object that is seen for the first time from what is expected, in the same units."""
 _FASTEST = 3.0
-"""Largest change a second of the logarithm of a size that is believed."""
+"""Largest growth a second of the logarithm of a size that is believed."""
+_SHRINKS = 0.7
+"""The same of shrinking: objects come nearer fast, but go away slowly."""
+_CUT, _CUT_IS_ALL = 0.7, 0.5
+"""Share of its size below which an object is hidden in part; seconds in which what is seen becomes the whole of it."""
 
 
 class Motion(NamedTuple):
@@ -83,9 +87,33 @@ def correct(motion: Motion, place: np.ndarray) -> Motion:
     gain, gain_v = p / total, pv / total
     surprise = place - motion.place
     velocity = motion.velocity + gain_v * surprise
-    velocity[:, 2:] = np.clip(velocity[:, 2:], -_FASTEST, _FASTEST)
+    velocity[:, 2:] = np.clip(velocity[:, 2:], -_SHRINKS, _FASTEST)
     covariance = np.stack(((1 - gain) * p, (1 - gain) * pv, v - gain_v * pv), 2)
     return Motion(motion.place + gain * surprise, velocity, covariance)
+
+
+def whole(motion: Motion, place: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Completes measured boxes that are much smaller than expected: something hides a part of the object.
+
+    The edge that is nearer to where it should be is taken for the object's own, the other one is put where the size
+    that is expected has it.
+
+    Args:
+        motion: of N boxes, predicted.
+        place: `(N, 4)`, measured.
+        seconds: `(N,)`, since each was seen.
+
+    Returns:
+        `(N, 4)` places.
+    """
+    size, expected = place[:, 2:], motion.place[:, 2:]
+    cut = size < expected + np.log(_CUT)
+    full = np.where(cut, expected + (size - expected) * (1 - np.exp(-seconds / _CUT_IS_ALL))[:, None], size)
+    half, own, wide = np.exp(size) / 2, np.exp(expected) / 2, np.exp(full) / 2
+    low, high = place[:, :2] - half, place[:, :2] + half
+    lower = np.abs(low - motion.place[:, :2] + own) <= np.abs(high - motion.place[:, :2] - own)
+    centre = np.where(cut, np.where(lower, low + wide, high - wide), place[:, :2])
+    return np.hstack((centre, full))
 
 
 def _units(place: np.ndarray) -> np.ndarray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
-from seg_ros.results import Instances, Tracks
-from seg_ros.tracking import camera_motion, kalman
-from seg_ros.tracking.association import best_first, grids, mask_iou, nearness
+from seg_ros.results import Coasting, Instances, Tracks
+from seg_ros.tracking import appearance, camera_motion, kalman
+from seg_ros.tracking.association import best_first, box_iou, mask_iou, nearness
+from seg_ros.tracking.known import TRAIL, Found, Known, correct, nothing
 
 FAINT = 0.1
 """Smallest score of an object that a track goes on through."""
@@ -29,87 +29,24 @@ _JUST_NOW = 0.25
 """Seconds since it was seen in which a track goes on through faint objects."""
 _LOST, _LOST_UNBELIEVED = 1.0, 0.1
 """Seconds that a track is kept without an object; and one that has no id yet."""
+COAST = 0.5
+"""Seconds after it was last found in which an object may be told of by its predicted box."""
+_COVERED = 0.3
+"""IoU of a predicted box and an object of its class from which the object is taken for the predicted one."""
+_MOST_COASTING = 64
+"""Predicted boxes of a frame, those seen last."""
 _GAP = 2.0
 """Seconds between two frames after which no track goes on."""
-_MEMORY = 0.2
-"""Weight of the newest frame in the score of a track."""
+_NEAR = 0.01
+"""Least `association.nearness`: that it is allowed at all."""
+_UNLIKE = 0.01
+"""How alike in colour an object must be at least to a track that it is only near to, 0..1."""
+_COLOURLESS = 0.2
+"""Share of what speaks for a pair that does not depend on their colours."""
 _NEIGHBOURS = 0.1
 """Weight of standing still against a neighbour in the same place, where the velocity of a new object is expected."""
-_MOST_OBJECTS, _MOST_TRACKS = 256, 512
-"""Objects of a frame that are followed, the best scored; and tracks that are kept, those seen last."""
-TRAIL = 24
-"""Frames in which an object was found whose places are remembered."""
-
-
-class _Known(NamedTuple):
-    """All tracks, as columns of T rows.
-
-    Attributes:
-        motion: of the smallest box around the mask.
-        mask: `(T, GRID + 1, GRID + 1) bool`, the last one, of `association.grids`.
-        track_id: 0 until the track is believed.
-        age: frames in which it was seen.
-        belief: sum of the scores.
-        score: mean of the last scores.
-        votes: `(T, 256)`, sum of the scores by class.
-        seen: when it was last seen, s.
-        trail: `(T, TRAIL, 2)`, centres, the newest last, NaN where there were fewer.
-    """
-
-    motion: kalman.Motion
-    mask: np.ndarray
-    track_id: np.ndarray
-    age: np.ndarray
-    belief: np.ndarray
-    score: np.ndarray
-    votes: np.ndarray
-    seen: np.ndarray
-    trail: np.ndarray
-
-    @property
-    def class_id(self) -> np.ndarray:
-        return self.votes.argmax(axis=1)
-
-    @classmethod
-    def begin(cls, found: _Found, rows: np.ndarray, stamp: float, velocity: np.ndarray) -> _Known:
-        """Starts a track for each of the objects `rows`."""
-        n = len(rows)
-        score = found.score[rows]
-        votes, trail = np.zeros((n, 256), np.float32), np.full((n, TRAIL, 2), np.nan, np.float32)
-        votes[np.arange(n), found.class_id[rows]] = score
-        trail[:, -1] = found.place[rows, :2]
-        return cls(
-            kalman.begin(found.place[rows], velocity), found.mask[rows], np.zeros(n, np.uint32), np.ones(n, np.uint32),
-            score, score, votes, np.full(n, stamp), trail,
-        )  # fmt: skip
-
-    def take(self, rows: np.ndarray) -> _Known:
-        """Returns the chosen tracks."""
-        return _Known(self.motion.take(rows), *(column[rows] for column in self[1:]))
-
-    def joined(self, other: _Known) -> _Known:
-        """Returns these tracks and, behind them, the others."""
-        columns = (np.concatenate(pair) for pair in zip(self[1:], other[1:], strict=True))
-        return _Known(self.motion.joined(other.motion), *columns)
-
-
-class _Found(NamedTuple):
-    """The objects of a frame as columns of D rows; `place` as in `kalman.Motion`, `mask` of `association.grids`."""
-
-    box: np.ndarray
-    place: np.ndarray
-    mask: np.ndarray
-    class_id: np.ndarray
-    score: np.ndarray
-
-    @classmethod
-    def of(cls, objects: Instances) -> _Found:
-        roi = objects.roi[:_MOST_OBJECTS].astype(np.float64)
-        box = np.hstack((roi[:, :2], roi[:, :2] + roi[:, 2:]))
-        return cls(
-            box, kalman.places(box), grids(objects.masks[:_MOST_OBJECTS]), objects.class_id[:_MOST_OBJECTS],
-            objects.score[:_MOST_OBJECTS].astype(np.float64),
-        )  # fmt: skip
+_MOST_TRACKS = 512
+"""Tracks that are kept, those seen last."""
 
 
 class Tracker:
@@ -118,9 +55,10 @@ class Tracker:
     Objects are associated with the tracks' predicted masks in stages, as in ByteTrack (Zhang et al., ByteTrack:
     Multi-Object Tracking by Associating Every Detection Box, arXiv 2110.06864): first the sure ones, then, with
     tracks seen just now, the faint ones. What is left is associated by its place: an object that comes out from
-    behind another shows a part of itself first, which overlaps nothing. A new object is expected to move as those
-    near by do; and where pictures are given, all tracks to move with the camera. The class of a track is voted for
-    by its objects.
+    behind another shows a part of itself first, which overlaps nothing. Of several candidates those of like colours
+    come first. An object that is hidden in part goes on with the size that it had. A new object is expected to move as
+    those near by do; and where pictures are given, all tracks to move with the camera. The class of a track is voted
+    for by its objects.
 
     Tracks are kept for one second without an object. None survives a stamp that goes back, a gap of more than two
     seconds, or another size of frame; ids go on, and none is given twice.
@@ -134,7 +72,7 @@ class Tracker:
         self._size: tuple[int, int] | None = None
         self._stamp = 0.0
         self._picture: np.ndarray | None = None
-        self._known = _nothing()
+        self._known = nothing()
 
     def update(self, stamp: float, objects: Instances, picture: np.ndarray | None = None) -> Tracks:
         """Takes the objects of the next frame.
@@ -148,28 +86,46 @@ class Tracker:
         Returns:
             The tracks of the objects, in their order. Beyond 256 objects the worst scored are not followed.
         """
-        found = _Found.of(objects)
+        found = Found.of(objects, picture)
         picture = None if picture is None else camera_motion.small(picture)
         known = self._predicted(stamp, objects.size, picture)
         track = _associated(known, found, stamp - known.seen)
         seen = np.flatnonzero(track >= 0)
-        _correct(known, track[seen], found, seen, stamp)
+        correct(known, track[seen], found, seen, stamp)
         kept = np.flatnonzero(_lasts(known, stamp, objects.size))
         new = _new(found, track)
         velocity = _expected(known, found.place[new], objects.size)
         track[seen] = np.searchsorted(kept, track[seen])  # what was seen is kept
         track[new] = len(kept) + np.arange(len(new))
-        known = known.take(kept).joined(_Known.begin(found, new, stamp, velocity))
+        known = known.take(kept).joined(Known.begin(found, new, stamp, velocity))
         for row in np.flatnonzero((known.track_id == 0) & (known.belief >= _BELIEVED)):
             known.track_id[row] = next(self._ids)
         self._stamp, self._size, self._picture, self._known = stamp, objects.size, picture, known
         return _told(known, track, objects.class_id)
 
-    def _predicted(self, stamp: float, size: tuple[int, int], picture: np.ndarray | None) -> _Known:
+    def coasting(self, objects: Instances) -> Coasting:
+        """Returns where objects are expected that are not among those of the last frame, for a short time.
+
+        They have ids, and were found at most `COAST` seconds before. What an object of its class covers is not told of.
+
+        Args:
+            objects: of the last `update`.
+        """
+        known, (height, width) = self._known, objects.size
+        since = self._stamp - known.seen
+        rows = np.flatnonzero((known.track_id > 0) & (since > 0) & (since <= COAST))
+        rows = rows[np.argsort(since[rows], kind="stable")[:_MOST_COASTING]]
+        box, class_id = kalman.boxes(known.motion.take(rows)), known.class_id[rows]
+        box = np.clip(box, 0, (width, height, width, height))
+        covered = (box_iou(box, objects.box) > _COVERED) & (class_id[:, None] == objects.class_id)
+        told = ((box[:, 2:] - box[:, :2]) >= 1.0).all(axis=1) & ~covered.any(axis=1)
+        return Coasting(known.track_id[rows[told]], class_id[told].astype(np.uint8), box[told].astype(np.float32))
+
+    def _predicted(self, stamp: float, size: tuple[int, int], picture: np.ndarray | None) -> Known:
         """Returns the tracks as they should be at `stamp`, the newest `_MOST_TRACKS`; none after a cut."""
         seconds = stamp - self._stamp
         if size != self._size or not 0.0 <= seconds <= _GAP:
-            return _nothing()
+            return nothing()
         known = self._known
         if len(known.seen) > _MOST_TRACKS:
             known = known.take(np.sort(np.argsort(-known.seen, kind="stable")[:_MOST_TRACKS]))
@@ -187,19 +143,16 @@ class Tracker:
         return place + np.array([*moved, 0.0, 0.0]) * (size[1] / picture.shape[1])
 
 
-def _nothing() -> _Known:
-    none = _Found(*(np.zeros(shape) for shape in ((0, 4), (0, 4))), grids(()), np.zeros(0, np.uint8), np.zeros(0))
-    return _Known.begin(none, np.zeros(0, np.intp), 0.0, np.zeros((0, 4)))
-
-
-def _associated(known: _Known, found: _Found, since: np.ndarray) -> np.ndarray:
+def _associated(known: Known, found: Found, since: np.ndarray) -> np.ndarray:
     """Returns the row of each object's track, `(D,)`; -1 where there is none. `since`: s since each track was seen."""
     track = np.full(len(found.score), -1, np.intp)
     if not (len(track) and len(since)):
         return track
     same = known.class_id[:, None] == found.class_id[None]
-    overlap = mask_iou(kalman.boxes(known.motion), known.mask, found.box, found.mask)
+    overlap = mask_iou(known.visible(), known.mask, found.box, found.mask)
     overlap *= np.where(same, 1.0, _OTHER_CLASS)
+    alike = appearance.alike(known.colour, since, found.colour)
+    preference = _COLOURLESS + (1 - _COLOURLESS) * alike
     believed, sure = known.track_id > 0, found.score >= _SURE
     free = np.ones(len(since), bool)
 
@@ -208,38 +161,23 @@ def _associated(known: _Known, found: _Found, since: np.ndarray) -> np.ndarray:
         if len(rows) and len(columns):
             if near:
                 likely = nearness(known.motion.take(rows), since[rows], found.place[columns])
-                likely *= same[np.ix_(rows, columns)]
+                likely *= same[np.ix_(rows, columns)] & (alike[np.ix_(rows, columns)] > _UNLIKE)
             else:
                 likely = overlap[np.ix_(rows, columns)]
-            i, j = best_first(likely, least)
+            likely = np.where(likely >= least, likely * preference[np.ix_(rows, columns)], 0)
+            i, j = best_first(likely, 1e-9)
             track[columns[j]] = rows[i]
             free[rows[i]] = False
 
     stage(believed, sure, _OVERLAP)
     stage(believed & (since <= _JUST_NOW), ~sure, _FAINT_OVERLAP)
     stage(~believed, sure, _OVERLAP)
-    stage(believed, sure, 1e-9, near=True)
-    stage(~believed, sure, 1e-9, near=True)
+    stage(believed, sure, _NEAR, near=True)
+    stage(~believed, sure, _NEAR, near=True)
     return track
 
 
-def _correct(known: _Known, rows: np.ndarray, found: _Found, seen: np.ndarray, stamp: float) -> None:
-    """Takes the objects `seen` into their tracks `rows`, in place."""
-    corrected = kalman.correct(known.motion.take(rows), found.place[seen])
-    for column, values in zip(known.motion, corrected, strict=True):
-        column[rows] = values
-    score = found.score[seen]
-    known.mask[rows] = found.mask[seen]
-    known.age[rows] += 1
-    known.belief[rows] += score
-    known.score[rows] += _MEMORY * (score - known.score[rows])
-    known.votes[rows, found.class_id[seen]] += score
-    known.seen[rows] = stamp
-    known.trail[rows, :-1] = known.trail[rows, 1:]
-    known.trail[rows, -1] = found.place[seen, :2]
-
-
-def _lasts(known: _Known, stamp: float, size: tuple[int, int]) -> np.ndarray:
+def _lasts(known: Known, stamp: float, size: tuple[int, int]) -> np.ndarray:
     """Returns which tracks are kept, `(T,) bool`: those seen now, and those lost for a short time inside the frame."""
     since = stamp - known.seen
     centre = known.motion.place[:, :2]
@@ -247,7 +185,7 @@ def _lasts(known: _Known, stamp: float, size: tuple[int, int]) -> np.ndarray:
     return (since <= 0) | (inside & (since <= np.where(known.track_id > 0, _LOST, _LOST_UNBELIEVED)))
 
 
-def _new(found: _Found, track: np.ndarray) -> np.ndarray:
+def _new(found: Found, track: np.ndarray) -> np.ndarray:
     """Returns the objects that begin a track."""
     new = np.flatnonzero((track < 0) & (found.score >= _NEW))
     others = np.flatnonzero(track >= 0)
@@ -258,7 +196,7 @@ def _new(found: _Found, track: np.ndarray) -> np.ndarray:
     return new
 
 
-def _expected(known: _Known, place: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _expected(known: Known, place: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns the velocity of objects at `place` if they move as those near by of similar size do, `(N, 4)`."""
     rows = np.flatnonzero(known.age > 3)
     if not (len(rows) and len(place)):
@@ -269,7 +207,7 @@ def _expected(known: _Known, place: np.ndarray, size: tuple[int, int]) -> np.nda
     return weight @ known.motion.velocity[rows] / (weight.sum(axis=1, keepdims=True) + _NEIGHBOURS)
 
 
-def _told(known: _Known, track: np.ndarray, class_id: np.ndarray) -> Tracks:
+def _told(known: Known, track: np.ndarray, class_id: np.ndarray) -> Tracks:
     """Returns what is known of each object's track; of an object without an id only its own class."""
     told = np.flatnonzero(track >= 0)
     told = told[known.track_id[track[told]] > 0]

@@ -1,5 +1,6 @@
 """What only shows in the long run: wrong transitions, a hundred life cycles, as many frames as in four hours."""
 
+import itertools
 import os
 import time
 
@@ -12,12 +13,16 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.serialization import serialize_message
 
+from seg_ros.results import Instances
+from seg_ros.tracking import Tracker
 from test.conftest import wait_for
 from test.faults.processes import SOAK, memory
 from test.nodes import Nothing, active, picture, run_on, sinking, state
+from test.objects import CAR
 
 CYCLES, WARM_UP = (100, 100) if SOAK else (10, 10)
 FRAMES = 432_000 if SOAK else 8_000
+FOLLOWED = 200_000 if SOAK else 1_500
 
 VALID = {
     "unconfigured": {Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN},
@@ -146,6 +151,29 @@ def test_frames_without_end_leave_no_trace(start):
         assert last[1] < 1.1 * first[1]
     else:
         assert warm[-1] - warm[0] < 2.0
+
+
+@pytest.mark.alone
+def test_ever_new_objects_leave_no_trace():
+    """Eight objects in every frame; those of every third frame are others, somewhere else."""
+    rng, tracker, taken = np.random.default_rng(0), Tracker(itertools.count(1)), []
+    shape, mask = (480, 640), np.full((24, 16), 255, np.uint8)
+    picture = rng.integers(0, 256, (*shape, 3), np.uint8)
+    class_id, score = np.full(8, CAR, np.uint8), np.full(8, 0.99, np.float32)
+    last = 0
+    for k in range(FOLLOWED):
+        if k % 3 == 0:
+            roi = np.hstack((rng.integers(0, 450, (8, 2)), np.tile((16, 24), (8, 1)))).astype(np.int32)
+        box = np.hstack((roi[:, :2], roi[:, :2] + roi[:, 2:])).astype(np.float32)
+        objects = Instances(shape, class_id, score, box, roi, (mask,) * 8)
+        last = max(last, tracker.update(k / 30, objects, picture).track_id.max())
+        tracker.coasting(objects)
+        if k % (FOLLOWED // 50) == 0:
+            taken.append(memory(os.getpid()))
+    warm = taken[len(taken) // 5 :]
+    print(f"\n{FOLLOWED} frames, {last} ids: {warm[0]:.1f} MB after a fifth, {warm[-1]:.1f} MB at last")
+    assert last > FOLLOWED
+    assert warm[-1] - warm[0] < 2.0
 
 
 def settled(camera):

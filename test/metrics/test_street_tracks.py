@@ -22,11 +22,10 @@ KINDS = {"30 Hz", "10 Hz", "30 Hz, every third dropped"}
 def test_trackers_are_compared_on_true_objects():
     street = Street(20000)
     scenes = (street.scene(index, rate) for rate in (30.0, 10.0) for index in range(FRAMES))
-    sequences = drives(range(20000, 20001), FRAMES, lambda frame: true_objects(next(scenes), least=32)[0])
-    assert {kind: [len(one) for one in drives] for kind, drives in sequences.items()} == {
-        "30 Hz": [8], "10 Hz": [8], "30 Hz, every third dropped": [6],
-    }  # fmt: skip
-    figures = compared(sequences)
+    driven = drives(20000, FRAMES, lambda frame: true_objects(next(scenes), least=32)[0])
+    lengths = {kind: len(one) for kind, one in driven.items()}
+    assert lengths == {"30 Hz": 8, "10 Hz": 8, "30 Hz, every third dropped": 6}
+    figures = compared([driven])
     installed = set(OTHERS) if importlib.util.find_spec("trackers") else set()
     assert figures.keys() == {"ours"} | installed
     for values in figures.values():

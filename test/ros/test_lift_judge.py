@@ -5,9 +5,12 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
+from visualization_msgs.msg import Marker
+
 from seg_ros.classes import CAMVID
 from seg_ros.lifting import POINT, Box
 from seg_ros.lifting.boxes import OPTICAL
+from seg_ros.overlay import id_colors
 from seg_ros.ros import messages
 from seg_ros.ros.clouds import write_cloud
 from seg_ros.ros.lift_judge import LiftJudge
@@ -64,3 +67,18 @@ def test_boxes_are_paired_with_the_nearest_of_their_class(judge, found, true, ce
     figures = judge.figures()
     assert figures["box3d_centre_m"] == (None if centre is None else pytest.approx(centre, abs=1e-5))
     assert figures["box3d_iou50"] == (None if iou50 is None else pytest.approx(iou50))
+
+
+def test_boxes_have_the_colour_of_their_track_and_a_trail_which_is_no_box(judge):
+    made = Box(1, CAR, 1.0, np.float64((0, 0, 10)), np.float64((4, 2, 1.5)), 0.3, 99, track_id=2**31 + 4)
+    trail = np.float64([(0, 0, 12), (0, 0, 11), (0, 0, 10)])
+    lifted = Lifted((1, 0), "eye", np.empty(0), [made], OPTICAL, {2**31 + 4: trail, 9: trail[:1]})
+    _, cube, line = markers(lifted, CAMVID).markers
+    color = id_colors([2**31 + 4])[0] / 255
+    for marker in (cube, line):
+        assert marker.id == 5
+        np.testing.assert_allclose((marker.color.r, marker.color.g, marker.color.b), color, atol=1e-6)
+    assert (line.ns, line.type, [p.z for p in line.points]) == ("trail", Marker.LINE_STRIP, [12, 11, 10])
+    judge._came_boxes(judge._true_boxes, boxes(10.0))
+    judge._came_boxes(judge._boxes, markers(lifted, CAMVID))
+    assert judge.figures()["box3d_iou50"] == 1.0

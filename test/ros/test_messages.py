@@ -20,7 +20,7 @@ from seg_ros.results import Frame, Instances
 from seg_ros.ros import messages, qos
 from seg_ros.ros.image_io import decode_compressed, decode_image
 from seg_ros_msgs.msg import InstanceMaskArray
-from test.objects import followed, found, nothing
+from test.objects import expected, followed, found, nothing
 
 FRAME = Frame(np.zeros((5, 7, 3), np.uint8), True, (-3, 999_999_999), "base/camera optical")
 CASES = [
@@ -197,6 +197,14 @@ def test_detections():
     assert [d.id for d in msg.detections] == ["", "", ""]
     tracked = messages.detections(messages.header(FRAME), followed(), CAMVID)
     assert [d.id for d in tracked.detections] == ["7", "", "65540"]
+    *others, last = messages.detections(messages.header(FRAME), expected(), CAMVID).detections
+    assert others == tracked.detections
+    assert (last.id, [(r.hypothesis.class_id, r.hypothesis.score) for r in last.results]) == (
+        "9",
+        [("pedestrian", 0.0)],
+    )
+    assert (last.bbox.center.position.x, last.bbox.center.position.y) == (46, 20)
+    assert (last.bbox.size_x, last.bbox.size_y) == (12, 24)
     for detection, name, score, (x0, y0, x1, y1) in zip(
         msg.detections, ("car", "pedestrian", "bicyclist"), result.score, result.box.tolist(), strict=True
     ):

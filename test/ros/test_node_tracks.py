@@ -9,25 +9,30 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
 from seg_ros.ros import messages
+from seg_ros.ros.cameras import Camera
+from seg_ros.ros.subscription import Received
 from seg_ros.segmenter import Segmenter
 from seg_ros.tracking import FAINT, Tracker
 from seg_ros_msgs.msg import InstanceMaskArray
 from test.conftest import wait_for
-from test.nodes import Objects, active, picture, send
-from test.objects import found
+from test.nodes import Objects, Sink, active, picture, send
+from test.objects import PEDESTRIAN, found
 
 
 class WithFaint(Objects):
-    """Finds a car and a pedestrian, and, where faint objects are wanted, a bicyclist of score 0.2."""
+    """Finds a car and a pedestrian, and, where faint objects are wanted, a bicyclist of score 0.2; or fewer."""
+
+    shown = 2
 
     def output(self, size, wanted):
         self.selections.append(wanted.selection)
         objects = found(size)
         objects.score[2] = 0.2
-        return objects if wanted.selection.faint_score == FAINT else objects[:2]
+        return objects if wanted.selection.faint_score == FAINT and self.shown == 2 else objects[: self.shown]
 
 
 class Following:
@@ -111,6 +116,33 @@ def test_a_clock_that_jumps_back_begins_new_tracks_and_frames_without_stamp_go_b
     following.stamps = itertools.count(10)
     assert following.followed() == [3, 4]
     wait_for(lambda: following.next(stamp=0) == [(5, True), (6, True)])
+
+
+def test_what_is_lost_is_told_of_by_predicted_boxes_while_that_is_wanted(objects, start):
+    node = start()
+    active(node)
+    seen, sink = [], Sink()
+    sink.publish = lambda outcome, topics: seen.append(outcome.output)
+    camera = Camera("/eye/image", "", sink)
+
+    def take(tenths):
+        message = picture(100)
+        message.header.stamp.nanosec = tenths * 10**8
+        node._worker._work([(camera, Received(serialize_message(message), ["instances"]))])
+        return seen[-1]
+
+    take(0)
+    assert take(1).tracks.track_id.tolist() == [1, 2]
+    objects.shown = 1  # the pedestrian is lost
+    assert take(2).coasting is None
+    assert node.set_parameters([Parameter("coast", value=True)])[0].successful
+    wait_for(lambda: node._worker._parameters().coast)
+    output = take(3)
+    assert (len(output), output.coasting.track_id.tolist(), output.coasting.class_id.tolist()) == (1, [2], [PEDESTRIAN])
+    np.testing.assert_allclose(output.coasting.box, [[18, 9, 27, 25]], atol=2)
+    assert take(8).coasting.track_id.size == 0  # for half a second
+    objects.shown = 2
+    assert take(9).tracks.track_id.tolist() == [1, 2]
 
 
 def test_a_tracker_that_fails_costs_a_frame(following, monkeypatch):

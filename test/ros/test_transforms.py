@@ -24,7 +24,7 @@ class Buffer:
         assert time.nanoseconds == 0  # the newest
         return self.known[target, source]
 
-    def lookup_transform_full(self, target, target_time, source, source_time, fixed):
+    def lookup_transform_full(self, target, target_time, source, source_time, fixed, timeout):
         times = target_time.nanoseconds, source_time.nanoseconds
         return self.known[target, source, *times, fixed]
 

@@ -42,7 +42,7 @@ def test_what_shows_an_edge_in_the_right_place_is_near_what_is_elsewhere_is_not(
     left_edge, elsewhere, moved = [100, 100, 110, 180], [300, 100, 340, 180], [150, 100, 190, 180]
     place = kalman.places(np.array([left_edge, elsewhere, moved], float))
     at_once = nearness(motion, np.array([0.0]), place)[0]
-    later = nearness(motion, np.array([0.8]), place)[0]
+    later = nearness(motion, np.array([1.0]), place)[0]
     assert at_once[0] > 0
     assert at_once[1] == at_once[2] == later[1] == 0
     assert later[2] > 0

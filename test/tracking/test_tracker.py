@@ -7,7 +7,7 @@ import pytest
 
 from seg_ros.results import Instances
 from seg_ros.scenes.street import Street
-from seg_ros.tracking import Tracker
+from seg_ros.tracking import Tracker, known
 from seg_ros.tracking import tracker as module
 from test.objects import BICYCLIST, CAR, PEDESTRIAN, true_objects
 
@@ -88,6 +88,21 @@ def test_a_lost_object_comes_back_where_it_must_be_by_then(tracker):
     assert ids(tracker.update(40 / 30, frame(car(100 + 5 * 40), car(172, 0.8)))) == [1, 2]
 
 
+def test_what_is_lost_is_expected_on_its_way_for_half_a_second(tracker):
+    for k in range(15):
+        found = frame(car(100 + 5 * k), car(400, y=100))
+        tracker.update(k / 30, found)
+        assert tracker.coasting(found).track_id.size == 0
+    for k in range(15, 33):
+        found = frame(car(400, y=100))
+        tracker.update(k / 30, found)
+        coasting = tracker.coasting(found)
+        if k - 14 < 30 * module.COAST:
+            assert (coasting.track_id.tolist(), coasting.class_id.tolist()) == ([1], [CAR])
+            np.testing.assert_allclose(coasting.box, [[100 + 5 * k, 200, 160 + 5 * k, 240]], atol=5)
+    assert coasting.track_id.size == 0
+
+
 def test_half_an_object_that_comes_out_from_behind_another_is_the_same(tracker):
     for k in range(15):
         tracker.update(k / 30, frame((PEDESTRIAN, 0.9, 100 + 2 * k, 200, 30, 80)))
@@ -148,8 +163,8 @@ def test_memory_is_bounded_whatever_is_found(tracker):
         found = Instances(SIZE, np.full(400, CAR, np.uint8), score, box, roi, (one,) * 400)
         tracks = tracker.update(k / 1000, found)
     assert len(tracks.track_id) == 400
-    assert not tracks.track_id[module._MOST_OBJECTS :].any()
-    assert len(tracker._known.seen) <= module._MOST_TRACKS + module._MOST_OBJECTS
+    assert not tracks.track_id[known.MOST_OBJECTS :].any()
+    assert len(tracker._known.seen) <= module._MOST_TRACKS + known.MOST_OBJECTS
 
 
 def test_true_objects_of_a_street_keep_their_ids():
