@@ -151,7 +151,7 @@ def _wish(args: argparse.Namespace) -> Wish:
     from seg_ros.offline.labels import Wish
 
     return Wish(
-        sorted(args.topics), not args.only_labels, args.confidence, args.overlay, args.coco, args.label_studio,
+        sorted(set(args.topics)), not args.only_labels, args.confidence, args.overlay, args.coco, args.label_studio,
         args.report, args.export_uncertain,
     )  # fmt: skip
 

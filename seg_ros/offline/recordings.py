@@ -58,7 +58,7 @@ def label_bag(
     tally = Tally()
     with open_bag(source) as bag:
         chosen, tally.depth = image_topics(bag, wish.topics)
-        names = output_names(chosen)
+        names = output_names(source, chosen)
         with BagWriter(target, bag) as writer:
             messages_of = with_labels(bag.messages(None if wish.copy else chosen), names, pieces)
             review = Review(target, segmentation.classes, wish, "s")
@@ -79,7 +79,8 @@ def label_bag(
                     else:
                         if isinstance(made, tuple):
                             shot = Shot(message.topic, str(message.time), message.time / 1e9, *made)
-                            review.add(shot, f"{names[message.topic].replace('/', '_')}{message.time}")
+                            # Several have one log time where a simulated clock stood still.
+                            review.add(shot, f"{names[message.topic].replace('/', '_')}{message.time}_{tally.frames}")
                             made = _serialized(bag, shot, segmentation, wish, names[message.topic])
                         for topic, kind, data in made:
                             writer.write(topic, kind, message.time, data)
@@ -102,7 +103,7 @@ def label_piece(
     tally = Tally()
     with open_bag(source) as bag:
         chosen, _ = image_topics(bag, wish.topics)
-        names = output_names(chosen)
+        names = output_names(source, chosen)
         images = ((message, None) for message in bag.messages(chosen, *span))
         with BagWriter(target, bag) as writer:
             for number, (message, made) in enumerate(_made(images, names, segmentation)):
@@ -211,8 +212,17 @@ def _is_depth(message: Message | None) -> bool:
         return False
 
 
-def output_names(topics: list[str]) -> dict[str, str]:
-    """Returns what the labels of each topic are below, as the live node names its cameras: one alone has no name."""
+def output_names(source: Path, topics: list[str]) -> dict[str, str]:
+    """Returns what the labels of each topic of a bag are below, as the live node names cameras; one alone has no name.
+
+    Raises:
+        RecordingError: if two of them would have one name, as `/a/b` and `/a_b` have.
+    """
     if len(topics) == 1:
         return {topics[0]: ""}
-    return {topic: f"{name}/" for topic, name in zip(topics, camera_names(topics), strict=True)}
+    try:
+        return {topic: f"{name}/" for topic, name in zip(topics, camera_names(topics), strict=True)}
+    except ValueError as error:
+        raise RecordingError(
+            f"{source}: of {', '.join(topics)} the labels of two would have one name; choose with --topics"
+        ) from error
