@@ -91,7 +91,9 @@ def test_cvat_reads_the_annotations(objects, tmp_path):
     mask, car = truth.masks[0] > 0, masks["car"] > 0  # the export makes polygons of masks
     assert (mask & car).sum() > 0.8 * (mask | car).sum()
     shape = [f"{name}={json.dumps(value)}" for name, value in SMALL_INSTANCE.items() if name != "things"]
-    options = "--epochs", "1", "--batch", "1", "--workers", "0", "--classes", "camvid", "--input-size", "64", "96"
+    classes = {"names": ["road", "car"], "colors": [[9, 9, 9], [255, 0, 0]], "things": [1]}
+    (tmp_path / "mine" / "classes.json").write_text(json.dumps(classes))
+    options = "--epochs", "1", "--batch", "1", "--workers", "0", "--crop", "64", "96", "--input-size", "64", "96"
     places = "--data", str(tmp_path / "mine"), "--run", str(tmp_path / "run")
     train.main([*places, "--model", "mask_rcnn", *options, "--arguments", *shape])
     assert (tmp_path / "run" / "checkpoint.pt").is_file()
