@@ -24,6 +24,8 @@ INT8 = "_int8"
 """Ends the names of scores in INT8; before it stands the name of the same score in float32."""
 MOST_LOSS = 0.5
 """Points of mIoU or AP that INT8 may cost."""
+LARGEST_SIDE = 8192
+"""Most pixels of a network input, high and wide."""
 _LARGEST_HEADER = 16 * 2**20
 """Bytes: a line for each of 100,000 tensors, and the manifest."""
 _LONGEST = 2**20
@@ -44,7 +46,7 @@ def _check_range(where: str, value: object) -> None:
 _CHECKS = {
     "architecture": schema.one_of(MODELS),
     "arguments": schema.table(_ARGUMENT, 64),
-    "input_size": schema.array(schema.whole(1, 8192), 2, 2),
+    "input_size": schema.array(schema.whole(1, LARGEST_SIDE), 2, 2),
     "mean": schema.array(schema.number(-1e3, 1e3), 3, 3),
     "std": schema.array(schema.number(1e-6, 1e6), 3, 3),
     "dataset": schema.text(10_000),

@@ -46,12 +46,13 @@ def parse_ros_only(name: str, description: str, args: list[str] | None) -> None:
     parse(parser, args)
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """Returns a type of arguments for argparse: whole numbers from `least` on."""
+def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """Returns a type of arguments for argparse: whole numbers from `least` on, or from `least` to `most`."""
+    allowed = f"from {least} on" if most == math.inf else f"from {least} to {most}"
 
     def read(text: str) -> int:
-        if not text.lstrip("-").isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} on, got {text!r}")
+        if not text.removeprefix("-").isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"expected a whole number {allowed}, got {text!r}")
         return int(text)
 
     return read

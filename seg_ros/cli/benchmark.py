@@ -17,6 +17,7 @@ import argparse
 import json
 import sys
 
+from seg_ros.cli.arguments import positive, whole
 from seg_ros.cli.command import command
 from seg_ros.engines import ENGINES, PRECISIONS
 
@@ -34,8 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--engine", nargs="+", choices=tuple(ENGINES), default=list(ENGINES), help="default: all that work here")
     add("--precision", nargs="+", choices=PRECISIONS, help="default: those that the device is made for")
-    add("--batch", nargs="+", type=int, default=[1], help="pictures at a time")
-    add("--seconds", type=float, default=3.0, help="of measuring each row")
+    add("--batch", nargs="+", type=whole(1), default=[1], help="pictures at a time")
+    add("--seconds", type=positive, default=3.0, help="of measuring each row")
     arguments = sys.argv[1:] if arguments is None else arguments
     if "--ros" in arguments:
         parser.error("--ros: the way through ROS is timed in a source tree, by `python -m benchmarks.round_trip`")

@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 
 from seg_ros import weights
+from seg_ros.cli.arguments import whole
 from seg_ros.engines import DEVICES
+from seg_ros.manifest import LARGEST_SIDE
 from seg_ros.models import MODELS
 from seg_ros.models.graph import InstanceGraph, SemanticGraph, make_graph
 
@@ -60,10 +62,10 @@ def add_subjects(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--model", choices=sorted(MODELS), help="an untrained network, with --arguments")
     parser.add_argument("--arguments", nargs="+", default=[], metavar="NAME=VALUE", help="of the model")
     size = "network input (default: the weights' own, or 480 640)"
-    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help=size)
+    parser.add_argument("--size", type=whole(1, LARGEST_SIDE), nargs=2, metavar=("H", "W"), help=size)
     parser.add_argument("--device", choices=("auto", *DEVICES), default="auto")
     threads = "on the CPU, as the node's parameter (default: one per core)"
-    parser.add_argument("--threads", type=int, default=0, help=threads)
+    parser.add_argument("--threads", type=whole(0), default=0, help=threads)
 
 
 def subjects(args: argparse.Namespace) -> list[Subject]:

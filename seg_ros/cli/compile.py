@@ -16,6 +16,7 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
+from seg_ros.cli.arguments import whole
 from seg_ros.cli.command import command
 from seg_ros.engines import ENGINES, PRECISIONS
 from seg_ros.share import expanded
@@ -85,11 +86,9 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--engine", default="auto", choices=("auto", *ENGINES))
     add("--precision", default="auto", choices=("auto", *PRECISIONS), help="of weights and features")
-    add("--batch", type=int, default=1, help="pictures at a time")
+    add("--batch", type=whole(1), default=1, help="pictures at a time")
     add("--cache-dir", help="default: $XDG_CACHE_HOME/seg_ros, or ~/.cache/seg_ros")
     args = parser.parse_args(arguments)
-    if args.batch < 1:
-        raise ValueError(f"--batch must be 1 or more, got {args.batch}")
     set_threads(args.threads)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("seg_ros").setLevel(logging.INFO)

@@ -19,8 +19,10 @@ from pathlib import Path
 
 from seg_ros import weights
 from seg_ros.classes import ClassMap
+from seg_ros.cli.arguments import number, whole
 from seg_ros.cli.command import one_line_errors
 from seg_ros.convert import convert, frozen_epsilon
+from seg_ros.manifest import LARGEST_SIDE
 from seg_ros.pth import read_pth
 
 
@@ -33,9 +35,9 @@ def main(arguments: list[str] | None = None) -> None:
     add("source", help="the .pth file")
     add("--output", type=Path, required=True, help="the .safetensors file to write")
     add("--classes", type=Path, help="classes file (JSON: names, colors, things)")
-    add("--input-size", type=int, nargs=2, metavar=("H", "W"), help="network input of the node")
+    add("--input-size", type=whole(1, LARGEST_SIDE), nargs=2, metavar=("H", "W"), help="network input of the node")
     known = "default: known for torchvision's COCO weights"
-    add("--epsilon", type=float, help=f"that frozen batch normalisation adds to the variance ({known})")
+    add("--epsilon", type=number, help=f"that frozen batch normalisation adds to the variance ({known})")
     add("--half", action="store_true", help="store float16")
     add("--licence", default="", help="terms of use, for the manifest")
     args = parser.parse_args(arguments)

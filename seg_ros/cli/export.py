@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from seg_ros.cli.arguments import whole
 from seg_ros.cli.command import command
+from seg_ros.manifest import LARGEST_SIDE
 
 
 @command
@@ -26,18 +28,15 @@ def main(arguments: list[str] | None = None) -> None:
     add("--weights", required=True, help="a file, or the bare name of shipped weights")
     add("--output", type=Path, required=True, help="the .onnx file to write")
     add("--precision", default=PRECISIONS[0], choices=PRECISIONS, help="of weights and features")
-    add("--size", type=int, nargs=2, metavar=("H", "W"), help="network input (default: the weights' own)")
+    size = "network input (default: the weights' own)"
+    add("--size", type=whole(1, LARGEST_SIDE), nargs=2, metavar=("H", "W"), help=size)
     batch = parser.add_mutually_exclusive_group()
-    batch.add_argument("--batch", type=int, default=1, metavar="N", help="pictures at a time, always as many")
-    batch.add_argument("--dynamic-batch", type=int, metavar="N", help="at most; any number from 1 on fits")
+    batch.add_argument("--batch", type=whole(1), default=1, metavar="N", help="pictures at a time, always as many")
+    batch.add_argument("--dynamic-batch", type=whole(2), metavar="N", help="at most; any number from 1 on fits")
     add("--isaac-ros", action="store_true", help="float32 pixels and (N, H, W, 1) int32 labels, as its nodes have them")
     args = parser.parse_args(arguments)
     dynamic = args.dynamic_batch is not None
     count = args.dynamic_batch if dynamic else args.batch
-    if dynamic and count < 2:
-        raise ValueError(f"--dynamic-batch must be 2 or more, got {count}; for one picture at a time use --batch 1")
-    if min(count, *(args.size or (1, 1))) < 1:
-        raise ValueError(f"--batch and --size must be 1 or more, got {count} and {args.size}")
     size = args.size and tuple(args.size)
     export(args.weights, args.output, args.precision, size, count, dynamic, args.isaac_ros)
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, {args.precision}", flush=True)

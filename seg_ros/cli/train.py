@@ -26,7 +26,7 @@ from seg_ros.classes import CAMVID
 from seg_ros.cli.arguments import positive, whole
 from seg_ros.cli.command import command
 from seg_ros.files import aside, check_file, check_folder
-from seg_ros.manifest import Manifest
+from seg_ros.manifest import LARGEST_SIDE, Manifest
 from seg_ros.models import MODELS
 from seg_ros.training.recipe import Recipe
 
@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--epochs", type=whole(1), default=Recipe.epochs, help=f"passes over the pictures {default}")
     add("--batch", type=whole(1), default=Recipe.batch, help=f"pictures a step {default}")
     add("--lr", type=positive, default=Recipe.lr, help=f"peak learning rate {default}")
-    size = {"type": whole(16), "nargs": 2, "metavar": ("H", "W")}
+    size = {"type": whole(16, LARGEST_SIDE), "nargs": 2, "metavar": ("H", "W")}
     add("--crop", **size, default=[320, 416], help="pixels of a training crop (default: 320 416)")
     add("--fit", action="store_true", help="scale pictures to the crop first, where their sizes differ much")
     add(

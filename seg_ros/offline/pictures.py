@@ -22,6 +22,8 @@ from seg_ros.sources import picture_files
 
 _AHEAD, _WAITING = 16, 4
 """Pictures that are read before their turn; labelled ones that wait to be written."""
+_ENOUGH = 0.95
+"""Share of the frames that a video says it has; some formats only estimate them."""
 _FOLDERS = {"label": "labels", "confidence": "confidence", "instance_ids": "instances"}
 """Folder by kind of label: `labels` and `instances` are where training looks for the truth of pictures."""
 _UNKNOWN = FrameError("corrupt", "OpenCV cannot read it")
@@ -60,6 +62,11 @@ def label_pictures(source: Path, target: Path, segmentation: Segmentation, wish:
         step()
     if not tally.labelled:
         raise RecordingError(f"{source}: it opens, but no picture could be read")
+    said = frames_of(source)
+    if tally.frames < _ENOUGH * said - 1:  # OpenCV ends a damaged video without a word
+        tally.damage = (
+            f"{source}: it ends after {tally.frames} of the {said} frames that it should have; is it cut off?"
+        )
     for each in files:
         each.write(target)
     review.finish(source, tally)
@@ -75,7 +82,7 @@ def _annotations(source: Path, target: Path, segmentation: Segmentation, wish: W
 def _write(target: Path, shot: Shot, classes: ClassMap, wish: Wish) -> None:
     stem = Path(shot.name).stem
     files = {}
-    for each in labels(shot.output, wish.confidence):
+    for each in labels(shot, wish.confidence):
         files[f"{_FOLDERS[each.name]}/{stem}.png"] = encoded(".png", each.pixels, cv2.IMWRITE_PNG_COMPRESSION, 1)
     if wish.overlay:
         files[f"overlays/{stem}.jpg"] = overlaid(shot.frame, shot.output, classes)

@@ -37,5 +37,5 @@ class Tally:
     def faults(self) -> list[str]:
         """Returns what people should know of it, a line each."""
         depth = [f"{', '.join(self.depth)}: distances, not labelled"] if self.depth else []
-        lost = [f"{count} frames lost, {reason}" for reason, count in self.lost.items()]
+        lost = [f"frames lost: {count}, {reason}" for reason, count in self.lost.items()]
         return [*([self.damage] if self.damage else []), *lost, *depth]

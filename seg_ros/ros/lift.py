@@ -55,7 +55,7 @@ class LiftNode(ManagedNode):
         self._mailbox: NewestFirst | None = None
         self._logged: dict[str, float] = {}
         self._labels = 0
-        lift_parameters.declare(self)
+        lift_parameters.declare(self, lambda: self.state != "unconfigured")
         self._diagnosis = LiftDiagnosis(self, self.problem, self.progress, self.callback_errors)
         autostart = self.get_parameter("autostart").value is not False
         self._manage(autostart, {self._diagnose: 1.0, self._follow: _FOLLOW})

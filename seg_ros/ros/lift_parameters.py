@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from seg_ros import autoware
 from seg_ros.classes import ClassMap
@@ -16,7 +17,7 @@ from seg_ros.lifting import Extrinsics
 from seg_ros.lifting.layouts import AUTOWARE, LAYOUTS, PCL, as_autoware
 from seg_ros.lifting.lidar import FOOTPRINT
 from seg_ros.lifting.voxels import thinned
-from seg_ros.ros.fields import check, parameter
+from seg_ros.ros.fields import check, parameter, warn_of_unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,12 +100,27 @@ class LiftParameters:
         return finished
 
 
-def declare(node: Node) -> None:
-    """Declares the parameters. A wrong value does not stop the node: `read` raises."""
+def declare(node: Node, configured: Callable[[], bool]) -> None:
+    """Declares the parameters. A wrong value does not stop the node: `read` raises.
+
+    Args:
+        configured: returns whether the node is, or is being, configured: then a change is refused.
+    """
     for field in dataclasses.fields(LiftParameters):
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         text = ParameterDescriptor(description=field.metadata["description"], dynamic_typing=True)
         node.declare_parameter(field.name, default, text)
+    warn_of_unknown(node, LiftParameters)
+    names = {field.name for field in dataclasses.fields(LiftParameters)}
+
+    def refuse(parameters: list[Parameter]) -> SetParametersResult:
+        mine = [each.name for each in parameters if each.name in names]
+        if mine and configured():
+            why = f"parameter '{mine[0]}' takes effect at configure: clean up the node first, then set it"
+            return SetParametersResult(successful=False, reason=why)
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(refuse)
 
 
 def read(node: Node) -> LiftParameters:

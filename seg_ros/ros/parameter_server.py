@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,10 +11,9 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from seg_ros.ros.fields import warn_of_unknown
 from seg_ros.ros.parameters import MaskSet, Parameters
 
-_NAMED = 10
-"""Most unknown parameters that are named."""
 _MASK = "masks."
 """What a mask's parameter begins with; the rest is the mask's name."""
 
@@ -50,11 +48,7 @@ class ParameterServer:
                 self._wrong[name] = (
                     f"{_not_allowed(name, field, override)}; set it with ros2 param set, then configure again"
                 )
-        # Those of the qualities of service are declared with the outputs.
-        known = (*self._wrong, "qos_overrides.")
-        unknown = [n for n in overrides if not node.has_parameter(n) and not n.startswith(known)]
-        if unknown:  # no error: a file for several nodes may have parameters of the others
-            node.get_logger().warning("the node has no such parameters, they are ignored: " + _with_nearest(unknown))
+        warn_of_unknown(node, Parameters, besides=tuple(self._wrong))
 
     def read(self) -> Parameters:
         """Returns the current values.
@@ -158,14 +152,6 @@ def _whole_numbers(parameters: list[Parameter]) -> list[Parameter]:
     floats = {field.name for field in dataclasses.fields(Parameters) if isinstance(field.default, float)}
     whole = Parameter.Type.INTEGER
     return [Parameter(p.name, value=float(p.value)) if p.name in floats and p.type_ == whole else p for p in parameters]
-
-
-def _with_nearest(unknown: list[str]) -> str:
-    known = [field.name for field in dataclasses.fields(Parameters)]
-    near = {name: difflib.get_close_matches(name, known, 1) for name in unknown}
-    names = sorted(unknown, key=lambda name: not near[name])  # those that are most likely meant for this node first
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(f"{n!r} (did you mean {near[n][0]!r}?)" if near[n] else repr(n) for n in names[:_NAMED]) + more
 
 
 def _not_allowed(name: str, field: dataclasses.Field, value: Any) -> str:

@@ -8,7 +8,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 
-from seg_ros.ros.fields import check, parameter
+from seg_ros.ros.fields import check, parameter, warn_of_unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,4 +49,5 @@ def declared(node: Node) -> ViewParameters:
             values[field.name] = node.declare_parameter(field.name, field.default, text).value
         except InvalidParameterTypeException as error:
             raise ValueError(f"parameter '{field.name}': allowed: {type(field.default).__name__}; {error}") from error
+    warn_of_unknown(node, ViewParameters)
     return ViewParameters(**values)

@@ -16,7 +16,7 @@ from torch import Tensor
 from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
 from seg_ros.scenes import Street
 from seg_ros.sources import picture_files
-from seg_ros.training.pictures import decoded
+from seg_ros.training.pictures import decoded, read_label
 from seg_ros.training.shares import count
 
 FILE = "classes.json"
@@ -147,18 +147,6 @@ def read_sample(image: Path, label: Path, classes: int) -> Sample:
         raise ValueError(f"{label}: expected an 8-bit, one-channel image of {pixels.shape[:2]}, got {ids.shape}")
     ids[ids >= classes] = UNLABELLED
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), ids
-
-
-def read_label(path: Path) -> np.ndarray:
-    """Reads a label image as it is, `(H, W) uint8`.
-
-    Raises:
-        ValueError: if the file does not decode, or is no 8-bit, one-channel image.
-    """
-    ids = decoded(path, cv2.IMREAD_UNCHANGED)
-    if ids.ndim != 2 or ids.dtype != np.uint8:
-        raise ValueError(f"{path}: expected an 8-bit, one-channel image, got {ids.dtype} {ids.shape}")
-    return ids
 
 
 class LabelImages(torch.utils.data.Dataset):

@@ -118,3 +118,19 @@ def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
         if pixels.shape[:2] != tuple(size):
             raise ValueError(f"{path}: expected {size} px (height, width) as annotated, got {shown}")
     return pixels
+
+
+def read_label(path: Path) -> np.ndarray:
+    """Reads a label image as it is, `(H, W) uint8`: class ids, with or without a palette of colours for viewers.
+
+    Raises:
+        ValueError: if the file does not decode, or is no 8-bit, one-channel image.
+    """
+    ids = decoded(path, cv2.IMREAD_UNCHANGED)
+    if ids.ndim == 3:
+        with Image.open(path) as picture:
+            if picture.mode == "P":  # as of Pascal VOC; OpenCV makes colours of it
+                ids = np.array(picture)
+    if ids.ndim != 2 or ids.dtype != np.uint8:
+        raise ValueError(f"{path}: expected an 8-bit, one-channel image, got {ids.dtype} {ids.shape}")
+    return ids

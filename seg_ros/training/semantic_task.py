@@ -16,9 +16,10 @@ from seg_ros.classes import UNLABELLED, ClassMap
 from seg_ros.metrics.confusion import Confusion
 from seg_ros.training.augment import Augment
 from seg_ros.training.contact_sheet import best_median_worst, distinct_palette, legend_row, stack, titled_row
-from seg_ros.training.datasets import LabelImages, check_sizes, load_label_classes, pairs, read_label, read_sample
+from seg_ros.training.datasets import LabelImages, check_sizes, load_label_classes, pairs, read_sample
 from seg_ros.training.instances import refuse_objects
 from seg_ros.training.losses import class_weights, segmentation_loss
+from seg_ros.training.pictures import read_label
 from seg_ros.training.plots import confusion_matrix
 from seg_ros.training.shares import check_label_images, count, lines
 from seg_ros.training.task import Evaluation, Survey, Task, TrainingData, class_table

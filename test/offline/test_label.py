@@ -93,13 +93,25 @@ def test_pictures_and_videos_give_pictures(pictures, expected, label, tmp_path, 
     film.release()
     status, figures, said = label(capsys, tmp_path / "in", "--output", tmp_path / "out", "--confidence")
     assert (status, figures["inputs"], figures["labelled"], figures["failed"]) == (0, 2, 2 * FRAMES, 1)
-    assert "1 frames lost, corrupt" in said
+    assert "frames lost: 1, corrupt" in said
     for i, label_ in enumerate(expected):
         file = tmp_path / "out" / "in" / "photos" / "labels" / f"p{i}.png"
         assert np.array_equal(cv2.imread(str(file), cv2.IMREAD_UNCHANGED), label_)
     assert len(list((tmp_path / "out" / "in" / "film" / "confidence").glob("*.png"))) == FRAMES
     manifest = json.loads((tmp_path / "out" / "in" / "photos" / "seg_ros.json").read_text())
     assert manifest["tally"]["named"] == [["photos", "torn.png", "corrupt: OpenCV cannot read it"]]
+
+
+def test_a_video_that_is_cut_off_is_labelled_as_far_as_it_goes_and_named(pictures, label, tmp_path, capsys):
+    film = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 10, pictures[0].shape[1::-1])
+    for picture in pictures * 3:
+        writer.write(picture)
+    writer.release()
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    status, figures, said = label(capsys, film, "--output", tmp_path / "out")
+    assert (status, 0 < figures["labelled"] < 3 * FRAMES) == (1, True)
+    assert f"it ends after {figures['frames']} of the {3 * FRAMES} frames" in said
 
 
 def test_every_frame_is_labelled_or_named(pictures, label, tmp_path, capsys):

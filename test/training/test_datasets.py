@@ -54,6 +54,15 @@ def test_colour_comes_as_rgb(tmp_path):
     assert image[0, 0].tolist() == [3, 2, 1]
 
 
+def test_a_palette_leaves_ids_as_they_are(tmp_path):
+    label = Image.fromarray(np.uint8([[0, 3], [10, 255]]))
+    label.putpalette(bytes(reversed(range(256))) * 3)
+    assert label.mode == "P"
+    label.save(tmp_path / "a.png")
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.zeros((2, 2, 3), np.uint8))
+    assert read_sample(tmp_path / "a.jpg", tmp_path / "a.png", 11)[1].tolist() == [[0, 3], [10, 255]]
+
+
 def test_what_is_wrong_with_a_folder_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match="no pictures"):
         pairs(tmp_path)
