@@ -83,7 +83,7 @@ def _annotations(source: Path, target: Path, segmentation: Segmentation, wish: W
 def _write(target: Path, shot: Shot, classes: ClassMap, wish: Wish) -> None:
     stem = Path(shot.name).stem
     files = {}
-    for each in labels(shot.output, wish.confidence):
+    for each in labels(shot, wish.confidence):
         files[f"{_FOLDERS[each.name]}/{stem}.png"] = encoded(".png", each.pixels, cv2.IMWRITE_PNG_COMPRESSION, 1)
     if wish.overlay:
         files[f"overlays/{stem}.jpg"] = overlaid(shot.frame, shot.output, classes)

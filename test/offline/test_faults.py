@@ -5,6 +5,7 @@ import os
 import resource
 
 import cv2
+import lz4.frame
 import numpy as np
 import pytest
 from rosbags.rosbag1 import Writer as Writer1
@@ -126,11 +127,16 @@ def test_pictures_whose_labels_would_have_one_name(pictures, label, tmp_path, ca
     assert "2 pictures are called a" in said
 
 
-@pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
-def test_zstd(mode, pictures, label, tmp_path, capsys):
-    writer = Writer(tmp_path / "packed", version=9, storage_plugin=StoragePlugin.SQLITE3)
-    writer.set_compression(mode, CompressionFormat.ZSTD)
+@pytest.mark.parametrize("mode", ["file", "message", "lz4 in mcap"])
+def test_what_is_compressed(mode, pictures, label, tmp_path, capsys):
+    lz4_in_mcap = mode == "lz4 in mcap"
+    storage = StoragePlugin.MCAP if lz4_in_mcap else StoragePlugin.SQLITE3
+    writer = Writer(tmp_path / "packed", version=9, storage_plugin=storage)
+    if not lz4_in_mcap:
+        writer.set_compression(CompressionMode[mode.upper()], CompressionFormat.ZSTD)
     with writer as bag:
+        if lz4_in_mcap:  # as the recorder does with `compression: Lz4`
+            bag.storage.compression, bag.storage.compressor = "lz4", lz4.frame.compress
         camera = bag.add_connection("/camera/image_raw", IMAGE, typestore=types())
         for i, picture in enumerate(pictures):
             bag.write(camera, *image_message(picture, i))
