@@ -98,7 +98,7 @@ def test_names_that_are_not_utf_8(pictures, label, tmp_path, capsys):
     (tmp_path / "drive").rename(tmp_path / "in" / odd)
     (tmp_path / "in" / "photos").mkdir()
     (tmp_path / "in" / "photos" / f"{odd}.png").write_bytes(cv2.imencode(".png", pictures[0])[1].tobytes())
-    (tmp_path / "in" / f"{odd}.mp4").write_bytes(b"OpenCV would end the process, not only this")
+    (tmp_path / "in" / f"{odd}2.mp4").write_bytes(b"OpenCV would end the process, not only this")
     out = "--output", tmp_path / "out", "--report", "--coco", "--label-studio"
     status, figures, said = label(capsys, tmp_path / "in", *out)
     assert (tmp_path / "out" / "in" / "photos" / "labels" / f"{odd}.png").is_file(), said
