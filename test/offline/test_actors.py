@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -105,8 +106,9 @@ def test_the_outputs_are_the_same_whatever_is_killed(cluster, pictures, label, s
     def node(driver):
         (other,) = cluster.worker_nodes
         raylet = other.all_processes["raylet"][0].process.pid
-        wait_for(lambda: raylet in map(parent, set().union(*map(writers, partials))), 120.0)
-        return raylet
+        at_work = wait_for(lambda: [p for p in set().union(*map(writers, partials)) if parent(p) == raylet], 120.0)
+        os.kill(raylet, signal.SIGKILL)  # its worker alone would go on for a while
+        return at_work[0]
 
     for victim in (actor, node):
         finishes_without([*command, *options], victim)
