@@ -98,11 +98,13 @@ def test_names_that_are_not_utf_8(pictures, label, tmp_path, capsys):
     (tmp_path / "drive").rename(tmp_path / "in" / odd)
     (tmp_path / "in" / "photos").mkdir()
     (tmp_path / "in" / "photos" / f"{odd}.png").write_bytes(cv2.imencode(".png", pictures[0])[1].tobytes())
+    (tmp_path / "in" / f"{odd}2.mp4").write_bytes(b"OpenCV would end the process, not only this")
     out = "--output", tmp_path / "out", "--report", "--coco", "--label-studio"
     status, figures, said = label(capsys, tmp_path / "in", *out)
     assert (tmp_path / "out" / "in" / "photos" / "labels" / f"{odd}.png").is_file(), said
     assert len(read_bag(tmp_path / "out" / "in" / odd)["/segmentation/label"]) == FRAMES
-    assert (status, figures["labelled"]) == (0, 1 + FRAMES)
+    assert (status, figures["labelled"], figures["skipped"]) == (1, 1 + FRAMES, 1)
+    assert "opens no video whose name is not UTF-8" in said
 
 
 def test_links_to_nothing_and_in_circles_and_hidden_files(pictures, label, tmp_path, capsys):
