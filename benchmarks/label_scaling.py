@@ -48,20 +48,29 @@ class Sleeper:
         return SemanticMap(np.zeros((frame.height, frame.width), np.uint8))
 
 
-def sleeping(together: int, threads: int) -> Work:
-    """Returns work by a network that sleeps; the first job of each waits until `together` are there."""
-    begun = False
-    segmentation = Segmentation(Sleeper())
+def gathered(opening: Callable[[int], Work], together: int, threads: int) -> Work:
+    """Returns the work that `opening` makes, but the first job of each only waits until `together` are there."""
+    begun, inner = False, opening(threads)
 
     def work(job: Job, step: Callable[[], None]) -> Outcome:
         nonlocal begun
-        if not begun:
-            begun = True
-            job.output.mkdir(exist_ok=True)
-            (job.output / f".{job.input.name}.here").touch()
-            while len(list(job.output.glob(".*.here"))) < together:
-                time.sleep(0.01)
-            return Outcome(job)
+        if begun:
+            return inner(job, step)
+        begun = True
+        job.output.mkdir(exist_ok=True)
+        (job.output / f".{job.input.name}.here").touch()
+        while len(list(job.output.glob(".*.here"))) < together:
+            time.sleep(0.01)
+        return Outcome(job)
+
+    return work
+
+
+def sleeping(threads: int) -> Work:
+    """Returns work by a network that sleeps."""
+    segmentation = Segmentation(Sleeper())
+
+    def work(job: Job, step: Callable[[], None]) -> Outcome:
         made = functools.partial(label, segmentation=segmentation, wish=Wish(), step=step)
         return Outcome(job, tally=make(job.input, job.output, {}, made))
 
@@ -84,7 +93,7 @@ def seconds(crew: Crew, jobs: list[Job]) -> float:
     return time.perf_counter() - start
 
 
-def write_bag(path: Path) -> None:
+def write_bag(path: Path, frames: int = FRAMES, size: tuple[int, int] = SIZE) -> None:
     """Writes a recording of a camera that sees nothing."""
     from rosbags.rosbag2 import StoragePlugin, Writer
 
@@ -93,8 +102,8 @@ def write_bag(path: Path) -> None:
 
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
         topic = bag.add_connection("/camera/image_raw", IMAGES[0], typestore=types())
-        for i in range(FRAMES):
-            bag.write(topic, i, write_image((0, i), "camera", np.zeros((*SIZE, 3), np.uint8), "bgr8"))
+        for i in range(frames):
+            bag.write(topic, i, write_image((0, i), "camera", np.zeros((*size, 3), np.uint8), "bgr8"))
 
 
 def main() -> None:
@@ -119,7 +128,7 @@ def main() -> None:
             write_bag(each.path)
         for size in (1, 2, 4):
             jobs = [Job(each, Path(folder) / f"by{size}") for each in inputs[: BAGS + size]]
-            rate = BAGS * FRAMES / seconds(crew(size, functools.partial(sleeping, size)), jobs)
+            rate = BAGS * FRAMES / seconds(crew(size, functools.partial(gathered, sleeping, size)), jobs)
             figures[f"fps_{size}"] = round(rate, 1)
             figures[f"share_{size}"] = round(rate / size / figures["fps_1"], 3)
             print(f"{size} workers: {rate:.1f} frames/s, {figures[f'share_{size}']:.1%} of {size} times one")

@@ -45,7 +45,12 @@ def check_folder(path: Path, needed: int = 0) -> None:
 
     Raises:
         OSError: if `path` is a file or below one, cannot be written, or has less room.
+        ValueError: if its name is not UTF-8: OpenCV, writing there, would end the process.
     """
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{path}: expected a folder whose name is UTF-8; give another") from error
     nearest = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not nearest.is_dir():
         raise NotADirectoryError(f"{path}: expected a folder, got the file {nearest}; give another name")

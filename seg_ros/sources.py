@@ -14,6 +14,7 @@ import numpy as np
 from seg_ros.classes import UNLABELLED, ClassMap
 from seg_ros.lifting import Box
 from seg_ros.metrics.truth import Truth
+from seg_ros.opened import open_video, read_picture
 from seg_ros.results import Instances
 from seg_ros.scenes import Scene, Street
 from seg_ros.scenes.depth_camera import DepthCamera, measured
@@ -76,7 +77,7 @@ def own_rate(name: str) -> float | None:
     """Returns the pictures a second of a video file, as it says itself; None for other sources."""
     if not Path(name).is_file():
         return None
-    capture = cv2.VideoCapture(name)
+    capture = open_video(name)
     rate = capture.get(cv2.CAP_PROP_FPS)
     capture.release()
     return rate if 1 <= rate <= _FASTEST else None  # some files have the ticks of their clock there, or nothing
@@ -250,14 +251,14 @@ def _object_ids(file: Path) -> np.ndarray:
 
 
 def _decoded(file: Path, mode: int) -> np.ndarray:
-    pixels = cv2.imread(str(file), mode)
+    pixels = read_picture(file, mode)
     if pixels is None:
         raise ValueError(f"{file}: does not decode")
     return pixels
 
 
 def _capture(name: str) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(int(name) if name.isdigit() else name)
+    capture = open_video(name)
     if not capture.isOpened():
         raise FileNotFoundError(f"{name}: OpenCV cannot open it")
     return capture

@@ -1,5 +1,7 @@
 """Files are whole or not there, and where none can be written is known beforehand."""
 
+import os
+
 import pytest
 import torch
 from safetensors import SafetensorError
@@ -49,6 +51,8 @@ def test_where_no_file_can_be_written(tmp_path, monkeypatch):
         check_folder(tmp_path / "file" / "a")
     with pytest.raises(OSError, match=r"expected .* MB of free disk, got .* MB; make room"):
         check_folder(tmp_path / "a" / "b", needed=2**60)
+    with pytest.raises(ValueError, match="expected a folder whose name is UTF-8"):
+        check_folder(tmp_path / os.fsdecode(b"caf\xe9"))
     check_folder(tmp_path / "a" / "b", needed=1)
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
     for check in (check_file, check_folder):

@@ -130,6 +130,7 @@ def test_requirements_are_pinned_and_name_no_index():
         "onnx",
         "openvino",
         "ray",
+        "remote",
         "ros-jazzy",
         "ros-kilted",
         "tensorrt-rtx",

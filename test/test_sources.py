@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 
 import cv2
 import numpy as np
@@ -57,6 +58,15 @@ def test_label_images_of_other_classes_are_no_truth(folder, caplog):
     pictures = list(open_source(str(folder), None, 1.0, False, 0, CAMVID))
     assert all(p.label is None and p.instance is None for p in pictures)
     assert "there is no truth of the pictures: " in caplog.text
+
+
+def test_a_name_that_is_not_utf_8(folder):
+    for part in ("images", "labels", "instances"):
+        (folder / part / "1.png").rename(folder / part / os.fsdecode(b"caf\xe9.png"))
+    assert [p.label is not None for p in open_source(str(folder), None, 1.0, False, 0)] == [False, False, True]
+    (folder / os.fsdecode(b"caf\xe9.mp4")).write_bytes(b"")
+    with pytest.raises(ValueError, match="not UTF-8"):
+        open_source(str(folder / os.fsdecode(b"caf\xe9.mp4")), None, 1.0, False, 0)
 
 
 def test_loops(folder):

@@ -21,6 +21,7 @@ import dataclasses
 import json
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="label", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("inputs", nargs="+", type=Path, metavar="INPUT", help="bag, video, folder of pictures, or folder of these")
-    add("--output", required=True, type=Path, help="folder of the outputs, made if it is not there")
+    add("inputs", nargs="+", metavar="INPUT", help="bag, video, folder of pictures, or folder of these; or its URL")
+    add("--output", required=True, help="folder of the outputs, made if it is not there; or its URL")
     add("--weights", required=True, help="file, or the bare name of shipped weights")
     add("--topics", nargs="+", default=[], help="of images in bags (default: all; of a camera raw before compressed)")
     add("--only-labels", action="store_true", help="do not copy the bags' own messages")
@@ -75,21 +76,25 @@ def main(arguments: list[str] | None = None) -> None:
         raise ValueError(f"--score-threshold must be in 0..1, got {args.score_threshold}")
 
     from seg_ros import __version__
+    from seg_ros.models import INSTANCES
     from seg_ros.offline.crew import alone, spread
+    from seg_ros.offline.index import write_index
     from seg_ros.offline.inputs import find_inputs
     from seg_ros.offline.jobs import locked
     from seg_ros.offline.labelling import frames_of
     from seg_ros.offline.progress import Bar, Lines, expecting
-    from seg_ros.offline.work import Job, Labelling
+    from seg_ros.offline.remote import is_remote, place
+    from seg_ros.offline.work import Job, Labelling, divided
     from seg_ros.weights import digest, load_model
 
     wish = _wish(args)
-    inputs = find_inputs([path.absolute() for path in args.inputs], args.output)
+    output = place(args.output)
+    inputs = find_inputs([place(text) for text in args.inputs], output)
     if (wish.coco or wish.label_studio) and all(each.bag for each in inputs):
         raise ValueError(
             "--coco and --label-studio are for pictures and videos, got bags; --export-uncertain writes frames of bags"
         )
-    with locked(args.output):
+    with nullcontext() if is_remote(output) else locked(output):
         model, manifest = load_model(args.weights)
         asked = {
             "version": __version__, "weights": digest(model.state_dict(), manifest), "engine": args.engine,
@@ -99,29 +104,41 @@ def main(arguments: list[str] | None = None) -> None:
         labelling = Labelling(
             weights, args.engine, args.precision, args.device, wish, args.score_threshold, asked, args.force
         )  # fmt: skip
-        crew = _crew(args, labelling, len(inputs))
+        jobs = [Job(each, output) for each in inputs]
+        pieces = [] if model.task == INSTANCES or not wish.any_order else divided(jobs, args.force)
+        crew = _crew(args, labelling, max(len(jobs), len(pieces)))
         workers = crew.size if crew else 1
         progress = Lines() if args.log == "json" else Bar(args.quiet)
         progress.say(f"{len(inputs)} inputs, workers: {workers}")
-        jobs = [Job(each, args.output.absolute()) for each in inputs]
 
-        start, made, resumed, unread, engines = time.monotonic(), [], 0, 0, set()
+        start, made, names, resumed, unread, engines = time.monotonic(), [], [], 0, {}, set()
         with expecting((frames_of(each, wish.topics) for each in inputs), progress):
-            outcomes = spread(jobs, crew, progress) if crew else alone(jobs, labelling.open(threads=0), progress)
+            if crew is None:
+                outcomes = alone(jobs, labelling.open(threads=0), progress)
+            else:
+                outcomes = spread(jobs, crew, progress, first=pieces if workers > 1 else [])
             for outcome in outcomes:
+                if outcome.job.span:  # what is wrong with it is said of the whole, which comes later
+                    progress.expect(outcome.tally.frames if outcome.tally else 0)
+                    continue
                 engines |= {outcome.engine} - {""}
                 resumed += outcome.resumed
                 if outcome.error:
-                    unread += 1
+                    unread[str(outcome.job.input.path)] = outcome.error
                     progress.say(f"label: {outcome.error}")
-                elif not outcome.resumed:
+                    continue
+                names.append(outcome.job.input.name)
+                if not outcome.resumed:
                     made.append(outcome.tally)
                     for why in outcome.tally.faults():
                         progress.say(f"label: {outcome.job.input.path}: {why}")
         seconds = time.monotonic() - start
+        if wish.report:
+            write_index(output, sorted(names), unread, manifest.classes)
     frames, labelled = sum(tally.frames for tally in made), sum(tally.labelled for tally in made)
     figures = {
-        "inputs": len(inputs), "frames": frames, "labelled": labelled, "failed": frames - labelled, "skipped": unread,
+        "inputs": len(inputs), "frames": frames, "labelled": labelled, "failed": frames - labelled,
+        "skipped": len(unread),
         "seconds": round(seconds, 2), "fps": round(labelled / seconds, 1) if seconds else 0.0,
         "engine": ", ".join(sorted(engines)), "workers": workers, "resumed": resumed,
     }  # fmt: skip

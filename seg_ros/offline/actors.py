@@ -64,14 +64,15 @@ class Actors:
             self._actors[place] = self._kind.remote(self._opening, self._threads)
         self._said[place] = self._actors[place].run.options(num_returns="streaming").remote(job)
 
-    def hear(self) -> list[tuple[int, Said]]:
+    def hear(self, seconds: float) -> list[tuple[int, Said]]:
         """See `Crew`."""
         places = {said: place for place, said in self._said.items()}
-        ready, _ = ray.wait(list(places), num_returns=1)
+        ready, _ = ray.wait(list(places), num_returns=1, timeout=seconds)
         return [(places[said], self._next(places[said])) for said in ready]
 
     def end(self, place: int) -> None:
         """See `Crew`."""
+        self._said.pop(place, None)
         if place in self._actors:
             ray.kill(self._actors.pop(place))
 
@@ -85,10 +86,10 @@ class Actors:
             said = ray.get(next(self._said[place]))
         except RayError as error:
             said = Died(textwrap.shorten(str(error), _LONGEST))
-        if not isinstance(said, int):
-            del self._said[place]
         if isinstance(said, Died | Unfit):
             self.end(place)
+        elif not isinstance(said, int):
+            del self._said[place]
         return said
 
 

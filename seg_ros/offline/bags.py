@@ -85,15 +85,25 @@ class Bag:
         """Returns how many messages these topics have."""
         return sum(connection.msgcount for connection in self.connections if connection.topic in topics)
 
-    def messages(self, topics: list[str] | None = None) -> Iterator[Message]:
+    @property
+    def times(self) -> tuple[int, int]:
+        """Returns the log times of the first message and just after the last one, ns."""
+        return self._reader.start_time, self._reader.end_time
+
+    def messages(
+        self, topics: list[str] | None = None, start: int | None = None, stop: int | None = None
+    ) -> Iterator[Message]:
         """Yields all messages, or those of these topics, in the order of the log.
+
+        Args:
+            start, stop: log times in ns, from which and before which they are yielded.
 
         Raises:
             RecordingError: where the bag is damaged; what is before it has been yielded.
         """
         chosen = [c for c in self.connections if topics is None or c.topic in topics]
         try:
-            for connection, time, data in self._reader.messages(chosen) if chosen else ():
+            for connection, time, data in self._reader.messages(chosen, start, stop) if chosen else ():
                 if not self._reader.is2:
                     data = self._convert(connection.msgtype)(data)
                 yield Message(connection, time, bytes(data))

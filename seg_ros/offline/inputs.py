@@ -34,6 +34,22 @@ class Input(NamedTuple):
         """Returns the files that it consists of."""
         return [self.path] if self.path.is_file() else sorted(p for p in self.path.iterdir() if p.is_file())
 
+    def content(self) -> str:
+        """Returns the SHA-256 of its files, their names included."""
+        digest = hashlib.sha256()
+        for file in self.files():
+            with file.open("rb") as stream:
+                own = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest.update(os.fsencode(file.name) + b"\0" + own.encode())
+        return digest.hexdigest()
+
+    def size(self) -> int:
+        """Returns the bytes of its files; 0 if it is not there any more."""
+        try:
+            return sum(file.stat().st_size for file in self.files())
+        except OSError:
+            return 0
+
 
 def find_inputs(paths: Sequence[Path], output: Path) -> list[Input]:
     """Finds the recordings at and below `paths`, in order.
@@ -46,7 +62,7 @@ def find_inputs(paths: Sequence[Path], output: Path) -> list[Input]:
     for path in paths:
         if not path.exists():
             raise RecordingError(f"{path}: there is no such file or folder")
-        if output.resolve().is_relative_to(path.resolve()):
+        if _inside(output, path):
             raise RecordingError(f"{output}: it must not be inside the input {path}; give another --output")
         below = list(_below(path, Path(path.stem if path.is_file() else path.resolve().name)))
         if not below:
@@ -59,6 +75,11 @@ def find_inputs(paths: Sequence[Path], output: Path) -> list[Input]:
             raise RecordingError(f"{taken[each.name]} and {each.path}: both would be {output / each.name}; rename one")
         taken[each.name] = each.path
     return found
+
+
+def _inside(output: Path, path: Path) -> bool:
+    """Returns whether the output is the input or below it; those of different storages are not."""
+    return type(output) is type(path) and output.resolve().is_relative_to(path.resolve())
 
 
 def _below(path: Path, name: Path, above: tuple[Path, ...] = ()) -> Iterator[Input]:
@@ -76,13 +97,3 @@ def _below(path: Path, name: Path, above: tuple[Path, ...] = ()) -> Iterator[Inp
         yield Input(path, name, bag=False)
     for each in inside:
         yield from _below(each, name / (each.stem if each.is_file() else each.name), (*above, path.resolve()))
-
-
-def content(files: Sequence[Path]) -> str:
-    """Returns the SHA-256 of files, their names included."""
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            own = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(os.fsencode(file.name) + b"\0" + own.encode())
-    return digest.hexdigest()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from seg_ros.errors import RecordingError
-from seg_ros.offline.inputs import Input, content
+from seg_ros.offline.inputs import Input
 from seg_ros.offline.tally import Tally
 
 MANIFEST = "seg_ros.json"
@@ -43,8 +43,13 @@ def locked(output: Path) -> Iterator[None]:
         yield
 
 
-def done(each: Input, output: Path, arguments: dict[str, Any]) -> Tally | None:
+def done(
+    each: Input, output: Path, arguments: dict[str, Any], identity: Callable[[Input], str] = Input.content
+) -> Tally | None:
     """Returns what became of the frames of an input whose output is there; None if it is not.
+
+    Args:
+        identity: of an input's contents; another one is another input.
 
     Raises:
         RecordingError: if what is there is of other contents or arguments, or nothing that this command made.
@@ -63,14 +68,20 @@ def done(each: Input, output: Path, arguments: dict[str, Any]) -> Tally | None:
         raise RecordingError(
             f"{target}: something is there that this command did not make ({error}); move it, or --force replaces it"
         ) from error
-    now = {"content": content(each.files()), **arguments}
+    now = {"content": identity(each), **arguments}
     if differing := sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key)):
         which = ", ".join(f"{key} was {before.get(key)!r} and is {now.get(key)!r}" for key in differing)
         raise RecordingError(f"{target}: it is there, and {which}; give another --output, or --force replaces it")
     return tally
 
 
-def make(each: Input, output: Path, arguments: dict[str, Any], label: Make) -> Tally:
+def make(
+    each: Input,
+    output: Path,
+    arguments: dict[str, Any],
+    label: Make,
+    identity: Callable[[Input], str] = Input.content,
+) -> Tally:
     """Labels an input. The output appears when it is complete and on the disk; until then it is hidden beside.
 
     What an earlier try left unfinished, and a finished output that is there, are replaced. Each try has a folder of
@@ -87,7 +98,7 @@ def make(each: Input, output: Path, arguments: dict[str, Any], label: Make) -> T
     partial = own / target.name  # files of a bag are called after its folder
     try:
         with ThreadPoolExecutor(1) as pool:  # reading once more takes less than labelling
-            digest = pool.submit(content, each.files())
+            digest = pool.submit(identity, each)
             tally = label(each, partial)
             manifest = {
                 "input": str(each.path),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
@@ -21,6 +22,7 @@ from seg_ros.segmenter import Segmenter
 from seg_ros.tracking import FAINT, Tracker
 
 K = TypeVar("K")
+T = TypeVar("T")
 _ALPHA = 0.5
 """Weight of the colours in overlays."""
 _QUALITY = 80
@@ -66,12 +68,18 @@ class Wish:
     uncertain: int = 0
 
     @property
+    def any_order(self) -> bool:
+        """Returns whether nothing that is wanted needs all frames of a recording in their order."""
+        return not self.report and not self.uncertain
+
+    @property
     def needs_confidence(self) -> bool:
         """Returns whether label images must come with their confidence."""
         return self.confidence or self.coco or self.label_studio or self.report or self.uncertain > 0
 
 
-class Shot(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Shot:
     """A frame of a recording, and what the network made of it.
 
     Attributes:
@@ -87,6 +95,11 @@ class Shot(NamedTuple):
     time: float
     frame: Frame
     output: SemanticMap | Instances
+
+    @functools.cached_property
+    def semantic(self) -> SemanticMap:
+        """Returns the class of each pixel: with objects that of the best-scored one."""
+        return self.output.semantic()
 
 
 class Segmentation:
@@ -147,9 +160,9 @@ class Trackers:
 
 
 def segmented(
-    frames: Iterable[tuple[K, Frame | FrameError | None]], segment: Callable[[K, Frame], SemanticMap | Instances]
-) -> Iterator[tuple[K, tuple[Frame, SemanticMap | Instances] | Exception | None]]:
-    """Yields each key with its frame and what the network made of it, what that failed with, or None without a frame.
+    frames: Iterable[tuple[K, Frame | T]], segment: Callable[[K, Frame], SemanticMap | Instances]
+) -> Iterator[tuple[K, tuple[Frame, SemanticMap | Instances] | Exception | T]]:
+    """Yields each key with its frame and what the network made of it, or what that failed with; or what is no frame.
 
     Args:
         segment: makes the output of a key and its frame.
@@ -158,7 +171,7 @@ def segmented(
         EngineError: if the device is lost.
     """
     for key, frame in frames:
-        if frame is None or isinstance(frame, FrameError):
+        if not isinstance(frame, Frame):
             yield key, frame
             continue
         try:
@@ -169,12 +182,12 @@ def segmented(
             yield key, error
 
 
-def labels(output: SemanticMap | Instances, confidence: bool) -> list[Label]:
+def labels(shot: Shot, confidence: bool) -> list[Label]:
     """Draws class ids, and confidence if it is wanted; of objects also their ids, and those of their tracks."""
-    semantic = output.semantic()
-    made = [Label("label", "mono8", semantic.label)]
+    output = shot.output
+    made = [Label("label", "mono8", shot.semantic.label)]
     if confidence:
-        made.append(Label("confidence", "mono8", semantic.confidence))
+        made.append(Label("confidence", "mono8", shot.semantic.confidence))
     if isinstance(output, Instances):
         made.append(Label("instance_ids", "16UC1", output.ids()))
         if output.tracks is not None:

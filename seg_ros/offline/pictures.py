@@ -17,6 +17,7 @@ from seg_ros.offline.label_studio import LabelStudio
 from seg_ros.offline.labels import Segmentation, Shot, Wish, encoded, labels, overlaid, segmented
 from seg_ros.offline.review import Review
 from seg_ros.offline.tally import Tally
+from seg_ros.opened import open_video, read_picture
 from seg_ros.results import Frame
 from seg_ros.sources import picture_files
 
@@ -82,7 +83,7 @@ def _annotations(source: Path, target: Path, segmentation: Segmentation, wish: W
 def _write(target: Path, shot: Shot, classes: ClassMap, wish: Wish) -> None:
     stem = Path(shot.name).stem
     files = {}
-    for each in labels(shot.output, wish.confidence):
+    for each in labels(shot, wish.confidence):
         files[f"{_FOLDERS[each.name]}/{stem}.png"] = encoded(".png", each.pixels, cv2.IMWRITE_PNG_COMPRESSION, 1)
     if wish.overlay:
         files[f"overlays/{stem}.jpg"] = overlaid(shot.frame, shot.output, classes)
@@ -114,7 +115,7 @@ def _pictures(source: Path) -> Iterator[tuple[str, Frame | FrameError]]:
         if count > 1:
             raise RecordingError(f"{source}: {count} pictures are called {stem}, as their labels would be; rename them")
         for file in files:
-            yield file.name, _frame(_decoded(file))
+            yield file.name, _frame(read_picture(file, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
         return
     capture = _opened(source)
     try:
@@ -129,23 +130,15 @@ def _pictures(source: Path) -> Iterator[tuple[str, Frame | FrameError]]:
         capture.release()
 
 
-def _decoded(file: Path) -> np.ndarray | None:
-    try:
-        stream = np.fromfile(file, np.uint8)  # OpenCV itself takes no name that is not UTF-8
-        return cv2.imdecode(stream, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except (OSError, cv2.error):  # no permission; an empty file
-        return None
-
-
 def _frame(pixels: np.ndarray | None) -> Frame | FrameError:
     return _UNKNOWN if pixels is None else Frame(pixels, bgr=True)
 
 
 def _opened(source: Path) -> cv2.VideoCapture:
     try:
-        capture = cv2.VideoCapture(str(source))
-    except UnicodeEncodeError as error:
-        raise RecordingError(f"{source}: OpenCV opens no video whose name is not UTF-8; rename it") from error
+        capture = open_video(str(source))
+    except ValueError as error:  # of its name
+        raise RecordingError(str(error)) from error
     if not capture.isOpened():
         raise RecordingError(f"{source}: OpenCV cannot open it as a video")
     return capture

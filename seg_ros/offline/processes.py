@@ -55,10 +55,10 @@ class Processes:
         with contextlib.suppress(BrokenPipeError):  # it has died; heard next
             self._workers[place][1].send(job)
 
-    def hear(self) -> list[tuple[int, Said]]:
+    def hear(self, seconds: float) -> list[tuple[int, Said]]:
         """See `Crew`."""
         places = {pipe: place for place, (_, pipe) in self._workers.items()}
-        return [(places[pipe], self._said(places[pipe])) for pipe in wait(list(places))]
+        return [(places[pipe], self._said(places[pipe])) for pipe in wait(list(places), seconds)]
 
     def end(self, place: int) -> None:
         """See `Crew`."""

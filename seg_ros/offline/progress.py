@@ -44,7 +44,8 @@ class Bar:
         self._bar.update(frames)
 
     def say(self, text: str) -> None:
-        self._bar.write(text, file=sys.stderr)
+        legible = text.encode("utf-8", "backslashreplace").decode()  # names of files need not be
+        self._bar.write(legible, file=sys.stderr)
 
 
 class Lines:

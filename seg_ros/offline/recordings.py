@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from seg_ros.offline import messages
 from seg_ros.offline.bags import IMAGES, Bag, BagWriter, Message, open_bag
 from seg_ros.offline.flow import in_background, mapped
 from seg_ros.offline.labels import Segmentation, Shot, Trackers, Wish, labels, overlaid, recorded_frame, segmented
+from seg_ros.offline.pieces import Piece, Ready, Span, with_labels
 from seg_ros.offline.review import Review
 from seg_ros.offline.tally import Tally
 from seg_ros.results import Frame, Instances, SemanticMap
@@ -40,12 +41,15 @@ class Topics(NamedTuple):
     depth: list[str]
 
 
-def label_bag(source: Path, target: Path, segmentation: Segmentation, wish: Wish, step: Callable) -> Tally:
+def label_bag(
+    source: Path, target: Path, segmentation: Segmentation, wish: Wish, step: Callable, pieces: Sequence[Piece] = ()
+) -> Tally:
     """Writes a bag of the labels of a bag's images, with their stamps and log times, beside all that the bag holds.
 
     Args:
         target: folder to make.
         step: called after each frame.
+        pieces: whose labels are there; they are taken instead of made again.
 
     Raises:
         RecordingError: if the bag cannot be read at all, has no images, or lacks one of the topics.
@@ -54,28 +58,13 @@ def label_bag(source: Path, target: Path, segmentation: Segmentation, wish: Wish
     tally = Tally()
     with open_bag(source) as bag:
         chosen, tally.depth = image_topics(bag, wish.topics)
-        names, trackers = output_names(source, chosen), Trackers()
-
-        def decoded(message: Message) -> tuple[Message, Frame | FrameError | None]:
-            if message.topic not in names or message.kind not in IMAGES:
-                return message, None
-            try:
-                return message, recorded_frame(message.kind, message.data)
-            except FrameError as error:
-                return message, error
-
-        def segment(message: Message, frame: Frame) -> SemanticMap | Instances:
-            sec, nanosec = frame.stamp if any(frame.stamp) else divmod(message.time, 10**9)
-            return segmentation.follow(frame, sec + 1e-9 * nanosec, trackers.of(message.topic))
-
+        names = output_names(source, chosen)
         with BagWriter(target, bag) as writer:
-            wanted = None if wish.copy else chosen
-            frames = in_background(mapped(decoded, bag.messages(wanted), _DECODERS, _AHEAD), _AHEAD)
+            messages_of = with_labels(bag.messages(None if wish.copy else chosen), names, pieces)
             review = Review(target, segmentation.classes, wish, "s")
             first = True
             try:
-                # The network runs on a thread of its own, so that writing does not hold it up.
-                for message, made in in_background(segmented(frames, segment), _WAITING):
+                for message, made in _made(messages_of, names, segmentation):
                     if first:
                         info = messages.label_info(bag.types, segmentation.classes.names, message.time)
                         writer.write(f"{NODE}/label_info", messages.LABEL_INFO, message.time, info, latched=True)
@@ -88,11 +77,13 @@ def label_bag(source: Path, target: Path, segmentation: Segmentation, wish: Wish
                     if isinstance(made, Exception):
                         tally.lose(message.topic, message.time, made)
                     else:
-                        shot = Shot(message.topic, str(message.time), message.time / 1e9, *made)
-                        # Several have one log time where a simulated clock stood still.
-                        review.add(shot, f"{names[message.topic].replace('/', '_')}{message.time}_{tally.frames}")
-                        for name, kind, data in _serialized(bag, *made, segmentation, wish):
-                            writer.write(f"{NODE}/{names[message.topic]}{name}", kind, message.time, data)
+                        if isinstance(made, tuple):
+                            shot = Shot(message.topic, str(message.time), message.time / 1e9, *made)
+                            # Several have one log time where a simulated clock stood still.
+                            review.add(shot, f"{names[message.topic].replace('/', '_')}{message.time}_{tally.frames}")
+                            made = _serialized(bag, shot, segmentation, wish, names[message.topic])
+                        for topic, kind, data in made:
+                            writer.write(topic, kind, message.time, data)
                         tally.labelled += 1
                     step()
             except RecordingError as error:  # what came before it is labelled
@@ -101,18 +92,78 @@ def label_bag(source: Path, target: Path, segmentation: Segmentation, wish: Wish
     return tally
 
 
+def label_piece(
+    source: Path, target: Path, segmentation: Segmentation, wish: Wish, step: Callable, span: Span
+) -> Tally:
+    """Writes a bag of nothing but the labels of a piece of a bag: their log times are the numbers of its images.
+
+    Raises:
+        RecordingError, EngineError: as `label_bag`; also if the bag is damaged there.
+    """
+    tally = Tally()
+    with open_bag(source) as bag:
+        chosen, _ = image_topics(bag, wish.topics)
+        names = output_names(source, chosen)
+        images = ((message, None) for message in bag.messages(chosen, *span))
+        with BagWriter(target, bag) as writer:
+            for number, (message, made) in enumerate(_made(images, names, segmentation)):
+                tally.frames += 1
+                if isinstance(made, tuple):
+                    shot = Shot(message.topic, str(message.time), message.time / 1e9, *made)
+                    for topic, kind, data in _serialized(bag, shot, segmentation, wish, names[message.topic]):
+                        writer.write(topic, kind, number, data)
+                    tally.labelled += 1
+                step()
+    return tally
+
+
+def _made(
+    messages: Iterable[tuple[Message, Ready | None]], names: Collection[str], segmentation: Segmentation
+) -> Iterator[tuple[Message, tuple[Frame, SemanticMap | Instances] | Exception | Ready | None]]:
+    """Yields each message with its frame and what the network made of it, or why there is none; None for others.
+
+    Args:
+        messages: with labels that are there, which are yielded as they are.
+        names: topics that are labelled.
+    """
+    trackers = Trackers()
+
+    def decoded(item: tuple[Message, Ready | None]) -> tuple[Message, Frame | FrameError | Ready | None]:
+        message, ready = item
+        if ready or message.topic not in names or message.kind not in IMAGES:
+            return item
+        try:
+            return message, recorded_frame(message.kind, message.data)
+        except FrameError as error:
+            return message, error
+
+    def segment(message: Message, frame: Frame) -> SemanticMap | Instances:
+        sec, nanosec = frame.stamp if any(frame.stamp) else divmod(message.time, 10**9)
+        return segmentation.follow(frame, sec + 1e-9 * nanosec, trackers.of(message.topic))
+
+    frames = in_background(mapped(decoded, messages, _DECODERS, _AHEAD), _AHEAD)
+    # The network runs on a thread of its own, so that writing does not hold it up.
+    return in_background(segmented(frames, segment), _WAITING)
+
+
 def _serialized(
-    bag: Bag, frame: Frame, output: SemanticMap | Instances, segmentation: Segmentation, wish: Wish
+    bag: Bag, shot: Shot, segmentation: Segmentation, wish: Wish, name: str
 ) -> Iterator[tuple[str, str, bytes]]:
-    """Yields of each topic that a frame gives its name, its type, and the message."""
-    for each in labels(output, wish.confidence):
-        yield each.name, IMAGES[0], write_image(frame.stamp, frame.frame_id, each.pixels, each.encoding)
+    """Yields each topic that a frame gives, its type, and the message. `name` is what its camera is called."""
+    below = f"{NODE}/{name}"
+    frame, output = shot.frame, shot.output
+    for each in labels(shot, wish.confidence):
+        yield f"{below}{each.name}", IMAGES[0], write_image(frame.stamp, frame.frame_id, each.pixels, each.encoding)
     if isinstance(output, Instances):
-        yield "instances", messages.INSTANCES, messages.instances(bag.types, frame, output, segmentation.classes)
+        yield (
+            f"{below}instances",
+            messages.INSTANCES,
+            messages.instances(bag.types, frame, output, segmentation.classes),
+        )
     if wish.overlay:
         stream = overlaid(frame, output, segmentation.classes)
         data = write_compressed(frame.stamp, frame.frame_id, "bgr8; jpeg compressed bgr8", stream)
-        yield "overlay/compressed", IMAGES[1], data
+        yield f"{below}overlay/compressed", IMAGES[1], data
 
 
 def frames_of(source: Path, topics: list[str]) -> int:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from seg_ros.offline.review import Series
     from seg_ros.offline.unsure import Kept
 
+FILE, SUMMARY = "report.html", "report.json"
+"""The page, and what a page about many recordings takes of it."""
 _NAMED = 50
 """Lost frames that are named one by one."""
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #667; --line: #d8dce2; --paper: #fff; --mark: #2563c9; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e8eb; --soft: #9aa3ad; --line: #363c44; --paper: #15181c; --mark: #6ea8ff; }
@@ -63,7 +65,11 @@ def page(
         kept: the frames that the network is least sure of, the least sure first; each remembers `review.Memory`.
         unit: of times.
     """
-    parts = [_facts(tally, series), *(_camera(name, each, classes, unit) for name, each in series.items())]
+    unsure = np.concatenate([each.uncertainty for each in series.values()]).mean() if series else None
+    parts = [
+        facts(tally.frames, tally.labelled, unsure),
+        *(_camera(name, each, classes, unit) for name, each in series.items()),
+    ]
     if kept:
         start = {name: each.times[0] for name, each in series.items()}
         parts.append(_unsure(kept, start, unit))
@@ -71,18 +77,20 @@ def page(
     title = escape(source.name)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
-        f"<h1>{title}</h1><p>{escape(str(source))}</p>{''.join(parts)}</html>\n"
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
+        f"<h1>{title}</h1>{''.join(parts)}</html>\n"
     )
 
 
-def _facts(tally: Tally, series: Mapping[str, Series]) -> str:
-    values = [("frames", f"{tally.frames:,}"), ("labelled", f"{tally.labelled:,}")]
-    values.append(("without a label", f"{tally.frames - tally.labelled:,}"))
-    if series:
-        unsure = np.concatenate([each.uncertainty for each in series.values()])
-        values.append(("mean confidence", f"{100 * (1 - unsure.mean()):.1f} %"))
-    return '<div class="facts">' + "".join(f"<div><b>{value}</b>{name}</div>" for name, value in values) + "</div>"
+def facts(frames: int, labelled: int, unsure: float | None, **more: int) -> str:
+    """Makes the line of large numbers. `unsure` is the mean uncertainty, 0..1; `more` are other counts, by name."""
+    counts = {**more, "frames": frames, "labelled": labelled, "without a label": frames - labelled}
+    values = {name: f"{count:,}" for name, count in counts.items()}
+    if unsure is not None:
+        values["mean confidence"] = f"{100 * (1 - unsure):.1f} %"
+    return (
+        '<div class="facts">' + "".join(f"<div><b>{value}</b>{name}</div>" for name, value in values.items()) + "</div>"
+    )
 
 
 def _camera(name: str, series: Series, classes: ClassMap, unit: str) -> str:

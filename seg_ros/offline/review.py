@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from seg_ros.classes import UNLABELLED, ClassMap
 from seg_ros.offline.labels import Shot, Wish, drawn, encoded
-from seg_ros.offline.report import page
+from seg_ros.offline.report import FILE, SUMMARY, page
 from seg_ros.offline.tally import Tally
 from seg_ros.offline.unsure import FOLDER, Export, Unsure, uncertainty
 from seg_ros.overlay import as_bgr
 from seg_ros.results import Instances
 
-FILE = "report.html"
 _SHOWN = 24
 """Least sure frames in a report."""
 _WIDTH, _QUALITY = 480, 75
@@ -54,7 +55,7 @@ class Series:
 
     def add(self, shot: Shot, classes: int, unsure: float) -> None:
         """Takes a frame."""
-        label = shot.output.semantic().label
+        label = shot.semantic.label
         counts = cv2.calcHist([label], [0], None, [256], [0, 256]).reshape(-1) / label.size
         self.times.append(shot.time)
         self.shares.append(np.append(counts[:classes], counts[UNLABELLED]).astype(np.float32))
@@ -98,6 +99,7 @@ class Review:
             kept = self._unsure.ranked()[:_SHOWN]
             text = page(source, tally, self._classes, self._series, kept, self._unit)
             (self._target / FILE).write_bytes(text.encode("utf-8", "backslashreplace"))
+            (self._target / SUMMARY).write_text(json.dumps(_summary(list(self._series.values()), len(self._classes))))
 
     def _remember(self, shot: Shot, key: str) -> Memory | None:
         if self._export is not None:
@@ -110,6 +112,19 @@ class Review:
     def _forget(self, key: str) -> None:
         if self._export is not None:
             self._export.remove(key)
+
+
+def _summary(series: Sequence[Series], classes: int) -> dict[str, Any]:
+    """Returns what reports are added up by: means over the frames of all cameras, and counts by class."""
+    frames = sum(len(each.times) for each in series)
+    shares = sum((np.sum(each.shares, axis=0) for each in series), np.zeros(classes + 1))[:classes]
+    unsure = sum(sum(each.uncertainty) for each in series)
+    found = {"frames": frames, "uncertainty": unsure / max(frames, 1), "shares": (shares / max(frames, 1)).tolist()}
+    if any(each.objects for each in series):
+        tracks = [class_id for each in series for class_id in each.tracks.values()]
+        found["objects"] = sum(np.sum(each.objects, axis=0) for each in series if each.objects).tolist()
+        found["tracks"] = np.bincount(tracks, minlength=classes).tolist() if tracks else [0] * classes
+    return found
 
 
 def _thumbnail(pixels: np.ndarray) -> bytes:

@@ -43,7 +43,7 @@ class Station:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="work")
 
     def run(self, job: Job) -> Iterator[Said]:
-        """Yields the frames of the job so far once a second, and at the end its outcome, or why there is none."""
+        """Yields the frames of the job so far, at once and once a second; at last its outcome, or why there is none."""
         frames = 0
 
         def step() -> None:
@@ -57,6 +57,7 @@ class Station:
             yield Unfit(_described(error))
             return
         outcome = self._thread.submit(self._work, job, step)
+        yield 0
         while not wait([outcome], _EVERY).done:
             yield frames
         error = outcome.exception()

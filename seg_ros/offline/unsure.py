@@ -107,7 +107,7 @@ class Export:
         stream = encoded(".png", as_bgr(shot.frame), cv2.IMWRITE_PNG_COMPRESSION, 1)
         (self._folder / "images" / f"{key}.png").write_bytes(stream)
         folders = {"label": "labels", "instance_ids": "instances"}
-        for each in labels(shot.output, confidence=False):
+        for each in labels(shot, confidence=False):
             if each.name in folders:
                 file = self._folder / folders[each.name] / f"{key}.png"
                 file.parent.mkdir(exist_ok=True)

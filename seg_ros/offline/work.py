@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seg_ros.errors import RecordingError
 from seg_ros.offline.inputs import Input
 from seg_ros.offline.jobs import done, make
-from seg_ros.offline.labelling import label
+from seg_ros.offline.labelling import label, label_piece
 from seg_ros.offline.labels import Segmentation, Wish
+from seg_ros.offline.pieces import MOST, Span, made_pieces, make_piece, remove_pieces, spans
+from seg_ros.offline.remote import complete, fetched, identity, is_remote, unfinished
 from seg_ros.offline.tally import Tally
 
 
 class Job(NamedTuple):
-    """An input, and the folder of all outputs, each by an absolute path."""
+    """An input, and the folder of all outputs, each by an absolute path; with a span only that piece of the input."""
 
     input: Input
     output: Path
+    span: Span | None = None
 
 
 class Outcome(NamedTuple):
@@ -39,6 +42,19 @@ class Outcome(NamedTuple):
     tally: Tally | None = None
     resumed: bool = False
     error: str = ""
+
+
+def divided(jobs: Sequence[Job], force: bool) -> list[Job]:
+    """Returns jobs for the pieces of large bags, to be done before these jobs, which then are done faster.
+
+    Args:
+        force: whether outputs that are there are made again.
+    """
+    if len(jobs) > MOST:
+        return []
+    here = [job for job in jobs if not is_remote(job.input.path) and not is_remote(job.output)]
+    left = [job for job in here if force or not (job.output / job.input.name).exists()]
+    return [job._replace(span=span) for job in left for span in spans(job.input)]
 
 
 Work = Callable[[Job, Callable[[], None]], Outcome]
@@ -85,16 +101,28 @@ class Labelling:
         segmentation = Segmentation(net, self.score_threshold, self.wish.needs_confidence)
 
         def work(job: Job, step: Callable[[], None]) -> Outcome:
+            doing = {"segmentation": segmentation, "wish": self.wish, "step": step}
             try:
-                if not self.force and (tally := done(job.input, job.output, self.arguments)) is not None:
+                if job.span is not None:
+                    make_one = functools.partial(label_piece, span=job.span, **doing)
+                    return Outcome(job, engine, make_piece(job.input, job.output, self.arguments, job.span, make_one))
+                again = self.force or unfinished(job.output / str(job.input.name))
+                if not again and (tally := done(job.input, job.output, self.arguments, identity)) is not None:
                     return Outcome(job, engine, tally, resumed=True)
-                make_one = functools.partial(label, segmentation=segmentation, wish=self.wish, step=step)
-                tally = make(job.input, job.output, self.arguments, make_one)
+                pieces = [] if is_remote(job.output) else made_pieces(job.input, job.output, self.arguments)
+                with fetched(job.input) as each, complete(job.output, job.input.name) as output:
+
+                    def make_one(_: Input, target: Path) -> Tally:
+                        return label(each, target, pieces=pieces, **doing)
+
+                    tally = make(job.input, output, self.arguments, make_one, identity)
+                remove_pieces(job.input, job.output)
                 return Outcome(job, engine, tally)
             except RecordingError as error:
-                return Outcome(job, engine, error=str(error))
+                url = f"{job.input.path}: " if is_remote(job.input.path) else ""  # it speaks of a copy
+                return Outcome(job, engine, error=f"{url}{error}")
             except PermissionError as error:
-                if error.filename is None or not Path(error.filename).is_relative_to(job.input.path):
+                if error.filename is None or not str(error.filename).startswith(str(job.input.path)):
                     raise  # of the outputs: the next one could not be written either
                 return Outcome(job, engine, error=f"{error.filename}: {error.strerror}")
 

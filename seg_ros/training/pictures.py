@@ -15,6 +15,8 @@ import simplejpeg
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from seg_ros.opened import read_picture
+
 _log = logging.getLogger(__name__)
 _FAR = 1e5
 
@@ -85,7 +87,7 @@ def decoded(path: Path, mode: int) -> np.ndarray:
             grey, and goes on after damage with shifted colours.
     """
     _check_whole(path)
-    pixels = cv2.imread(str(path), mode)
+    pixels = read_picture(path, mode)
     if pixels is None:
         raise ValueError(f"{path}: does not decode")
     return pixels

@@ -30,6 +30,14 @@ def test_a_worker_that_dies_costs_its_input_once_more_and_a_poisonous_input_is_s
     assert outcomes["a"].engine == f"stub {max(1, processes.cores() // 2)}"
 
 
+def test_a_worker_that_hangs_costs_its_input_once_more(tmp_path):
+    names, progress = ["hangs-1", "stopped-1"], Silent()
+    made = spread([job(name, tmp_path) for name in names], Processes(2, opening, []), progress, patience=1.0)
+    assert {each.job.input.path.name: each.error for each in made} == dict.fromkeys(names, "")
+    assert all(len((tmp_path / f"{name}.tries").read_text().split()) > 1 for name in names)
+    assert any("hangs-1: once more, for its worker died: no frame for" in text for text in progress.said)
+
+
 def test_a_worker_that_cannot_begin_ends_the_run(tmp_path):
     with pytest.raises(EngineError, match="a worker cannot begin: ValueError: no such engine"):
         list(spread([job("a", tmp_path)], Processes(2, unfit, []), Silent()))
@@ -59,7 +67,7 @@ class Scripted:
     def give(self, place, job):
         self.given.append(job)
 
-    def hear(self):
+    def hear(self, seconds):
         return [(0, said) for said in self._answer(self.given[-1])]
 
     def end(self, place):

@@ -5,6 +5,7 @@ import os
 import resource
 
 import cv2
+import lz4.frame
 import numpy as np
 import pytest
 from rosbags.rosbag1 import Writer as Writer1
@@ -97,11 +98,13 @@ def test_names_that_are_not_utf_8(pictures, label, tmp_path, capsys):
     (tmp_path / "drive").rename(tmp_path / "in" / odd)
     (tmp_path / "in" / "photos").mkdir()
     (tmp_path / "in" / "photos" / f"{odd}.png").write_bytes(cv2.imencode(".png", pictures[0])[1].tobytes())
+    (tmp_path / "in" / f"{odd}2.mp4").write_bytes(b"OpenCV would end the process, not only this")
     out = "--output", tmp_path / "out", "--report", "--coco", "--label-studio"
     status, figures, said = label(capsys, tmp_path / "in", *out)
     assert (tmp_path / "out" / "in" / "photos" / "labels" / f"{odd}.png").is_file(), said
     assert len(read_bag(tmp_path / "out" / "in" / odd)["/segmentation/label"]) == FRAMES
-    assert (status, figures["labelled"]) == (0, 1 + FRAMES)
+    assert (status, figures["labelled"], figures["skipped"]) == (1, 1 + FRAMES, 1)
+    assert "opens no video whose name is not UTF-8" in said
 
 
 def test_links_to_nothing_and_in_circles_and_hidden_files(pictures, label, tmp_path, capsys):
@@ -124,11 +127,16 @@ def test_pictures_whose_labels_would_have_one_name(pictures, label, tmp_path, ca
     assert "2 pictures are called a" in said
 
 
-@pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
-def test_zstd(mode, pictures, label, tmp_path, capsys):
-    writer = Writer(tmp_path / "packed", version=9, storage_plugin=StoragePlugin.SQLITE3)
-    writer.set_compression(mode, CompressionFormat.ZSTD)
+@pytest.mark.parametrize("mode", ["file", "message", "lz4 in mcap"])
+def test_what_is_compressed(mode, pictures, label, tmp_path, capsys):
+    lz4_in_mcap = mode == "lz4 in mcap"
+    storage = StoragePlugin.MCAP if lz4_in_mcap else StoragePlugin.SQLITE3
+    writer = Writer(tmp_path / "packed", version=9, storage_plugin=storage)
+    if not lz4_in_mcap:
+        writer.set_compression(CompressionMode[mode.upper()], CompressionFormat.ZSTD)
     with writer as bag:
+        if lz4_in_mcap:  # as the recorder does with `compression: Lz4`
+            bag.storage.compression, bag.storage.compressor = "lz4", lz4.frame.compress
         camera = bag.add_connection("/camera/image_raw", IMAGE, typestore=types())
         for i, picture in enumerate(pictures):
             bag.write(camera, *image_message(picture, i))

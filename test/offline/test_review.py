@@ -2,6 +2,8 @@
 
 import html.parser
 import json
+import shutil
+import urllib.parse
 
 import cv2
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from seg_ros.classes import CAMVID
+from seg_ros.cli import train
 from seg_ros.offline.coco import Coco
 from seg_ros.offline.label_studio import LabelStudio, encode
 from seg_ros.offline.labels import Shot
@@ -16,6 +19,7 @@ from seg_ros.offline.unsure import Unsure, difference_hash, uncertainty
 from seg_ros.results import Frame, SemanticMap
 from seg_ros.training.coco import CocoPictures
 from seg_ros.training.instances import InstancePictures
+from test.conftest import SMALL_INSTANCE
 from test.objects import found
 
 SIZE = (48, 64)
@@ -72,6 +76,45 @@ def test_cvat_reads_the_annotations(objects, tmp_path):
     x, y, width, height = objects.roi[0].tolist()
     assert np.array_equal(masks["car"][y : y + height, x : x + width], objects.masks[0] > 0)
     assert masks["car"].sum() == (objects.masks[0] > 0).sum()
+
+    # What is corrected there, here the pedestrian away, comes back by its export, and `train` takes it.
+    item.annotations[:] = [a for a in item.annotations if names[a.label] == "car"]
+    data.put(item)
+    data.export(str(tmp_path / "exported"), "coco_instances", save_media=False)
+    for part in ("train", "val"):
+        (tmp_path / "mine" / part / "images").mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "mine" / part / "images" / "a.png"), shot(objects).frame.pixels)
+        exported = (tmp_path / "exported" / "annotations" / "instances_default.json").read_bytes()
+        (tmp_path / "mine" / part / "annotations.json").write_bytes(exported)
+    truth = CocoPictures(tmp_path / "mine" / "train", CAMVID).read(0)[1]
+    assert truth.class_id.tolist() == [8]
+    mask, car = truth.masks[0] > 0, masks["car"] > 0  # the export makes polygons of masks
+    assert (mask & car).sum() > 0.8 * (mask | car).sum()
+    shape = [f"{name}={json.dumps(value)}" for name, value in SMALL_INSTANCE.items() if name != "things"]
+    classes = {"names": ["road", "car"], "colors": [[9, 9, 9], [255, 0, 0]], "things": [1]}
+    (tmp_path / "mine" / "classes.json").write_text(json.dumps(classes))
+    options = "--epochs", "1", "--batch", "1", "--workers", "0", "--crop", "64", "96", "--input-size", "64", "96"
+    places = "--data", str(tmp_path / "mine"), "--run", str(tmp_path / "run")
+    train.main([*places, "--model", "mask_rcnn", *options, "--arguments", *shape])
+    assert (tmp_path / "run" / "checkpoint.pt").is_file()
+
+
+def test_what_is_corrected_by_hand_is_trained_on(pictures, label, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    for i, picture in enumerate([pictures[0], pictures[0][::-1]]):
+        cv2.imwrite(str(tmp_path / "photos" / f"p{i}.png"), picture)
+    label(capsys, tmp_path / "photos", "--output", tmp_path / "out", "--export-uncertain", "2")
+    for part in ("train", "val"):
+        shutil.copytree(tmp_path / "out" / "photos" / "uncertain", tmp_path / "mine" / part)
+        (tmp_path / "mine" / part / "classes.json").rename(tmp_path / "mine" / "classes.json")
+        for file in (tmp_path / "mine" / part / "labels").iterdir():
+            corrected = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+            corrected[: len(CAMVID)] = np.arange(len(CAMVID))[:, None]
+            cv2.imwrite(str(file), corrected)
+    options = "--epochs", "1", "--batch", "2", "--workers", "0", "--crop", "48", "64", "--input-size", "64", "96"
+    places = "--data", str(tmp_path / "mine"), "--run", str(tmp_path / "run")
+    train.main([*places, *options, "--arguments", "width=4", "depth=2", "stem=true"])
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["iou"].keys() == set(CAMVID.names)
 
 
 def _decoded(runs):
@@ -176,6 +219,11 @@ def test_the_report_and_the_frames_to_be_labelled(pictures, label, tmp_path, cap
     assert page.tags.count("img") >= 2
     assert all(source.startswith("data:") for source in page.sources)
     assert "corrupt: OpenCV cannot read it" in text
+
+    index = _Page()
+    index.feed((tmp_path / "out" / "report.html").read_text())
+    (link,) = index.sources
+    assert (tmp_path / "out" / urllib.parse.unquote(link)).read_text() == text
 
     data = LabelImages(made / "uncertain", len(load_classes(made / "uncertain")))
     assert 1 <= len(data) <= 2

@@ -1,15 +1,28 @@
 """The command `label` run again, beside itself, with several workers, and killed."""
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from seg_ros.offline.inputs import content
+import pytest
+from rosbags.rosbag2 import StoragePlugin
+
+from seg_ros.classes import CAMVID
+from seg_ros.models import SEMANTIC
+from seg_ros.offline import pieces
+from seg_ros.offline.bags import Bag
+from seg_ros.offline.inputs import Input
+from seg_ros.offline.labelling import label as label_one
+from seg_ros.offline.labelling import label_piece
+from seg_ros.offline.labels import Segmentation, Wish
+from seg_ros.results import SemanticMap
 from test.conftest import wait_for
 from test.offline.conftest import FRAMES
-from test.offline.recordings import finishes_without, tree, write_bag
+from test.offline.recordings import IMAGE, finishes_without, tree, write_bag
 
 
 def test_the_same_command_goes_on_where_it_was(pictures, label, tmp_path, capsys):
@@ -34,12 +47,12 @@ def test_the_same_command_goes_on_where_it_was(pictures, label, tmp_path, capsys
 
 def test_an_input_that_changed_is_not_taken_for_done(pictures, label, tmp_path, capsys):
     source = write_bag(tmp_path / "drive", pictures)
-    before = content(sorted(source.iterdir()))
+    before = Input(source, Path("drive"), True).content()
     arguments = source, "--output", tmp_path / "out"
     label(capsys, *arguments)
     shutil.rmtree(source)
     write_bag(source, pictures[::-1])
-    assert content(sorted(source.iterdir())) != before
+    assert Input(source, Path("drive"), True).content() != before
     status, _, said = label(capsys, *arguments)
     assert status == 1
     assert "content was" in said
@@ -92,6 +105,77 @@ def test_workers_make_the_same_and_may_be_killed(pictures, label, small_weights,
 
     finishes_without([*command, *options], worker)
     assert tree(tmp_path / "out") == tree(tmp_path / "alone")
+
+
+class Blue:
+    """A network that labels pixels by how blue they are."""
+
+    classes, task, least_score = CAMVID, SEMANTIC, 0.0
+
+    def __call__(self, frame, wanted):
+        return SemanticMap(frame.pixels[..., 0] % 11)
+
+
+def test_few_frames_of_a_long_recording_are_in_memory(pictures, monkeypatch, tmp_path):
+    """The reader is far faster than the network, and waits for it."""
+    source, taken, done, most = write_bag(tmp_path / "drive", pictures * 50), 0, 0, 0
+    once = Bag.messages
+
+    def counted(*arguments):
+        nonlocal taken, most
+        for message in once(*arguments):
+            taken += message.kind == IMAGE
+            most = max(most, taken - done)
+            yield message
+
+    def step():
+        nonlocal done
+        done += 1
+
+    class Slow(Blue):
+        def __call__(self, frame, wanted):
+            time.sleep(0.002)
+            return super().__call__(frame, wanted)
+
+    monkeypatch.setattr(Bag, "messages", counted)
+    each = Input(source, Path("drive"), True)
+    label_one(each, tmp_path / "out", Segmentation(Slow()), Wish(), step)
+    assert done == 50 * FRAMES
+    assert 16 < most < 60
+
+
+class Never(Blue):
+    def __call__(self, frame, wanted):
+        pytest.fail("its label is in a piece")
+
+
+@pytest.mark.parametrize("storage", list(StoragePlugin))
+def test_labels_that_are_in_pieces_are_not_made_again(storage, pictures, monkeypatch, tmp_path):
+    source, name = write_bag(tmp_path / "drive", pictures * 10, storage, damage=(1, 12)), Path("drive")
+    each, doing = Input(source, name, True), {"wish": Wish(), "step": lambda: None}
+    (tmp_path / "whole").mkdir()
+    whole = label_one(each, tmp_path / "whole" / name, Segmentation(Blue()), **doing)
+    monkeypatch.setattr(pieces, "SIZE", each.size() // 3)
+    for span in pieces.spans(each):
+        make = functools.partial(label_piece, segmentation=Segmentation(Blue()), span=span, **doing)
+        pieces.make_piece(each, tmp_path / "out", {}, span, make)
+    made = pieces.made_pieces(each, tmp_path / "out", {})
+    assert len(made) == 3
+    assert not pieces.made_pieces(each, tmp_path / "out", {"weights": "others"})
+    assert label_one(each, tmp_path / "out" / name, Segmentation(Never()), pieces=made, **doing) == whole
+    pieces.remove_pieces(each, tmp_path / "out")
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+def test_a_large_bag_in_pieces_has_the_same_bytes(pictures, label, monkeypatch, tmp_path, capsys):
+    source = write_bag(tmp_path / "drive", pictures * 10, damage=(1, 12))
+    options = source, "--confidence", "--output"
+    label(capsys, *options, tmp_path / "whole")
+    monkeypatch.setattr(pieces, "SIZE", Input(source, Path("drive"), True).size() // 3)
+    status, figures, said = label(capsys, *options, tmp_path / "out", "--workers", "2")
+    assert (status, figures["workers"], figures["labelled"], figures["failed"]) == (0, 2, 10 * FRAMES - 2, 2), said
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+    assert sorted(os.listdir(tmp_path / "out")) == [".lock", "drive"]
 
 
 def test_two_runs_do_not_write_one_folder(pictures, label, tmp_path, capsys):

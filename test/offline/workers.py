@@ -9,21 +9,26 @@ from seg_ros.offline.inputs import Input
 from seg_ros.offline.tally import Tally
 from seg_ros.offline.work import Job, Outcome
 
+SIGNALS = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}
+
 
 def job(name, folder):
     return Job(Input(Path(name), Path(name), False), folder)
 
 
 def opening(threads):
-    """`killed-N` kills its process when it is done the first N times, `raises` raises, others have a frame."""
+    """`NAME-N` kills or stops its process, or hangs, when it is done the first N times; `raises` raises."""
 
     def work(job, step):
         name = job.input.path.name
         with (job.output / f"{name}.tries").open("a") as file:
             file.write(f"{os.getpid()}\n")
         tries = len((job.output / f"{name}.tries").read_text().split())
-        if name.startswith("killed") and tries <= int(name.partition("-")[2]):
-            os.kill(os.getpid(), signal.SIGKILL)
+        kind, _, times = name.partition("-")
+        if kind in SIGNALS and tries <= int(times):
+            os.kill(os.getpid(), SIGNALS[kind])
+        if kind == "hangs" and tries <= int(times):
+            time.sleep(3600)
         if name == "raises":
             raise OSError("no space left")
         step()
