@@ -38,6 +38,7 @@ setup(
         "bags": pins("requirements/bags.txt"),
         "view": pins("requirements/view.txt"),
         "ray": pins("requirements/ray.txt"),
+        "remote": pins("requirements/remote.txt"),
     },
     zip_safe=False,
     data_files=[

@@ -118,8 +118,8 @@ install() {
 }
 
 if [[ $ros == wheels ]]; then unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH; fi
-files=(core openvino onnx bags view dev)
-if [[ $ros == wheels ]]; then files=(core openvino onnx bags view "ros-$distribution" dev); fi
+files=(core openvino onnx bags remote view dev)
+if [[ $ros == wheels ]]; then files=(core openvino onnx bags remote view "ros-$distribution" dev); fi
 for file in "${files[@]}"; do
   say "[3/5] requirements/$file.txt"
   if ! install "requirements/$file.txt"; then

@@ -156,7 +156,7 @@ def test_package_xml_is_valid(folder: str):
 
 FROM_PIP = {
     "torch", "safetensors", "simplejpeg", "pycocotools", "tqdm", "torch_tensorrt", "openvino", "onnx", "onnx_ir",
-    "onnxscript", "rosbags", "trackeval", "trackers", "supervision", "ray", "viser", "rich",
+    "onnxscript", "rosbags", "trackeval", "trackers", "supervision", "ray", "viser", "rich", "upath",
 }  # fmt: skip
 """Modules that no ROS distribution has as it should be; requirements/ has them."""
 SYSTEM = {
