@@ -20,7 +20,6 @@ from seg_ros.scenes import Scene, Street
 from seg_ros.scenes.depth_camera import DepthCamera, measured
 from seg_ros.scenes.lidar import Scan, scan
 from seg_ros.scenes.truth import true_boxes, true_objects
-from seg_ros.training.pictures import read_label
 
 if TYPE_CHECKING:
     from seg_ros.training.coco import CocoPictures
@@ -236,6 +235,8 @@ def _measured(scene: Scene, then: Scene, camera: DepthCamera, index: int, scanne
 
 
 def _read(image: Path, label: Path | None, instance: Path | None) -> Picture:
+    from seg_ros.training.pictures import read_label  # who has no label images needs no simplejpeg
+
     return Picture(
         _decoded(image, cv2.IMREAD_COLOR),
         read_label(label) if label else None,

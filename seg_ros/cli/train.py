@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
         render_street(data / "train", STREET_TRAIN, 4, progress=lambda s: tqdm(s, desc="render train"))
         render_street(data / "val", STREET_VAL, 3, progress=lambda s: tqdm(s, desc="render val"))
     check_parts(data)
-    architecture = args.model or (start.architecture if start else "") or "unet"
+    architecture = _architecture(args, start)
     network = MODELS[architecture]
     given = args.classes or ("camvid" if args.data == "street" else "")
     classes = TASKS[network.task].classes(data, given)
@@ -108,6 +108,10 @@ def main(arguments: list[str] | None = None) -> None:
             shutil.copyfile(best, partial)
         print(f"best weights: {args.output}")
     report(best, data / "val", args.run)
+
+
+def _architecture(args: argparse.Namespace, start: Start | None) -> str:
+    return args.model or (start.architecture if start else "") or "unet"
 
 
 def _network(args: argparse.Namespace, architecture: str, start: Start | None, gpu: bool) -> tuple[dict, str]:

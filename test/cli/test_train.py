@@ -205,9 +205,9 @@ def test_the_help_has_every_default(capsys):
     ("arguments", "gpu", "chosen"),
     [
         (["--model", "unet"], False, {"width": 16, "depth": 4, "stem": True}),
-        (["--model", "unet"], True, {}),
+        ([], True, {}),
         (["--model", "unet", "--arguments", "width=8"], False, {"width": 8}),
-        (["--model", "unet", "--start", "START"], True, {"width": 4, "depth": 2, "stem": True}),
+        (["--start", "START"], True, {"width": 4, "depth": 2, "stem": True}),
         (["--model", "fcn", "--start", "START"], False, {"depth": 18, "width": 0.5, "finest": 4}),
     ],
 )
@@ -215,7 +215,7 @@ def test_a_network_that_fits_the_machine(small_weights, arguments, gpu, chosen):
     arguments = [str(small_weights) if a == "START" else a for a in arguments]
     args = train._parser().parse_args(["--data", "mine", "--run", "run", *arguments])
     start = Start.read(args.start) if args.start else None
-    assert train._network(args, start, gpu)[0] == chosen
+    assert train._network(args, train._architecture(args, start), start, gpu)[0] == chosen
 
 
 @pytest.mark.parametrize("name", MODELS)

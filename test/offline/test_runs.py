@@ -1,5 +1,6 @@
 """The command `label` run again, beside itself, with several workers, and killed."""
 
+import contextlib
 import functools
 import os
 import shutil
@@ -79,6 +80,12 @@ def children(pid):
     return [child for child, command in commands.items() if b"spawn_main" in command]
 
 
+def held(folder):
+    """What a folder holds; None where there is none at this moment."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.listdir(folder)
+
+
 def test_workers_make_the_same_and_may_be_killed(pictures, label, small_weights, tmp_path, capsys):
     for name in ("a", "b"):
         write_bag(tmp_path / "in" / name, pictures * 150)
@@ -99,8 +106,8 @@ def test_workers_make_the_same_and_may_be_killed(pictures, label, small_weights,
 
     def worker(driver):
         wait_for(lambda: len(children(driver.pid)) == 2, 60.0)
-        tokens = {path: os.listdir(path) for path in partials if path.exists()}
-        wait_for(lambda: at_work() and all(os.listdir(p) != tokens.get(p) for p in partials), 60.0)
+        before = [held(path) for path in partials]
+        wait_for(lambda: all(held(p) not in (None, b) for p, b in zip(partials, before, strict=True)), 60.0)
         return children(driver.pid)[0]
 
     finishes_without([*command, *options], worker)
