@@ -30,7 +30,10 @@ from seg_ros.cli.command import command
 from seg_ros.engines import DEVICES, ENGINES, PRECISIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seg_ros.offline.crew import Crew
+    from seg_ros.offline.inputs import Input
     from seg_ros.offline.labels import Wish
     from seg_ros.offline.work import Labelling
 
@@ -106,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
         )  # fmt: skip
         jobs = [Job(each, output) for each in inputs]
         pieces = [] if model.task == INSTANCES or not wish.any_order else divided(jobs, args.force)
-        crew = _crew(args, labelling, max(len(jobs), len(pieces)))
+        crew = _crew(args, labelling, inputs, max(len(jobs), len(pieces)))
         workers = crew.size if crew else 1
         progress = Lines() if args.log == "json" else Bar(args.quiet)
         progress.say(f"{len(inputs)} inputs, workers: {workers}")
@@ -156,16 +159,16 @@ def _wish(args: argparse.Namespace) -> Wish:
     )  # fmt: skip
 
 
-def _crew(args: argparse.Namespace, labelling: Labelling, inputs: int) -> Crew | None:
-    """Returns the workers, no more than inputs; None where this process does all."""
-    from seg_ros.offline.processes import CORES, Processes, cores, gpus
+def _crew(args: argparse.Namespace, labelling: Labelling, inputs: Sequence[Input], jobs: int) -> Crew | None:
+    """Returns the workers, no more than jobs; None where this process does all."""
+    from seg_ros.offline.processes import Processes, gpus, most
 
     if args.ray:
         from seg_ros.offline.actors import Actors
 
-        return Actors(args.ray, args.workers, inputs, labelling.open, args.device)
+        return Actors(args.ray, args.workers, jobs, labelling.open, args.device)
     on = gpus() if args.device != "cpu" else []
-    workers = min(args.workers or len(on) or max(1, cores() // CORES), inputs)
+    workers = min(args.workers or len(on) or most(sum(each.size() for each in inputs)), jobs)
     return Processes(workers, labelling.open, on) if workers > 1 else None
 
 

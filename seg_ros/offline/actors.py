@@ -9,7 +9,6 @@ import textwrap
 from collections.abc import Callable, Iterator
 
 from seg_ros.errors import RecordingError
-from seg_ros.offline.processes import CORES
 from seg_ros.offline.station import Died, Said, Station, Unfit
 from seg_ros.offline.work import Job, Work
 
@@ -19,6 +18,8 @@ try:
 except ImportError as error:
     raise RecordingError(f"--ray needs Ray: {error}; pip install -r requirements/ray.txt") from error
 
+_CORES = 8
+"""Of a cluster without GPUs, for which it gets a worker; below twice as many there is one."""
 _LONGEST = 300
 """Characters of what Ray says of an actor that died: its advice comes after them."""
 
@@ -51,8 +52,8 @@ class Actors:
         there = ray.cluster_resources()
         cores, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
         on_gpu = device == "cuda" or (device == "auto" and gpus > 0)
-        self.size = min(size or (gpus if on_gpu else cores // CORES) or 1, most)
-        threads = max(1, min(CORES, cores // self.size))
+        self.size = min(size or (gpus if on_gpu else cores // _CORES) or 1, most)
+        threads = max(1, min(_CORES, cores // self.size))
         self._opening, self._threads = opening, threads
         self._kind = ray.remote(num_cpus=threads, num_gpus=int(on_gpu), max_restarts=0)(_Actor)
         self._actors: dict[int, ray.actor.ActorHandle] = {}

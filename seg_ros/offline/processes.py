@@ -10,18 +10,31 @@ import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
 from seg_ros import runtime
 from seg_ros.offline.station import Died, Said, Station, Unfit
 from seg_ros.offline.work import Job, Work
 
-CORES = 8
-"""Of the processor, for which a network on the CPU gets a worker; below twice as many there is one."""
+MEMORY = 2**30
+"""Bytes that a worker on the CPU may take."""
+WORTH = 2**30
+"""Bytes of recordings for which it is worth to open one more engine."""
 
 
 def cores() -> int:
     """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def most(size: int) -> int:
+    """Returns how many workers on the CPU are best for `size` bytes of recordings, 1 or more.
+
+    Up to one a core: a network on several cores waits for the slowest of them, and workers do not wait for each other.
+    """
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) * 1024
+    return max(1, min(cores(), free // MEMORY, size // WORTH))
 
 
 def gpus() -> list[str]:
