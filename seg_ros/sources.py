@@ -172,7 +172,7 @@ def _annotations(folder: Path, classes: ClassMap | None) -> CocoPictures | ViaPi
     found = next((reader for name, reader in READERS.items() if (folder / name).is_file()), None)
     if found is None:
         return None
-    file = _classes_file(folder)
+    file = classes_file(folder)
     try:
         return found(folder, classes or (ClassMap.read(file) if file else named_classes(folder)))
     except ValueError as error:
@@ -180,14 +180,15 @@ def _annotations(folder: Path, classes: ClassMap | None) -> CocoPictures | ViaPi
         return None
 
 
-def _classes_file(folder: Path) -> Path | None:
+def classes_file(folder: Path) -> Path | None:
+    """Returns the classes file of a data set, in `folder` or beside it; None without one."""
     files = (folder / "classes.json", folder.absolute().parent / "classes.json")
     return next((file for file in files if file.is_file()), None)
 
 
 def _of_these_classes(folder: Path, classes: ClassMap | None) -> bool:
     """Returns whether the label images of a folder may be compared with labels of these classes."""
-    file = _classes_file(folder)
+    file = classes_file(folder)
     if classes is None or file is None:
         return True
     names = ClassMap.read(file).names

@@ -99,7 +99,8 @@ def load_model(path: str | Path, architecture: str = "") -> tuple[nn.Module, Man
         WeightsError: as `load`, and if architecture or tensors are not what is expected.
     """
     manifest, tensors = load(path)
-    if architecture and not f"{manifest.architecture}_".startswith(f"{architecture}_"):
+    around = architecture in MODELS and manifest.architecture.startswith(f"{architecture}_")
+    if architecture and manifest.architecture != architecture and not around:
         raise WeightsError(
             f"{path}: expected architecture {architecture!r}, got {manifest.architecture!r}; "
             "change the parameter 'model' or the weights"

@@ -103,8 +103,12 @@ def test_wrong_architecture_is_named(small_weights):
     with pytest.raises(WeightsError, match="expected architecture 'fcn', got 'unet'"):
         weights.load_model(small_weights, "fcn")
     weights.load_model(small_weights, "unet")
-    with pytest.raises(WeightsError, match="expected architecture 'unet_resnet', got 'unet'"):
-        weights.load_model(small_weights, "unet_resnet")
+    for name in ("unet_resnet", "une", "u"):
+        with pytest.raises(WeightsError, match=f"expected architecture '{name}', got 'unet'"):
+            weights.load_model(small_weights, name)
+    weights.load_model("unet_camvid", "unet")
+    with pytest.raises(WeightsError, match="expected architecture 'mask', got 'mask_rcnn'"):
+        weights.load_model("mask_rcnn_street", "mask")
 
 
 def test_tensors_of_another_shape_are_named(tmp_path, small_weights):

@@ -111,6 +111,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _architecture(args: argparse.Namespace, start: Start | None) -> str:
+    """Returns the name of the network to train: what is asked for, else what is started from."""
     return args.model or (start.architecture if start else "") or "unet"
 
 

@@ -25,6 +25,11 @@ def check(parameters: Any, name: str, right: bool, allowed: str) -> None:
         raise ValueError(f"parameter '{name}': got {getattr(parameters, name)!r}, allowed: {allowed}")
 
 
+def at_configure(name: str) -> str:
+    """Says why a parameter of a node that is configured is not changed."""
+    return f"parameter '{name}' takes effect at configure: clean up the node first, then set it"
+
+
 def warn_of_unknown(node: Any, kind: type, besides: tuple[str, ...] = ()) -> None:
     """Logs which parameters a node was started with and does not have, each with the nearest that it has.
 

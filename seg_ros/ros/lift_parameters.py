@@ -17,7 +17,7 @@ from seg_ros.lifting import Extrinsics
 from seg_ros.lifting.layouts import AUTOWARE, LAYOUTS, PCL, as_autoware
 from seg_ros.lifting.lidar import FOOTPRINT
 from seg_ros.lifting.voxels import thinned
-from seg_ros.ros.fields import check, parameter, warn_of_unknown
+from seg_ros.ros.fields import at_configure, check, parameter, warn_of_unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,8 +116,7 @@ def declare(node: Node, configured: Callable[[], bool]) -> None:
     def refuse(parameters: list[Parameter]) -> SetParametersResult:
         mine = [each.name for each in parameters if each.name in names]
         if mine and configured():
-            why = f"parameter '{mine[0]}' takes effect at configure: clean up the node first, then set it"
-            return SetParametersResult(successful=False, reason=why)
+            return SetParametersResult(successful=False, reason=at_configure(mine[0]))
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(refuse)

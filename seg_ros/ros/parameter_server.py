@@ -11,7 +11,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from seg_ros.ros.fields import warn_of_unknown
+from seg_ros.ros.fields import at_configure, warn_of_unknown
 from seg_ros.ros.parameters import MaskSet, Parameters
 
 _MASK = "masks."
@@ -95,7 +95,7 @@ class ParameterServer:
     def _refuse(self, name: str, field: dataclasses.Field, value: Any) -> str:
         rules = field.metadata
         if self._accept is not None and rules.get("fixed"):
-            return f"parameter '{name}' takes effect at configure: clean up the node first, then set it"
+            return at_configure(name)
         if isinstance(field.default, tuple):
             right = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
             if right and rules.get("topic"):

@@ -102,6 +102,7 @@ class Smoother:
         pairs = before.view(np.uint16)[..., 0]  # one number a pixel is moved twice as fast as two
         came = cv2.remap(pairs, places, None, cv2.INTER_NEAREST)  # 0 from outside of the picture
         label, confidence = cv2.split(came.view(np.uint8).reshape(height, width, 2))
+        # Rounded down: to the nearest, a low confidence would stay as it is and never fade.
         return SemanticMap(label, cv2.convertScaleAbs(confidence, alpha=left, beta=-0.5))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
 from seg_ros.scenes import Street
-from seg_ros.sources import picture_files
+from seg_ros.sources import classes_file, picture_files
 from seg_ros.training.pictures import decoded, read_label
 from seg_ros.training.shares import count
 
@@ -73,7 +73,7 @@ def check_same_classes(root: Path, classes: ClassMap, given: str = "") -> None:
     Raises:
         ValueError: if the classes are others.
     """
-    path = next((p for p in (root / FILE, root.absolute().parent / FILE) if p.is_file()), None)
+    path = classes_file(root)
     if not given and path is None:
         _check_ids(root / "val" if (root / "val").is_dir() else root, classes)
         return
