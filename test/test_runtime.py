@@ -10,10 +10,10 @@ if sys.argv[1] == "keep":
     assert keep_freed_memory()
 def frame():
     return torch.ones(8 * 2**20).sum()  # 32 MiB
-for _ in range(3):
+for _ in range(30):  # until the heap has found its size
     frame()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(5):
+for _ in range(20):
     frame()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
@@ -24,9 +24,9 @@ def page_faults(mode):
 
 
 def test_later_frames_fault_no_pages():
-    # 5 frames of 8192 pages each; the heap still grows now and then.
-    assert page_faults("leave") > 25_000
-    assert page_faults("keep") < 17_500
+    # 20 frames of 8192 pages each; with another allocation in the way a frame may still be put elsewhere.
+    assert page_faults("leave") > 20 * 8192 * 0.75
+    assert page_faults("keep") < 20 * 8192 * 0.25
 
 
 def test_products_of_matrices_start_no_threads():
