@@ -141,6 +141,12 @@ rm -rf "$venv/tracking"
   -r requirements/tracking.txt >>"$log" 2>&1 </dev/null ||
   say "      no TrackEval for this Python here; the tests that score tracks are skipped"
 
+# And what the tests of `label` on a cluster and on object storage need: few who run them need either on their robot.
+rm -rf "$venv/fleet"
+"$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --target "$venv/fleet" \
+  -r requirements/ray.txt -r requirements/storage.txt >>"$log" 2>&1 </dev/null ||
+  say "      no Ray or no moto for this Python here; the tests of label on a cluster or on S3 are skipped"
+
 # --- The messages, into .venv as an ament prefix.
 
 say "[4/5] seg_ros_msgs"
