@@ -25,10 +25,11 @@ def store():
 
 @pytest.fixture
 def bucket(monkeypatch):
-    """A folder in an S3 bucket, of a server in this process. `make setup` keeps what that needs beside the environment."""
+    """A folder in an S3 bucket, of a server in this process. `make setup` keeps what it needs beside the environment."""
     monkeypatch.syspath_prepend(Path(sys.prefix, "fleet"))
     pytest.importorskip("s3fs", reason="needs s3fs: requirements/storage.txt")
-    server = pytest.importorskip("moto.server", reason="needs moto: requirements/storage.txt").ThreadedMotoServer(port=0)
+    moto = pytest.importorskip("moto.server", reason="needs moto: requirements/storage.txt")
+    server = moto.ThreadedMotoServer(port=0)
     server.start()
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
         monkeypatch.setenv(f"AWS_{name}", "nobody's")
