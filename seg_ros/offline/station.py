@@ -62,8 +62,8 @@ class Station:
         except Exception as error:
             yield Unfit(_described(error))
             return
+        yield 0  # who hears it counts the time from here on, also if the job stops the process at once
         outcome = self._thread.submit(self._work, job, step)
-        yield 0
         while not wait([outcome], _EVERY).done:
             yield frames
         error = outcome.exception()

@@ -25,7 +25,7 @@ def store():
 
 @pytest.fixture
 def bucket(monkeypatch):
-    """A folder in an S3 bucket, of a server in this process; `make setup` keeps what it needs beside all else."""
+    """A folder in an S3 bucket, of a server in this process; `make test` keeps what it needs beside all else."""
     monkeypatch.syspath_prepend(Path(sys.prefix, "fleet"))
     pytest.importorskip("s3fs", reason="needs s3fs: requirements/storage.txt")
     moto = pytest.importorskip("moto.server", reason="needs moto: requirements/storage.txt")
