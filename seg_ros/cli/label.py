@@ -114,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
         progress = Lines() if args.log == "json" else Bar(args.quiet)
         progress.say(f"{len(inputs)} inputs, workers: {workers}")
 
-        start, made, names, resumed, unread, engines = time.monotonic(), [], [], 0, {}, set()
+        start, made, names, resumed, unread, engines, damaged = time.monotonic(), [], [], 0, {}, set(), False
         with expecting((frames_of(each, wish.topics) for each in inputs), progress):
             if crew is None:
                 outcomes = alone(jobs, labelling.open(threads=0), progress)
@@ -131,10 +131,11 @@ def main(arguments: list[str] | None = None) -> None:
                     progress.say(f"label: {outcome.error}")
                     continue
                 names.append(outcome.job.input.name)
+                damaged |= bool(outcome.tally.damage)
                 if not outcome.resumed:
                     made.append(outcome.tally)
-                    for why in outcome.tally.faults():
-                        progress.say(f"label: {outcome.job.input.path}: {why}")
+                for why in outcome.tally.faults():
+                    progress.say(f"label: {outcome.job.input.path}: {why}")
         seconds = time.monotonic() - start
         if wish.report:
             write_index(output, sorted(names), unread, manifest.classes)
@@ -146,7 +147,7 @@ def main(arguments: list[str] | None = None) -> None:
         "engine": ", ".join(sorted(engines)), "workers": workers, "resumed": resumed,
     }  # fmt: skip
     print(json.dumps(figures), flush=True)
-    if unread or any(tally.damage for tally in made):
+    if unread or damaged:
         sys.exit(1)
 
 
