@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--overlay", action="store_true", help="also the labels over the pictures, as JPEG")
     add("--coco", action="store_true", help="also annotations.json, of pictures and videos: for train, CVAT and others")
     add("--label-studio", action="store_true", help="also label_studio.json, of pictures and videos")
+    add("--smooth", action="store_true", help="hold labels still over time, as the node's parameter smooth does")
     add("--report", action="store_true", help="also report.html: what is seen when, and where the network is not sure")
     add(
         "--export-uncertain", type=whole(0), default=0, metavar="N", help="also the N least sure frames, to be labelled"
@@ -156,7 +157,7 @@ def _wish(args: argparse.Namespace) -> Wish:
 
     return Wish(
         sorted(set(args.topics)), not args.only_labels, args.confidence, args.overlay, args.coco, args.label_studio,
-        args.report, args.export_uncertain,
+        args.smooth, args.report, args.export_uncertain,
     )  # fmt: skip
 
 
