@@ -19,8 +19,8 @@ from seg_ros.offline.labels import Memories, Segmentation, Shot, Wish, encoded, 
 from seg_ros.offline.review import Review
 from seg_ros.offline.tally import Tally
 from seg_ros.opened import open_video, read_picture
+from seg_ros.picture_folders import picture_files
 from seg_ros.results import Frame, Instances, SemanticMap
-from seg_ros.sources import picture_files
 
 _AHEAD, _WAITING = 16, 4
 """Pictures that are read before their turn; labelled ones that wait to be written."""
