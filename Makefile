@@ -30,7 +30,7 @@ view: setup ## the street with depth (LIDAR=1), live on a page in the browser, u
 	@$(env); python -m seg_ros.cli.demo --view '$(or $(PORT),8080)' $(if $(LIDAR)$(IMAGES)$(VIDEO)$(TOPIC),,--depth) $(demo_flags) $(ARGS)
 
 test: setup lint ## lint and the tests; ARGS= go to pytest
-	@$(env); python -m pytest -q $(ARGS)
+	@$(env); scripts/test_packages.sh; python -m pytest -q $(ARGS)
 
 soak: setup ## the tests of faults and long runs in their long forms; the fuzzers for SECONDS=20 each; ARGS= go to pytest
 	@$(env); SEG_ROS_SOAK='$(SECONDS)' python -m pytest test/faults test/fuzz test/ros/test_many_cameras.py test/ros/test_real_time.py -q -s $(ARGS)

@@ -128,14 +128,7 @@ for file in "${files[@]}"; do
   fi
 done
 
-# TensorRT for RTX is kept beside the environment: the tests build engines with it, and are skipped without it. Installed,
-# `auto` would take it on every machine with a GPU.
-rm -rf "$venv/tensorrt-rtx"
-"$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --target "$venv/tensorrt-rtx" \
-  -r requirements/tensorrt-rtx.txt >>"$log" 2>&1 </dev/null ||
-  say "      no TensorRT for RTX for this Python and processor here; the tests that build with it are skipped"
-
-# Likewise what `evaluate --tracks` compares with, which asks for another build of OpenCV.
+# What `evaluate --tracks` compares with is kept beside the environment, for it asks for another build of OpenCV.
 rm -rf "$venv/tracking"
 "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --target "$venv/tracking" \
   -r requirements/tracking.txt >>"$log" 2>&1 </dev/null ||

@@ -99,7 +99,7 @@ def planted(tmp_path, monkeypatch):
 
 @pytest.fixture
 def rtx(monkeypatch: pytest.MonkeyPatch):
-    """TensorRT for RTX, taken whatever else is installed. `make setup` keeps it beside the environment."""
+    """TensorRT for RTX, taken whatever else is installed. `make test` keeps it beside the environment."""
     monkeypatch.syspath_prepend(Path(sys.prefix, "tensorrt-rtx"))
     module = pytest.importorskip("tensorrt_rtx", reason="needs TensorRT for RTX: requirements/tensorrt-rtx.txt")
     pytest.importorskip("onnxscript", reason="needs onnxscript: requirements/onnx.txt")

@@ -133,6 +133,7 @@ def test_requirements_are_pinned_and_name_no_index():
         "remote",
         "ros-jazzy",
         "ros-kilted",
+        "storage",
         "tensorrt-rtx",
         "tensorrt",
         "tracking",

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
 
+from seg_ros.errors import EngineError
 from seg_ros.offline.work import Job, Outcome, Work
 
 _EVERY = 1.0
 """Seconds between two messages of a job."""
+OPENING = 3600.0
+"""Seconds that an engine may take to open: TensorRT builds large ones for half an hour on small machines."""
 
 
 class Died(NamedTuple):
@@ -52,12 +55,15 @@ class Station:
 
         try:
             if self._work is None:
-                self._work = self._thread.submit(self._opening).result()
+                opened = self._thread.submit(self._opening)
+                if not wait([opened], OPENING).done:
+                    raise EngineError(f"its engine did not open within {OPENING:.0f} s")
+                self._work = opened.result()
         except Exception as error:
             yield Unfit(_described(error))
             return
+        yield 0  # who hears it counts the time from here on, also if the job stops the process at once
         outcome = self._thread.submit(self._work, job, step)
-        yield 0
         while not wait([outcome], _EVERY).done:
             yield frames
         error = outcome.exception()

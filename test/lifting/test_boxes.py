@@ -5,8 +5,8 @@ import pytest
 
 from seg_ros.classes import CAMVID
 from seg_ros.lifting import CameraModel, Extrinsics, Labels, Style, object_boxes, organised, paint, scattered_boxes
-from seg_ros.lifting.boxes import LEAST, Box, fit, overlap
-from seg_ros.lifting.outline import Outline
+from seg_ros.lifting.boxes import Box, overlap
+from seg_ros.lifting.fitting import LEAST
 from seg_ros.results import Instances
 from seg_ros.scenes import Street
 from seg_ros.scenes.lidar import AXES, PLACE, QUATERNION, scan
@@ -88,22 +88,6 @@ def test_truncated_and_occluded_are_marked_and_too_few_points_give_none(wall):
     assert found(nothing, mask) == []
 
 
-@pytest.mark.parametrize("yaw", [-60, -20, 0, 10, 45, 80])
-def test_a_car_seen_from_two_sides_has_its_yaw(yaw):
-    t = np.radians(yaw)
-    turn = np.array(((np.cos(t), -np.sin(t)), (np.sin(t), np.cos(t))))
-    rng = np.random.default_rng(0)
-    end = np.column_stack((np.full(150, -2.2), rng.uniform(-0.9, 0.9, 150)))
-    side = np.column_stack((rng.uniform(-2.2, 2.2, 300), np.full(300, 0.9 if yaw < 0 else -0.9)))
-    flat = np.concatenate((end, side)) + rng.normal(0, 0.02, (450, 2))
-    points = np.column_stack((flat @ turn.T + (12, 1), rng.uniform(0, 1.5, 450)))
-    center, size, angle, count, _ = fit(points.astype(np.float32), np.eye(3, dtype=np.float32))
-    assert np.degrees(angle) == pytest.approx(yaw, abs=2.5)
-    assert center == pytest.approx([12, 1, 0.75], abs=0.15)
-    assert size == pytest.approx([4.4, 1.8, 1.5], abs=0.15)
-    assert count > 400
-
-
 def test_overlap_is_that_of_volumes():
     def box(x, yaw=0.0, length=2.0):
         return Box(1, 8, 1.0, np.float64((x, 0, 10)), np.float64((length, 1, 1)), yaw, 9)
@@ -126,36 +110,6 @@ def test_the_streets_objects_are_found_to_centimetres():
         assert len(boxes) >= 0.9 * len(true)
         distances += [np.linalg.norm(boxes[i].center - box.center) for i, box in enumerate(true, 1) if i in boxes]
     assert np.median(distances) < 0.15
-
-
-@pytest.mark.parametrize("place", [(0.0, 0.0), (-4.0, 0.0), (5.0, 1.0)], ids=["behind", "beside", "far beside"])
-def test_between_a_lidars_points_and_the_end_of_the_mask_the_box_goes_on(place):
-    """A car of 4.4 x 1.8 x 1.5 m whose outermost points are 20 cm short of its ends."""
-    low, high = np.float64((12, place[0] - 0.9, place[1] - 1.5)), np.float64((16.4, place[0] + 0.9, place[1]))
-    inner = np.linspace(low + 0.2, high - 0.2, 15).T
-    rear = [(low[0], y, z) for y in inner[1] for z in inner[2]]
-    near = low[1] if low[1] > 0 else high[1]
-    side = [(x, near, z) for x in inner[0] for z in inner[2]] if abs(place[0]) > 0.9 else []
-    points = np.float32(rear + side)
-    seen = np.float64([(x, y, z) for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
-    bearing = seen[:, 1] / seen[:, 0]
-    middle = low + high
-    left, right = ((1, slope, middle[2] / middle[0]) for slope in (bearing.max(), bearing.min()))
-    up, down = ((1, middle[1] / middle[0], z / low[0]) for z in (high[2], low[2]))
-    outline = Outline(np.zeros(3), np.float64((left, right, up, down)))
-    center, size, *_ = fit(points, np.eye(3, dtype=np.float32), outline=outline)
-    if side:
-        assert center == pytest.approx((low + high) / 2, abs=0.1)
-        assert size == pytest.approx(high - low, abs=0.15)
-    else:  # nobody sees how long it is
-        assert center[1:] == pytest.approx((low + high)[1:] / 2, abs=0.05)
-        assert size == pytest.approx([1.8, 0.1, 1.5], abs=0.05)
-    unknown = fit(points, np.eye(3, dtype=np.float32), outline=Outline(np.zeros(3), np.full((4, 3), np.nan)))
-    alone = fit(points, np.eye(3, dtype=np.float32))
-    assert unknown[1] == pytest.approx(alone[1])
-    wide = np.float64(((1, 9, 0), (1, -9, 0), (1, 0, 9), (1, 0, -9)))  # of a mask that has run out into everything
-    grown = fit(points, np.eye(3, dtype=np.float32), outline=Outline(np.zeros(3), wide))
-    assert (grown[1] < alone[1] + 3).all()
 
 
 def test_the_streets_objects_are_found_by_a_lidar_where_the_camera_sees_them():

@@ -1,10 +1,12 @@
 """How jobs are spread over processes: what is done when one dies, and when an input kills all."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from seg_ros.errors import EngineError, RecordingError
-from seg_ros.offline import processes
+from seg_ros.offline import processes, station
 from seg_ros.offline.crew import TRIES, spread
 from seg_ros.offline.labels import segmented
 from seg_ros.offline.processes import Processes
@@ -41,6 +43,15 @@ def test_a_worker_that_hangs_costs_its_input_once_more(tmp_path):
 def test_a_worker_that_cannot_begin_ends_the_run(tmp_path):
     with pytest.raises(EngineError, match="a worker cannot begin: ValueError: no such engine"):
         list(spread([job("a", tmp_path)], Processes(2, unfit, []), Silent()))
+
+
+def test_an_engine_that_does_not_open_ends_the_run(monkeypatch, tmp_path):
+    monkeypatch.setattr(station, "OPENING", 0.01)
+    held = threading.Event()
+    made = list(station.Station(held.wait).run(job("a", tmp_path)))
+    held.set()
+    assert [type(said) for said in made] == [station.Unfit]
+    assert "did not open within 0 s" in made[0].reason
 
 
 def test_a_lost_device_ends_the_input_and_not_all_frames_that_are_left():
@@ -103,9 +114,13 @@ def test_gpus_are_those_that_the_environment_leaves(monkeypatch):
     assert processes.gpus() == ["3", "5"]
 
 
-def test_workers_are_as_many_as_cores_and_recordings_are_worth(monkeypatch):
+def test_workers_are_as_many_as_cores_and_recordings_are_worth(monkeypatch, tmp_path):
     monkeypatch.setattr(processes, "cores", lambda: 3)
     monkeypatch.setattr(processes, "MEMORY", 1)
     assert [processes.most(int(n * processes.WORTH)) for n in (0, 1.9, 2, 9)] == [1, 1, 2, 3]
+    monkeypatch.setattr(processes, "CONTAINER", tmp_path / "memory.max")
+    for limit, workers in (("max", 3), ("2", 2)):
+        processes.CONTAINER.write_text(limit)
+        assert processes.most(9 * processes.WORTH) == workers
     monkeypatch.setattr(processes, "MEMORY", 2**60)
     assert processes.most(9 * processes.WORTH) == 1

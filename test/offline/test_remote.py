@@ -1,6 +1,8 @@
 """The command `label` on object storage: what it writes, how it goes on, and what it leaves alone."""
 
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,24 @@ def store():
         place.fs.rm(place.path, recursive=True)
 
 
+@pytest.fixture
+def bucket(monkeypatch):
+    """A folder in an S3 bucket, of a server in this process; `make test` keeps what it needs beside all else."""
+    monkeypatch.syspath_prepend(Path(sys.prefix, "fleet"))
+    pytest.importorskip("s3fs", reason="needs s3fs: requirements/storage.txt")
+    moto = pytest.importorskip("moto.server", reason="needs moto: requirements/storage.txt")
+    server = moto.ThreadedMotoServer(port=0)
+    server.start()
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"AWS_{name}", "nobody's")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:{1}".format(*server.get_host_and_port()))
+    place = upath.UPath("s3://seg-ros/drives")
+    place.fs.mkdir("seg-ros")
+    yield place
+    server.stop()
+
+
 def sent(folder, to):
     """Writes a folder to a storage."""
     for name, data in tree(folder).items():
@@ -32,7 +52,9 @@ def names(place):
     return sorted(path.name for path in place.iterdir())
 
 
-def test_what_is_on_object_storage_is_labelled_and_stays_there(pictures, label, store, tmp_path, capsys):
+@pytest.mark.parametrize("storage", ["store", "bucket"])
+def test_what_is_on_object_storage_is_labelled_and_stays_there(storage, request, pictures, label, tmp_path, capsys):
+    store = request.getfixturevalue(storage)
     for name in ("a", "b"):
         write_bag(tmp_path / "in" / name, pictures)
     label(capsys, tmp_path / "in", "--output", tmp_path / "out")

@@ -26,6 +26,7 @@ def opening(threads):
         tries = len((job.output / f"{name}.tries").read_text().split())
         kind, _, times = name.partition("-")
         if kind in SIGNALS and tries <= int(times):
+            time.sleep(0.5)  # Ray sends what was said by another thread
             os.kill(os.getpid(), SIGNALS[kind])
         if kind == "hangs" and tries <= int(times):
             time.sleep(3600)
