@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from seg_ros.classes import CAMVID, ClassMap
+from seg_ros.picture import Picture
+from seg_ros.picture_folders import image_files
 from seg_ros.scenes import Street
 from seg_ros.scenes.depth_camera import DepthCamera
-from seg_ros.sources import Picture, again, image_files, open_source, own_rate
+from seg_ros.sources import again, open_source, own_rate
 
 
 @pytest.fixture

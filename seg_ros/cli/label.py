@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--overlay", action="store_true", help="also the labels over the pictures, as JPEG")
     add("--coco", action="store_true", help="also annotations.json, of pictures and videos: for train, CVAT and others")
     add("--label-studio", action="store_true", help="also label_studio.json, of pictures and videos")
+    add("--smooth", action="store_true", help="hold labels still over time, as the node's parameter smooth does")
     add("--report", action="store_true", help="also report.html: what is seen when, and where the network is not sure")
     add(
         "--export-uncertain", type=whole(0), default=0, metavar="N", help="also the N least sure frames, to be labelled"
@@ -114,7 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
         progress = Lines() if args.log == "json" else Bar(args.quiet)
         progress.say(f"{len(inputs)} inputs, workers: {workers}")
 
-        start, made, names, resumed, unread, engines = time.monotonic(), [], [], 0, {}, set()
+        start, made, names, resumed, unread, engines, damaged = time.monotonic(), [], [], 0, {}, set(), False
         with expecting((frames_of(each, wish.topics) for each in inputs), progress):
             if crew is None:
                 outcomes = alone(jobs, labelling.open(threads=0), progress)
@@ -131,10 +132,11 @@ def main(arguments: list[str] | None = None) -> None:
                     progress.say(f"label: {outcome.error}")
                     continue
                 names.append(outcome.job.input.name)
+                damaged |= bool(outcome.tally.damage)
                 if not outcome.resumed:
                     made.append(outcome.tally)
-                    for why in outcome.tally.faults():
-                        progress.say(f"label: {outcome.job.input.path}: {why}")
+                for why in outcome.tally.faults():
+                    progress.say(f"label: {outcome.job.input.path}: {why}")
         seconds = time.monotonic() - start
         if wish.report:
             write_index(output, sorted(names), unread, manifest.classes)
@@ -146,7 +148,7 @@ def main(arguments: list[str] | None = None) -> None:
         "engine": ", ".join(sorted(engines)), "workers": workers, "resumed": resumed,
     }  # fmt: skip
     print(json.dumps(figures), flush=True)
-    if unread or any(tally.damage for tally in made):
+    if unread or damaged:
         sys.exit(1)
 
 
@@ -155,7 +157,7 @@ def _wish(args: argparse.Namespace) -> Wish:
 
     return Wish(
         sorted(set(args.topics)), not args.only_labels, args.confidence, args.overlay, args.coco, args.label_studio,
-        args.report, args.export_uncertain,
+        args.smooth, args.report, args.export_uncertain,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seg_ros.errors import RecordingError
-from seg_ros.sources import IMAGE_SUFFIXES
+from seg_ros.picture_folders import IMAGE_SUFFIXES
 
 BAGS = {".bag", ".mcap", ".db3"}
 VIDEOS = {".mp4", ".avi", ".mkv", ".mov", ".webm"}

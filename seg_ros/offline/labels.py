@@ -19,7 +19,7 @@ from seg_ros.results import Frame, Instances, Selection, SemanticMap, Wanted
 from seg_ros.ros.cdr import OtherLayoutError, read_compressed, read_image
 from seg_ros.ros.pixels import compressed_frame, image_frame
 from seg_ros.segmenter import Segmenter
-from seg_ros.tracking import FAINT, Tracker
+from seg_ros.tracking import FAINT, Smoother, Tracker
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -54,6 +54,7 @@ class Wish:
         overlay: the labels over the frames, as JPEG.
         coco: of pictures and videos, objects or classes as `annotations.json`.
         label_studio: the same as `label_studio.json`.
+        smooth: hold the labels of bags and videos still, as the live node's parameter does.
         report: a page `report.html` about the recording.
         uncertain: how many of the frames that the network is least sure of are written for labelling by hand.
     """
@@ -64,13 +65,14 @@ class Wish:
     overlay: bool = False
     coco: bool = False
     label_studio: bool = False
+    smooth: bool = False
     report: bool = False
     uncertain: int = 0
 
     @property
     def any_order(self) -> bool:
         """Returns whether nothing that is wanted needs all frames of a recording in their order."""
-        return not self.report and not self.uncertain
+        return not self.smooth and not self.report and not self.uncertain
 
     @property
     def needs_confidence(self) -> bool:
@@ -108,16 +110,19 @@ class Segmentation:
     Args:
         score_threshold: smallest score of an object, 0..1.
         confidence: whether label images come with their confidence.
+        smooth: whether those of one camera are held still over time.
 
     Attributes:
         classes: class map of the network.
         finds_objects: whether the network does.
     """
 
-    def __init__(self, net: Segmenter, score_threshold: float = 0.5, confidence: bool = False) -> None:
+    def __init__(
+        self, net: Segmenter, score_threshold: float = 0.5, confidence: bool = False, smooth: bool = False
+    ) -> None:
         self.classes: ClassMap = net.classes
         self.finds_objects = net.task == INSTANCES
-        self._net, self._confidence = net, confidence
+        self._net, self._confidence, self._smooth = net, confidence or smooth, smooth
         self._selection = Selection(score_threshold=max(score_threshold, net.least_score))
 
     def picture(self, frame: Frame) -> SemanticMap | Instances:
@@ -128,34 +133,41 @@ class Segmentation:
         """
         return self._net(frame, Wanted(self._confidence, self._selection))
 
-    def follow(self, frame: Frame, time: float, tracker: Tracker) -> SemanticMap | Instances:
-        """Segments the next frame of a camera; objects come with their tracks, as from the live node.
+    def follow(self, frame: Frame, time: float, memory: Memory) -> SemanticMap | Instances:
+        """Segments the next frame of a camera; objects come with their tracks, labels smoothed, as from the live node.
 
         Args:
             time: s.
-            tracker: of the camera.
+            memory: of the camera.
 
         Raises:
             EngineError: if the engine fails.
         """
         output = self._net(frame, Wanted(self._confidence, dataclasses.replace(self._selection, faint_score=FAINT)))
-        if not isinstance(output, Instances):
-            return output
-        objects = output.followed(tracker.update(time, output, frame.pixels))
-        return objects[objects.score >= self._selection.score_threshold]
+        if isinstance(output, Instances):
+            objects = output.followed(memory.tracker.update(time, output, frame.pixels))
+            return objects[objects.score >= self._selection.score_threshold]
+        return memory.smoother.update(time, output, frame.pixels) if self._smooth else output
 
 
-class Trackers:
-    """Keeps a tracker for each camera of a recording; ids are of one count, as the live node's."""
+class Memory(NamedTuple):
+    """What is known of a camera's frames so far."""
+
+    tracker: Tracker
+    smoother: Smoother
+
+
+class Memories:
+    """Keeps a memory for each camera of a recording; ids of tracks are of one count, as the live node's."""
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
-        self._of: dict[str, Tracker] = {}
+        self._of: dict[str, Memory] = {}
 
-    def of(self, camera: str) -> Tracker:
-        """Returns the tracker of a camera."""
+    def of(self, camera: str) -> Memory:
+        """Returns the memory of a camera."""
         if camera not in self._of:
-            self._of[camera] = Tracker(self._ids)
+            self._of[camera] = Memory(Tracker(self._ids), Smoother())
         return self._of[camera]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,20 +15,29 @@ from seg_ros.errors import FrameError, RecordingError
 from seg_ros.offline.coco import Coco
 from seg_ros.offline.flow import in_background
 from seg_ros.offline.label_studio import LabelStudio
-from seg_ros.offline.labels import Segmentation, Shot, Wish, encoded, labels, overlaid, segmented
+from seg_ros.offline.labels import Memories, Segmentation, Shot, Wish, encoded, labels, overlaid, segmented
 from seg_ros.offline.review import Review
 from seg_ros.offline.tally import Tally
 from seg_ros.opened import open_video, read_picture
-from seg_ros.results import Frame
-from seg_ros.sources import picture_files
+from seg_ros.picture_folders import picture_files
+from seg_ros.results import Frame, Instances, SemanticMap
 
 _AHEAD, _WAITING = 16, 4
 """Pictures that are read before their turn; labelled ones that wait to be written."""
+_RATE = 30.0
+"""Frames/s of a video that does not say them."""
 _ENOUGH = 0.95
 """Share of the frames that a video says it has; some formats only estimate them."""
-_FOLDERS = {"label": "labels", "confidence": "confidence", "instance_ids": "instances"}
+_FOLDERS = {"label": "labels", "confidence": "confidence", "instance_ids": "instances", "track_ids": "tracks"}
 """Folder by kind of label: `labels` and `instances` are where training looks for the truth of pictures."""
 _UNKNOWN = FrameError("corrupt", "OpenCV cannot read it")
+
+
+class _Named(NamedTuple):
+    """A picture's name, and of a frame of a video its time, s."""
+
+    name: str
+    time: float | None = None
 
 
 def label_pictures(source: Path, target: Path, segmentation: Segmentation, wish: Wish, step: Callable) -> Tally:
@@ -46,8 +56,12 @@ def label_pictures(source: Path, target: Path, segmentation: Segmentation, wish:
     frames = in_background(_pictures(source), _AHEAD)
     review = Review(target, segmentation.classes, wish, "frames")
     files = _annotations(source, target, segmentation, wish)
-    made_of = in_background(segmented(frames, lambda _, frame: segmentation.picture(frame)), _WAITING)
-    for number, (name, made) in enumerate(made_of):
+    memory = Memories().of(source.name)
+
+    def segment(named: _Named, frame: Frame) -> SemanticMap | Instances:
+        return segmentation.picture(frame) if named.time is None else segmentation.follow(frame, named.time, memory)
+
+    for number, ((name, _), made) in enumerate(in_background(segmented(frames, segment), _WAITING)):
         tally.frames += 1
         if isinstance(made, Exception):
             tally.lose(source.name, name, made)
@@ -108,23 +122,24 @@ def _frames_of_video(source: Path) -> int:
         return 0
 
 
-def _pictures(source: Path) -> Iterator[tuple[str, Frame | FrameError]]:
+def _pictures(source: Path) -> Iterator[tuple[_Named, Frame | FrameError]]:
     if source.is_dir():
         files = picture_files(source)
         stem, count = Counter(file.stem for file in files).most_common(1)[0]
         if count > 1:
             raise RecordingError(f"{source}: {count} pictures are called {stem}, as their labels would be; rename them")
         for file in files:
-            yield file.name, _frame(read_picture(file, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
+            yield _Named(file.name), _frame(read_picture(file, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
         return
     capture = _opened(source)
+    rate = capture.get(cv2.CAP_PROP_FPS) or _RATE
     try:
         number = 0
         while True:
             there, pixels = capture.read()
             if not there:
                 return
-            yield f"{number:06}.jpg", _frame(pixels)
+            yield _Named(f"{number:06}.jpg", number / rate), _frame(pixels)
             number += 1
     finally:
         capture.release()

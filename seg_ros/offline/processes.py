@@ -20,6 +20,8 @@ MEMORY = 2**30
 """Bytes that a worker on the CPU may take."""
 WORTH = 2**30
 """Bytes of recordings for which it is worth to open one more engine."""
+CONTAINER = Path("/sys/fs/cgroup/memory.max")
+"""What a container may have, in bytes."""
 
 
 def cores() -> int:
@@ -32,9 +34,17 @@ def most(size: int) -> int:
 
     Up to one a core: a network on several cores waits for the slowest of them, and workers do not wait for each other.
     """
+    return max(1, min(cores(), _free() // MEMORY, size // WORTH))
+
+
+def _free() -> int:
+    """Returns the bytes of memory that are free, in a container no more than it may have."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) * 1024
-    return max(1, min(cores(), free // MEMORY, size // WORTH))
+    try:
+        return min(free, int(CONTAINER.read_text()))
+    except (OSError, ValueError):  # no container of cgroup v2, or "max": without a limit
+        return free
 
 
 def gpus() -> list[str]:

@@ -10,7 +10,7 @@ from seg_ros.errors import FrameError, RecordingError
 from seg_ros.offline import messages
 from seg_ros.offline.bags import IMAGES, Bag, BagWriter, Message, open_bag
 from seg_ros.offline.flow import in_background, mapped
-from seg_ros.offline.labels import Segmentation, Shot, Trackers, Wish, labels, overlaid, recorded_frame, segmented
+from seg_ros.offline.labels import Memories, Segmentation, Shot, Wish, labels, overlaid, recorded_frame, segmented
 from seg_ros.offline.pieces import Piece, Ready, Span, with_labels
 from seg_ros.offline.review import Review
 from seg_ros.offline.tally import Tally
@@ -126,7 +126,7 @@ def _made(
         messages: with labels that are there, which are yielded as they are.
         names: topics that are labelled.
     """
-    trackers = Trackers()
+    memories = Memories()
 
     def decoded(item: tuple[Message, Ready | None]) -> tuple[Message, Frame | FrameError | Ready | None]:
         message, ready = item
@@ -139,7 +139,7 @@ def _made(
 
     def segment(message: Message, frame: Frame) -> SemanticMap | Instances:
         sec, nanosec = frame.stamp if any(frame.stamp) else divmod(message.time, 10**9)
-        return segmentation.follow(frame, sec + 1e-9 * nanosec, trackers.of(message.topic))
+        return segmentation.follow(frame, sec + 1e-9 * nanosec, memories.of(message.topic))
 
     frames = in_background(mapped(decoded, messages, _DECODERS, _AHEAD), _AHEAD)
     # The network runs on a thread of its own, so that writing does not hold it up.

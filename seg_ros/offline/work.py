@@ -98,10 +98,11 @@ class Labelling:
         set_threads(threads)
         net = Segmenter.open(self.weights, engine=self.engine, precision=self.precision, device=self.device)
         engine = f"{net.runner.engine.name} {net.runner.engine.precision}"
-        segmentation = Segmentation(net, self.score_threshold, self.wish.needs_confidence)
+        wish = self.wish
+        segmentation = Segmentation(net, self.score_threshold, wish.needs_confidence, wish.smooth)
 
         def work(job: Job, step: Callable[[], None]) -> Outcome:
-            doing = {"segmentation": segmentation, "wish": self.wish, "step": step}
+            doing = {"segmentation": segmentation, "wish": wish, "step": step}
             try:
                 if job.span is not None:
                     make_one = functools.partial(label_piece, span=job.span, **doing)

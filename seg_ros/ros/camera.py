@@ -14,6 +14,7 @@ from visualization_msgs.msg import MarkerArray
 from seg_ros.classes import CAMVID, ClassMap
 from seg_ros.lifting import POINT
 from seg_ros.lifting.boxes import OPTICAL
+from seg_ros.picture import Picture
 from seg_ros.ros import messages
 from seg_ros.ros.cdr import Stamp
 from seg_ros.ros.clouds import write_cloud
@@ -21,7 +22,6 @@ from seg_ros.ros.lift_outputs import Lifted, markers
 from seg_ros.ros.qos import camera_qos
 from seg_ros.ros.true_labels import TrueLabels
 from seg_ros.scenes.lidar import Scan
-from seg_ros.sources import Picture
 
 FROM_BGR = {"bgr8": None, "rgb8": cv2.COLOR_BGR2RGB, "mono8": cv2.COLOR_BGR2GRAY}
 """OpenCV's conversion by encoding; None: it is that already."""

@@ -6,11 +6,11 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
 from seg_ros.classes import ClassMap
+from seg_ros.picture import Picture
 from seg_ros.ros import messages
 from seg_ros.ros.camera_info import TOPIC
 from seg_ros.ros.cdr import Stamp
 from seg_ros.ros.qos import output_qos
-from seg_ros.sources import Picture
 from seg_ros_msgs.msg import InstanceMaskArray
 
 

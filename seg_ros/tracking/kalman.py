@@ -15,9 +15,10 @@ import numpy as np
 
 _JITTER = 0.07
 """Deviation of a measured centre, in sizes of the object, and of the logarithm of a measured size."""
-_ACCELERATION = np.array([1.0, 1.0, 0.4, 0.4])
-"""Deviation of the change of velocity in one second: of the centre in sizes, of the logarithms of the size."""
-_SPEED = np.array([4.0, 4.0, 1.5, 1.5])
+_ACCELERATION = np.array([2.0, 0.3, 0.4, 0.4])
+"""Deviation of the change of velocity in one second: of the centre in sizes, of the logarithms of the size. What stands
+on the ground moves across the picture far more than up and down."""
+_SPEED = np.array([4.0, 0.7, 1.0, 1.0])
 """Deviation of the velocity of an object that is seen for the first time from what is expected, in the same units."""
 _FASTEST = 3.0
 """Largest growth a second of the logarithm of a size that is believed."""

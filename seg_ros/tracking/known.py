@@ -16,6 +16,8 @@ TRAIL = 24
 """Frames in which an object was found whose places are remembered."""
 _MEMORY = 0.2
 """Weight of the newest frame in the score of a track."""
+_DOUBT = 8
+"""Power of a score in the belief in a track: what the network doubts a little is often a part, or two at once."""
 
 
 class Found(NamedTuple):
@@ -51,7 +53,7 @@ class Known(NamedTuple):
         colour: `(T, PARTS)`, of `appearance.colours`.
         track_id: 0 until the track is believed.
         age: frames in which it was seen.
-        belief: sum of the scores.
+        belief: sum of the scores, each to the power of `_DOUBT`.
         score: mean of the last scores.
         votes: `(T, 256)`, sum of the scores by class.
         seen: when it was last seen, s.
@@ -91,7 +93,7 @@ class Known(NamedTuple):
         trail[:, -1] = found.place[rows, :2]
         return cls(
             kalman.begin(found.place[rows], velocity), np.zeros((n, 4)), found.mask[rows], found.colour[rows],
-            np.zeros(n, np.uint32), np.ones(n, np.uint32), score, score, votes, np.full(n, stamp), trail,
+            np.zeros(n, np.uint32), np.ones(n, np.uint32), score**_DOUBT, score, votes, np.full(n, stamp), trail,
         )  # fmt: skip
 
     def take(self, rows: np.ndarray) -> Known:
@@ -124,7 +126,7 @@ def correct(known: Known, rows: np.ndarray, found: Found, seen: np.ndarray, stam
     known.mask[rows] = found.mask[seen]
     known.colour[rows] = appearance.remembered(known.colour[rows], found.colour[seen])
     known.age[rows] += 1
-    known.belief[rows] += score
+    known.belief[rows] += score**_DOUBT
     known.score[rows] += _MEMORY * (score - known.score[rows])
     known.votes[rows, found.class_id[seen]] += score
     known.seen[rows] = stamp

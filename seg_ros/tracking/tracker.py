@@ -15,10 +15,10 @@ FAINT = 0.1
 """Smallest score of an object that a track goes on through."""
 _SURE = 0.5
 """Score from which an object may be any track's; below, only that of one seen just now."""
-_NEW = 0.7
+_NEW = 0.9
 """Score from which an object that is no track's begins one."""
 _BELIEVED = 0.97
-"""Sum of the scores of a track's objects from which it has an id: one frame where the network is sure, else two."""
+"""Belief in a track (`known.Known.belief`) from which it has an id: two frames at a score of 0.95, three at 0.9."""
 _OVERLAP, _FAINT_OVERLAP = 0.2, 0.4
 """Least IoU of an object's mask and a track's predicted one; for faint objects more."""
 _OTHER_CLASS = 0.5

@@ -14,8 +14,8 @@ from PIL import ExifTags, Image
 from torch import Tensor
 
 from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
+from seg_ros.picture_folders import classes_file, picture_files
 from seg_ros.scenes import Street
-from seg_ros.sources import classes_file, picture_files
 from seg_ros.training.pictures import decoded, read_label
 from seg_ros.training.shares import count
 

@@ -114,9 +114,13 @@ def test_gpus_are_those_that_the_environment_leaves(monkeypatch):
     assert processes.gpus() == ["3", "5"]
 
 
-def test_workers_are_as_many_as_cores_and_recordings_are_worth(monkeypatch):
+def test_workers_are_as_many_as_cores_and_recordings_are_worth(monkeypatch, tmp_path):
     monkeypatch.setattr(processes, "cores", lambda: 3)
     monkeypatch.setattr(processes, "MEMORY", 1)
     assert [processes.most(int(n * processes.WORTH)) for n in (0, 1.9, 2, 9)] == [1, 1, 2, 3]
+    monkeypatch.setattr(processes, "CONTAINER", tmp_path / "memory.max")
+    for limit, workers in (("max", 3), ("2", 2)):
+        processes.CONTAINER.write_text(limit)
+        assert processes.most(9 * processes.WORTH) == workers
     monkeypatch.setattr(processes, "MEMORY", 2**60)
     assert processes.most(9 * processes.WORTH) == 1

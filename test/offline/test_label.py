@@ -13,6 +13,7 @@ from seg_ros.results import Wanted
 from seg_ros.ros.cdr import read_image, write_compressed
 from seg_ros.ros.pixels import image_frame
 from seg_ros.segmenter import Segmenter
+from seg_ros.tracking import Smoother
 from test.conftest import wait_for
 from test.offline.conftest import FRAMES, image_message
 from test.offline.recordings import COMPRESSED, IMAGE, TEXT, TYPES, read_bag, write_bag, write_old_bag
@@ -49,6 +50,21 @@ def test_a_bag_keeps_its_messages_and_gets_the_labels_of_the_network(
     assert stored == [f"drive{suffix}", "metadata.yaml", "seg_ros.json"]
     label(capsys, tmp_path / "out" / "drive", "--output", tmp_path / "again")
     assert read_bag(tmp_path / "again" / "drive") == after  # not the labels of both
+
+
+def test_labels_are_held_still_if_that_is_wanted(pictures, label, tmp_path, capsys):
+    net, smoother = Segmenter.open("unet_street", engine="eager"), Smoother()
+    found = [net(picture) for picture in pictures]
+    still = [smoother.update(7 + 1e-9 * i, found[i], picture) for i, picture in enumerate(pictures)]
+    assert any((one.label != other.label).any() for one, other in zip(found, still, strict=True))
+    source = write_bag(tmp_path / "drive", pictures)
+    arguments = "--output", tmp_path / "out", "--only-labels", "--confidence", "--smooth"
+    status, figures, said = label(capsys, source, *arguments, weights="unet_street")
+    assert (status, figures["labelled"]) == (0, FRAMES), said
+    after = read_bag(tmp_path / "out" / "drive")
+    for name in ("label", "confidence"):
+        made = [np.frombuffer(read_image(data).data, np.uint8) for _, data in after[f"/segmentation/{name}"]]
+        assert all(map(np.array_equal, made, (getattr(each, name).reshape(-1) for each in still)))
 
 
 def test_a_ros_1_bag_becomes_a_ros_2_bag(pictures, label, tmp_path, capsys):
@@ -111,7 +127,10 @@ def test_a_video_that_is_cut_off_is_labelled_as_far_as_it_goes_and_named(picture
     film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     status, figures, said = label(capsys, film, "--output", tmp_path / "out")
     assert (status, 0 < figures["labelled"] < 3 * FRAMES) == (1, True)
-    assert f"it ends after {figures['frames']} of the {3 * FRAMES} frames" in said
+    ends = f"it ends after {figures['frames']} of the {3 * FRAMES} frames"
+    assert ends in said
+    status, figures, said = label(capsys, film, "--output", tmp_path / "out")  # again: what is wrong is not mended
+    assert (status, figures["resumed"], ends in said) == (1, 1, True)
 
 
 def test_every_frame_is_labelled_or_named(pictures, label, tmp_path, capsys):

@@ -11,10 +11,10 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from seg_ros.cli.camera import ENCODINGS
+from seg_ros.picture import Picture
 from seg_ros.ros.camera import FROM_BGR, Camera
 from seg_ros.ros.image_io import decode_compressed
 from seg_ros.ros.qos import camera_qos
-from seg_ros.sources import Picture
 from test.conftest import wait_for
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
