@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TransformStamped
 
 from seg_ros.lifting import POINT
@@ -25,9 +26,11 @@ def scan(stamp, points=POINTS):
 
 
 def resumes(sensors, measurement, **kwargs):
-    """Whether clouds come again, and nothing was lost that is not counted by name."""
+    """Whether clouds come again after few measurements, of 5 a second, and all that was lost is counted by name."""
     sensors.clouds.clear()
+    before = sensors.stamp
     sensors.until(lambda: sensors.clouds, measurement, **kwargs)
+    assert sensors.stamp - before <= 5
     assert not sensors.lost("internal")
     wait_for(lambda: sum_is_whole(sensors.node))
 
@@ -107,11 +110,13 @@ def test_a_calibration_that_changes_is_used_from_its_own_image_on(depth):
     depth.until(lambda: across() == pytest.approx(wide / 2), DEPTH)
 
 
-def test_a_lidar_that_is_silent_for_a_while_is_lifted_when_it_is_back(graph, small_weights):
+def test_a_silent_lidar_is_told_of_and_lifted_when_it_is_back(graph, small_weights):
     lidar = Sensors(graph, small_weights, lidar=True, extrinsics=FORWARD)
     lidar.until(lambda: lidar.clouds, scan)
     for _ in range(40):  # more labels than are kept
         lidar.send(None)
+    told = graph.collect(DiagnosticArray, "/diagnostics")
+    lidar.until(lambda: any("nothing on /lidar/points" in each.status[0].message for each in told), None)
     resumes(lidar, scan)
 
 
