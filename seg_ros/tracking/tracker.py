@@ -94,10 +94,13 @@ class Tracker:
         correct(known, track[seen], found, seen, stamp)
         kept = np.flatnonzero(_lasts(known, stamp, objects.size))
         new = _new(found, track)
-        velocity = _expected(known, found.place[new], objects.size)
         track[seen] = np.searchsorted(kept, track[seen])  # what was seen is kept
         track[new] = len(kept) + np.arange(len(new))
-        known = known.take(kept).joined(Known.begin(found, new, stamp, velocity))
+        if len(new):
+            velocity = _expected(known, found.place[new], objects.size)
+            known = known.take(kept).joined(Known.begin(found, new, stamp, velocity))
+        elif len(kept) < len(known.seen):
+            known = known.take(kept)
         for row in np.flatnonzero((known.track_id == 0) & (known.belief >= _BELIEVED)):
             known.track_id[row] = next(self._ids)
         self._stamp, self._size, self._picture, self._known = stamp, objects.size, picture, known
@@ -159,12 +162,13 @@ def _associated(known: Known, found: Found, since: np.ndarray) -> np.ndarray:
     def stage(of_tracks: np.ndarray, of_objects: np.ndarray, least: float, near: bool = False) -> None:
         rows, columns = np.flatnonzero(of_tracks & free), np.flatnonzero(of_objects & (track < 0))
         if len(rows) and len(columns):
+            pairs = rows[:, None], columns
             if near:
                 likely = nearness(known.motion.take(rows), since[rows], found.place[columns])
-                likely *= same[np.ix_(rows, columns)] & (alike[np.ix_(rows, columns)] > _UNLIKE)
+                likely *= same[pairs] & (alike[pairs] > _UNLIKE)
             else:
-                likely = overlap[np.ix_(rows, columns)]
-            likely = np.where(likely >= least, likely * preference[np.ix_(rows, columns)], 0)
+                likely = overlap[pairs]
+            likely = np.where(likely >= least, likely * preference[pairs], 0)
             i, j = best_first(likely, 1e-9)
             track[columns[j]] = rows[i]
             free[rows[i]] = False
