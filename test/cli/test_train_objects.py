@@ -122,5 +122,5 @@ def test_label_networks_on_objects_of_other_classes_or_of_one(write, small_weigh
     data = write(write_coco, names=())
     with pytest.raises(SystemExit, match=r"^evaluate: .*annotations\.json: category 'dent' is no class"):
         evaluate.main(["--weights", str(small_weights), "--data", str(data / "val"), "--output", str(tmp_path)])
-    with pytest.raises(SystemExit, match=r"^train: .*expected two classes or more, got 'dent' alone; write .*json"):
+    with pytest.raises(SystemExit, match=r"^train: .*two classes or more, got 'dent' alone; write .*json"):
         train.main(["--data", str(data), "--run", str(tmp_path / "run")])
