@@ -115,7 +115,7 @@ def nothing() -> Known:
 
 
 def belief(score: np.ndarray, sure: float) -> np.ndarray:
-    """Returns what objects of these scores add to the belief in their tracks, 0..1. A score of `sure` counts as `SURE`."""
+    """Returns what objects of these scores add to the belief in a track, 0..1. A score of `sure` counts as `SURE`."""
     return np.minimum(score * (SURE / sure), 1.0) ** _DOUBT
 
 
