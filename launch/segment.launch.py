@@ -27,6 +27,7 @@ from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from seg_ros import fast_dds
 from seg_ros.engines import ENGINES
+from seg_ros.ros.names import camera_names
 from seg_ros.ros.parameters import Parameters
 from seg_ros.share import expanded
 
@@ -78,7 +79,12 @@ def arguments() -> list[DeclareLaunchArgument]:
             "outputs are below the camera's name: segmentation/front/label; empty: as in params_file",
         ),
         argument("depth_topic", "", "depth image of the camera; also starts the node lift: points and boxes in metres"),
-        argument("points_topic", "", "in place of depth_topic: the PointCloud2 of a LiDAR, whose place tf2 knows"),
+        argument(
+            "points_topic",
+            "",
+            "in place of depth_topic: the PointCloud2 of a LiDAR, whose place tf2 knows; with input_topics each camera "
+            "has a node lift of its own, lift_CAMERA",
+        ),
         argument("namespace", "", "namespace of the node and its topics: NAMESPACE/segmentation/label"),
         argument("camera", "false", f"publish a synthetic street camera on {CAMERA_TOPIC}", *SWITCH),
         argument("rviz", "false", "show camera, overlay, colour labels, points and boxes in rviz2", *SWITCH),
@@ -115,11 +121,28 @@ def check(given: list[str]) -> None:
         raise ValueError(f"{name} is no argument of {Path(__file__).name}{hint}")
 
 
-def logger(context: LaunchContext) -> str:
-    """Returns the name of the node's logger; a launch file that includes this one may have pushed a namespace."""
+def above(context: LaunchContext) -> str:
+    """Returns the namespace of the nodes; a launch file that includes this one may have pushed another one before."""
     pushed, own = context.launch_configurations.get("ros_namespace"), LaunchConfiguration("namespace").perform(context)
-    above = make_namespace_absolute(prefix_namespace(pushed, own))
-    return f"{above or ''}/segmentation".strip("/").replace("/", ".")
+    return make_namespace_absolute(prefix_namespace(pushed, own)) or ""
+
+
+def logger(context: LaunchContext) -> str:
+    """Returns the name of the node's logger."""
+    return f"{above(context)}/segmentation".strip("/").replace("/", ".")
+
+
+def lift_names(namespace: str, cameras: list[str]) -> dict[str, str]:
+    """Returns names of the nodes lift, and for each the node, or the camera's part of it, that labels for it.
+
+    Args:
+        namespace: of the nodes.
+        cameras: topics of several cameras; none where there is one.
+    """
+    if len(cameras) < 2:
+        return {"lift": "segmentation"}
+    names = camera_names([prefix_namespace(namespace, topic) for topic in cameras])
+    return {f"lift_{name}": f"segmentation/{name}" for name in names}
 
 
 def suited(profile: str) -> dict:
@@ -181,7 +204,7 @@ def nodes(context: LaunchContext) -> list[Node]:
     Raises:
         FileNotFoundError: if there is no `params_file`.
         RuntimeError: if rviz2 or the page is asked for and not installed.
-        ValueError: if `input_topics` is not a list, or an argument does not exist.
+        ValueError: if `input_topics` is not a list, goes with `depth_topic`, or an argument does not exist.
     """
     check(context.argv)
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
@@ -189,8 +212,14 @@ def nodes(context: LaunchContext) -> list[Node]:
     lifted = {name: LaunchConfiguration(name).perform(context) for name in SPACE}
     space = {name: ParameterValue(value, value_type=str) for name, value in lifted.items() if value}
     profile = suited(LaunchConfiguration("profile").perform(context))
-    if values["input_topics"]:
-        given["input_topics"] = ParameterValue(topics(values["input_topics"]), value_type=list[str])
+    cameras = topics(values["input_topics"]) if values["input_topics"] else []
+    if len(cameras) > 1 and lifted["depth_topic"]:
+        raise ValueError(
+            f"depth_topic is of one camera, and input_topics names {len(cameras)}: leave it out, and start a node lift "
+            "for each depth camera beside this launch (docs/lifting.md)"
+        )
+    if cameras:
+        given["input_topics"] = ParameterValue(cameras, value_type=list[str])
     if values["input_topics"] and not values["input_topic"]:  # else params_file's would be another camera
         given["input_topic"] = ParameterValue(Parameters.input_topic, value_type=str)
     if values["input_topic"] and not values["input_topics"]:
@@ -214,17 +243,20 @@ def nodes(context: LaunchContext) -> list[Node]:
         respawn_delay=1.0,
         output="screen",
     )
-    lift = Node(
-        package="seg_ros",
-        executable="lift",
-        name="lift",
-        namespace=LaunchConfiguration("namespace"),
-        # The segmentation node's values tell it the weights; what it does not know it leaves alone.
-        parameters=[str(file), *(v for v in (profile, given) if v), {"segmentation": "segmentation"} | space],
-        respawn=LaunchConfiguration("respawn"),
-        respawn_delay=1.0,
-        output="screen",
-    )
+    lifts = [
+        Node(
+            package="seg_ros",
+            executable="lift",
+            name=name,
+            namespace=LaunchConfiguration("namespace"),
+            # The segmentation node's values tell it the weights; what it does not know it leaves alone.
+            parameters=[str(file), *(v for v in (profile, given) if v), {"segmentation": labels} | space],
+            respawn=LaunchConfiguration("respawn"),
+            respawn_delay=1.0,
+            output="screen",
+        )
+        for name, labels in lift_names(above(context), cameras).items()
+    ]
     if IfCondition(LaunchConfiguration("view")).evaluate(context):
         require_viser()
     view = Node(
@@ -263,7 +295,7 @@ def nodes(context: LaunchContext) -> list[Node]:
         output="screen",
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return [rviz, view, camera, segmentation, *([lift] if space else [])]
+    return [rviz, view, camera, segmentation, *(lifts if space else [])]
 
 
 def generate_launch_description() -> LaunchDescription:

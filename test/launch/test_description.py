@@ -103,6 +103,25 @@ def test_weights_of_the_street(segment, monkeypatch, given, weights):
 
 
 @pytest.mark.parametrize(
+    ("cameras", "names"),
+    [
+        ([], {"lift": "segmentation"}),
+        (["/front/image_raw"], {"lift": "segmentation"}),
+        (["front/image_raw", "rear/image_raw"], {"lift_front": "segmentation/front", "lift_rear": "segmentation/rear"}),
+        (["/a/eye/image", "eye/image"], {"lift_a_eye": "segmentation/a_eye", "lift_car_eye": "segmentation/car_eye"}),
+    ],
+)
+def test_each_camera_beside_a_lidar_has_a_lift_of_its_own(segment, started, cameras, names):
+    assert segment.lift_names("/car", cameras) == names
+    assert set(started(input_topics=str(cameras), points_topic="/lidar")) == {"node", "lift"}
+
+
+def test_a_depth_image_of_several_cameras_is_refused(started):
+    with pytest.raises(ValueError, match=r"^depth_topic is of one camera, and input_topics names 2: "):
+        started(input_topics="[/front/image_raw, /rear/image_raw]", depth_topic="/depth")
+
+
+@pytest.mark.parametrize(
     ("text", "topics"),
     [
         ("[/front/image_raw, /rear/image_raw]", ["/front/image_raw", "/rear/image_raw"]),

@@ -138,29 +138,39 @@ def test_a_cloud_for_autoware_is_laid_out_as_its_programs_ask(graph, small_weigh
     assert np.isnan(points["entropy"]).all()  # nobody published a confidence
 
 
-def test_two_cameras_label_one_lidars_points_each_where_it_looks(graph, small_weights):
-    views = {"left": [0.5, -0.5, 0.5, 0.5], "right": [-0.5, 0.5, 0.5, 0.5]}  # ahead of the LiDAR, and behind it
-    cameras = {
-        name: Sensors(graph, small_weights, True, f"lift_{name}", f"/seg/{name}", extrinsics=[0.0, 0.0, 0.0, *q])
+def test_four_cameras_paint_every_scan_of_one_lidar_each_where_it_looks(graph, small_weights):
+    half = np.sqrt(0.5)
+    views = {  # how the LiDAR is turned in each camera's coordinates
+        "front": (0.5, -0.5, 0.5, 0.5), "left": (half, 0.0, 0.0, half),
+        "rear": (-0.5, 0.5, 0.5, 0.5), "right": (0.0, -half, half, 0.0),
+    }  # fmt: skip
+    cameras = [
+        Sensors(graph, small_weights, True, f"lift_{name}", f"/seg/{name}", extrinsics=[0.0, 0.0, 0.0, *q])
         for name, q in views.items()
-    }
-    left, right = cameras.values()
-    right.frame_id = "other"
-    points = np.zeros(40, POINT)
-    points["x"] = np.repeat((5, -5), 20)  # ahead, behind
+    ]
+    points = np.zeros((4, 20), POINT)
+    points["x"], points["y"] = (np.reshape(axis, (4, 1)) for axis in ((5, 0, -5, 0), (0, 5, 0, -5)))
+    points = points.reshape(-1)
 
     def frame(stamp):
-        right.stamp = stamp[0] - 1
-        right.send(None, label=np.full((H, W), 8, np.uint8))
+        for i, camera in enumerate(cameras[1:], 1):
+            camera.frame_id, camera.stamp = f"eye {i}", stamp[0] - 1
+            camera.send(None, label=np.full((H, W), i, np.uint8))
         return write_cloud(stamp, "roof", points)
 
-    left.until(lambda: left.clouds and right.clouds, frame, label=np.full((H, W), 3, np.uint8))
-    found = [read_points(each.clouds[-1])[1]["label"] for each in (left, right)]
-    assert set(found[0][:20]) == {3}
-    assert set(found[0][20:]) == {255}
-    assert set(found[1][:20]) == {255}
-    assert set(found[1][20:]) == {8}
-    assert not any(each.node.statistics.counts()["dropped"].get("internal") for each in cameras.values())
+    front = cameras[0]
+    front.until(lambda: all(each.clouds for each in cameras), frame, label=np.zeros((H, W), np.uint8))
+    for _ in range(5):
+        front.send(frame, label=np.zeros((H, W), np.uint8))
+        newest = [(front.stamp, 0)] * len(cameras)
+        wait_for(lambda n=newest: [read_points(each.clouds[-1])[0] for each in cameras] == n)
+        for i, each in enumerate(cameras):
+            seen = np.full((4, 20), 255)
+            seen[i] = i
+            assert np.array_equal(read_points(each.clouds[-1])[1]["label"], seen.reshape(-1))
+    for each in cameras:
+        wait_for(lambda node=each.node: sum_is_whole(node))
+        assert each.lost("internal") == 0
 
 
 @pytest.mark.parametrize(
