@@ -16,8 +16,7 @@ from seg_ros.opened import read_picture
 from seg_ros.picture import Picture
 
 if TYPE_CHECKING:
-    from seg_ros.training.coco import CocoPictures
-    from seg_ros.training.via import ViaPictures
+    from seg_ros.training.annotations import Reader
 
 _log = logging.getLogger(__name__)
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
@@ -77,16 +76,17 @@ def _truth_files(images: Path, kind: str) -> dict[str, Path]:
     return {p.stem: p for folder in (images / kind, images.parent / kind) for p in folder.glob("*.png")}
 
 
-def _annotations(folder: Path, classes: ClassMap | None) -> CocoPictures | ViaPictures | None:
+def _annotations(folder: Path, classes: ClassMap | None) -> Reader | None:
     """Opens the annotated pictures of a folder; None if it has no annotations, or none of these classes."""
-    from seg_ros.training.annotations import READERS, named_classes  # who has no annotations needs no pycocotools
+    # Who has no annotations needs no pycocotools.
+    from seg_ros.training.annotations import READERS, annotations_of, named_classes
 
-    found = next((reader for name, reader in READERS.items() if (folder / name).is_file()), None)
+    found = annotations_of(folder)
     if found is None:
         return None
     file = classes_file(folder)
     try:
-        return found(folder, classes or (ClassMap.read(file) if file else named_classes(folder)))
+        return READERS[found](folder, classes or (ClassMap.read(file) if file else named_classes(folder)))
     except ValueError as error:
         _log.warning("there is no truth of the pictures: %s", error)
         return None

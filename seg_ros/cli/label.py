@@ -58,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
         "--export-uncertain", type=whole(0), default=0, metavar="N", help="also the N least sure frames, to be labelled"
     )
     add("--score-threshold", type=float, default=0.5, help="smallest score of an object, 0..1 (default: %(default)s)")
+    add(
+        "--track-threshold",
+        type=float,
+        default=0.9,
+        help="score from which an object begins a track, 0.1..1 (default: 0.9)",
+    )
     add("--engine", choices=("auto", *ENGINES), default="auto", help="(default: %(default)s)")
     add("--precision", choices=("auto", *PRECISIONS), default="auto", help="(default: %(default)s)")
     add("--device", choices=("auto", *DEVICES), default="auto", help="(default: %(default)s)")
@@ -78,6 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
     if not 0.0 <= args.score_threshold <= 1.0:
         raise ValueError(f"--score-threshold must be in 0..1, got {args.score_threshold}")
+    if not 0.1 <= args.track_threshold <= 1.0:
+        raise ValueError(f"--track-threshold must be in 0.1..1, got {args.track_threshold}")
 
     from seg_ros import __version__
     from seg_ros.models import INSTANCES
@@ -157,7 +165,7 @@ def _wish(args: argparse.Namespace) -> Wish:
 
     return Wish(
         sorted(set(args.topics)), not args.only_labels, args.confidence, args.overlay, args.coco, args.label_studio,
-        args.smooth, args.report, args.export_uncertain,
+        args.smooth, args.track_threshold, args.report, args.export_uncertain,
     )  # fmt: skip
 
 

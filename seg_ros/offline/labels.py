@@ -19,7 +19,7 @@ from seg_ros.results import Frame, Instances, Selection, SemanticMap, Wanted
 from seg_ros.ros.cdr import OtherLayoutError, read_compressed, read_image
 from seg_ros.ros.pixels import compressed_frame, image_frame
 from seg_ros.segmenter import Segmenter
-from seg_ros.tracking import FAINT, Smoother, Tracker
+from seg_ros.tracking import FAINT, SURE, Smoother, Tracker
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -55,6 +55,7 @@ class Wish:
         coco: of pictures and videos, objects or classes as `annotations.json`.
         label_studio: the same as `label_studio.json`.
         smooth: hold the labels of bags and videos still, as the live node's parameter does.
+        track_threshold: score from which an object begins a track, 0.1..1.
         report: a page `report.html` about the recording.
         uncertain: how many of the frames that the network is least sure of are written for labelling by hand.
     """
@@ -66,6 +67,7 @@ class Wish:
     coco: bool = False
     label_studio: bool = False
     smooth: bool = False
+    track_threshold: float = SURE
     report: bool = False
     uncertain: int = 0
 
@@ -111,6 +113,7 @@ class Segmentation:
         score_threshold: smallest score of an object, 0..1.
         confidence: whether label images come with their confidence.
         smooth: whether those of one camera are held still over time.
+        track_threshold: score from which an object begins a track, 0.1..1.
 
     Attributes:
         classes: class map of the network.
@@ -118,11 +121,17 @@ class Segmentation:
     """
 
     def __init__(
-        self, net: Segmenter, score_threshold: float = 0.5, confidence: bool = False, smooth: bool = False
+        self,
+        net: Segmenter,
+        score_threshold: float = 0.5,
+        confidence: bool = False,
+        smooth: bool = False,
+        track_threshold: float = SURE,
     ) -> None:
         self.classes: ClassMap = net.classes
         self.finds_objects = net.task == INSTANCES
         self._net, self._confidence, self._smooth = net, confidence or smooth, smooth
+        self._track_threshold = track_threshold
         self._selection = Selection(score_threshold=max(score_threshold, net.least_score))
 
     def picture(self, frame: Frame) -> SemanticMap | Instances:
@@ -145,7 +154,7 @@ class Segmentation:
         """
         output = self._net(frame, Wanted(self._confidence, dataclasses.replace(self._selection, faint_score=FAINT)))
         if isinstance(output, Instances):
-            objects = output.followed(memory.tracker.update(time, output, frame.pixels))
+            objects = output.followed(memory.tracker.update(time, output, frame.pixels, self._track_threshold))
             return objects[objects.score >= self._selection.score_threshold]
         return memory.smoother.update(time, output, frame.pixels) if self._smooth else output
 

@@ -99,7 +99,7 @@ class Labelling:
         net = Segmenter.open(self.weights, engine=self.engine, precision=self.precision, device=self.device)
         engine = f"{net.runner.engine.name} {net.runner.engine.precision}"
         wish = self.wish
-        segmentation = Segmentation(net, self.score_threshold, wish.needs_confidence, wish.smooth)
+        segmentation = Segmentation(net, self.score_threshold, wish.needs_confidence, wish.smooth, wish.track_threshold)
 
         def work(job: Job, step: Callable[[], None]) -> Outcome:
             doing = {"segmentation": segmentation, "wish": wish, "step": step}

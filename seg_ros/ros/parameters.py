@@ -13,6 +13,7 @@ from seg_ros.geometry import MODES
 from seg_ros.models import INSTANCES, MODELS, SEMANTIC
 from seg_ros.results import Selection
 from seg_ros.ros.fields import parameter
+from seg_ros.tracking import SURE
 
 _INSTANCES = "; semantic models ignore it"
 DROP, PUBLISH = "drop", "publish"
@@ -134,6 +135,9 @@ class Parameters:
     )
 
     track: bool = parameter(True, "whether objects are followed from frame to frame" + _INSTANCES)
+    track_threshold: float = parameter(
+        SURE, "score from which an object begins a track" + _INSTANCES, minimum=0.1, maximum=1.0
+    )
     coast: bool = parameter(
         False, "whether objects that were lost for a moment are told of by predicted boxes: in ~/detections with score "
         "0.0, in ~/overlay and ~/outlines dashed" + _INSTANCES,

@@ -158,7 +158,9 @@ class Worker:
         if camera not in self._trackers:
             self._trackers[camera] = Tracker(self._track_ids)
         tracker, objects = self._trackers[camera], result.output
-        objects = objects.followed(tracker.update(self._seconds(result.frame), objects, result.frame.pixels))
+        objects = objects.followed(
+            tracker.update(self._seconds(result.frame), objects, result.frame.pixels, parameters.track_threshold)
+        )
         if parameters.coast:
             objects = dataclasses.replace(objects, coasting=tracker.coasting(objects))
         shown = objects[objects.score >= selection.score_threshold]

@@ -49,10 +49,12 @@ def alike(known: np.ndarray, since: np.ndarray, found: np.ndarray) -> np.ndarray
         since: `(T,)`, s since each was seen.
         found: `(D, PARTS)`, of objects.
     """
-    (a, told), (b, other_told) = ((np.nan_to_num(each, nan=0.0), ~np.isnan(each) * 1.0) for each in (known, found))
+    unknown, other_unknown = np.isnan(known), np.isnan(found)
+    told, other_told = 1.0 - unknown, 1.0 - other_unknown.T
+    a, b = np.where(unknown, 0.0, known), np.where(other_unknown, 0.0, found).T
     # (a - b)^2, summed over what is told of both.
-    apart = (a.astype(float) ** 2) @ other_told.T - 2 * a.astype(float) @ b.T + told @ (b.T.astype(float) ** 2)
-    mean = np.maximum(apart, 0.0) / np.maximum(told @ other_told.T, 1)
+    apart = a**2 @ other_told - 2 * a @ b + told @ b**2
+    mean = np.maximum(apart, 0.0) / np.maximum(told @ other_told, 1)
     return np.exp(-mean / (2 * (_NOISE**2 + _CHANGE**2 * since[:, None])))
 
 

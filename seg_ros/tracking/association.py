@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from seg_ros.tracking.kalman import Motion
@@ -26,10 +27,8 @@ def grids(masks: Sequence[np.ndarray]) -> np.ndarray:
         `(N, GRID + 1, GRID + 1) bool`; the last row and column are outside, and False.
     """
     sampled = np.zeros((len(masks), GRID + 1, GRID + 1), bool)
-    steps = 2 * np.arange(GRID) + 1
     for target, mask in zip(sampled, masks, strict=True):
-        rows, columns = (steps * side // (2 * GRID) for side in mask.shape)
-        target[:GRID, :GRID] = mask[rows[:, None], columns]
+        target[:GRID, :GRID] = cv2.resize(mask, (GRID, GRID), interpolation=cv2.INTER_NEAREST_EXACT)
     return sampled
 
 

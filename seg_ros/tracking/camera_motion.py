@@ -9,6 +9,8 @@ own velocities hold that.
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -42,9 +44,7 @@ def motion(before: np.ndarray, now: np.ndarray) -> np.ndarray | None:
         `(x, y)`, in pixels of the small picture; None where too few points agree.
     """
     height, width = now.shape
-    x = (np.arange(_COLUMNS) + 0.5) * width / _COLUMNS
-    y = (np.arange(_ROWS) + 0.5) * height / _ROWS
-    points = np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 1, 2).astype(np.float32)
+    points = _grid(height, width)
     moved, status, _ = cv2.calcOpticalFlowPyrLK(before, now, points, None, winSize=(13, 13), maxLevel=2)
     found = status.ravel() > 0
     if found.sum() < _LEAST:
@@ -54,3 +54,11 @@ def motion(before: np.ndarray, now: np.ndarray) -> np.ndarray | None:
         return None
     middle = np.array([width / 2, height / 2])
     return matrix[:, :2] @ middle + matrix[:, 2] - middle
+
+
+@functools.lru_cache(maxsize=8)
+def _grid(height: int, width: int) -> np.ndarray:
+    """Makes the points that are followed, `(_ROWS * _COLUMNS, 1, 2) float32`."""
+    x = (np.arange(_COLUMNS) + 0.5) * width / _COLUMNS
+    y = (np.arange(_ROWS) + 0.5) * height / _ROWS
+    return np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 1, 2).astype(np.float32)

@@ -73,7 +73,7 @@ def begin(place: np.ndarray, velocity: np.ndarray) -> Motion:
 
 def predict(motion: Motion, seconds: float) -> Motion:
     """Moves all boxes on by `seconds`."""
-    p, pv, v = np.moveaxis(motion.covariance, 2, 0)
+    p, pv, v = (motion.covariance[:, :, k] for k in range(3))
     noise = (_ACCELERATION * _units(motion.place)) ** 2
     p = p + seconds * (2 * pv + seconds * v) + noise * seconds**3 / 3
     pv = pv + seconds * v + noise * seconds**2 / 2
@@ -83,7 +83,7 @@ def predict(motion: Motion, seconds: float) -> Motion:
 
 def correct(motion: Motion, place: np.ndarray) -> Motion:
     """Corrects boxes by what was measured of each, `(N, 4)` places."""
-    p, pv, v = np.moveaxis(motion.covariance, 2, 0)
+    p, pv, v = (motion.covariance[:, :, k] for k in range(3))
     total = p + (_JITTER * _units(motion.place)) ** 2
     gain, gain_v = p / total, pv / total
     surprise = place - motion.place

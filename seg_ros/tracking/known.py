@@ -16,6 +16,8 @@ TRAIL = 24
 """Frames in which an object was found whose places are remembered."""
 _MEMORY = 0.2
 """Weight of the newest frame in the score of a track."""
+SURE = 0.9
+"""Score from which an object begins a track, unless it is said otherwise."""
 _DOUBT = 8
 """Power of a score in the belief in a track: what the network doubts a little is often a part, or two at once."""
 
@@ -53,7 +55,7 @@ class Known(NamedTuple):
         colour: `(T, PARTS)`, of `appearance.colours`.
         track_id: 0 until the track is believed.
         age: frames in which it was seen.
-        belief: sum of the scores, each to the power of `_DOUBT`.
+        belief: sum of `belief` in its objects.
         score: mean of the last scores.
         votes: `(T, 256)`, sum of the scores by class.
         seen: when it was last seen, s.
@@ -84,8 +86,8 @@ class Known(NamedTuple):
         return kalman.boxes(self.motion._replace(place=place))
 
     @classmethod
-    def begin(cls, found: Found, rows: np.ndarray, stamp: float, velocity: np.ndarray) -> Known:
-        """Starts a track for each of the objects `rows`."""
+    def begin(cls, found: Found, rows: np.ndarray, stamp: float, velocity: np.ndarray, sure: float) -> Known:
+        """Starts a track for each of the objects `rows`. `sure`: see `belief`."""
         n = len(rows)
         score = found.score[rows]
         votes, trail = np.zeros((n, 256), np.float32), np.full((n, TRAIL, 2), np.nan, np.float32)
@@ -93,7 +95,7 @@ class Known(NamedTuple):
         trail[:, -1] = found.place[rows, :2]
         return cls(
             kalman.begin(found.place[rows], velocity), np.zeros((n, 4)), found.mask[rows], found.colour[rows],
-            np.zeros(n, np.uint32), np.ones(n, np.uint32), score**_DOUBT, score, votes, np.full(n, stamp), trail,
+            np.zeros(n, np.uint32), np.ones(n, np.uint32), belief(score, sure), score, votes, np.full(n, stamp), trail,
         )  # fmt: skip
 
     def take(self, rows: np.ndarray) -> Known:
@@ -109,11 +111,16 @@ class Known(NamedTuple):
 def nothing() -> Known:
     places, no_class, no_score = np.zeros((0, 4)), np.zeros(0, np.uint8), np.zeros(0)
     none = Found(places, places, grids(()), np.zeros((0, appearance.PARTS), np.float32), no_class, no_score)
-    return Known.begin(none, np.zeros(0, np.intp), 0.0, np.zeros((0, 4)))
+    return Known.begin(none, np.zeros(0, np.intp), 0.0, np.zeros((0, 4)), SURE)
 
 
-def correct(known: Known, rows: np.ndarray, found: Found, seen: np.ndarray, stamp: float) -> None:
-    """Takes the objects `seen` into their tracks `rows`, in place."""
+def belief(score: np.ndarray, sure: float) -> np.ndarray:
+    """Returns what objects of these scores add to the belief in a track, 0..1. A score of `sure` counts as `SURE`."""
+    return np.minimum(score * (SURE / sure), 1.0) ** _DOUBT
+
+
+def correct(known: Known, rows: np.ndarray, found: Found, seen: np.ndarray, stamp: float, sure: float) -> None:
+    """Takes the objects `seen` into their tracks `rows`, in place. `sure`: see `belief`."""
     motion, place = known.motion.take(rows), found.place[seen]
     complete = kalman.whole(motion, place, stamp - known.seen[rows])
     complete = np.where(known.age[rows, None] > 2, complete, place)
@@ -126,7 +133,7 @@ def correct(known: Known, rows: np.ndarray, found: Found, seen: np.ndarray, stam
     known.mask[rows] = found.mask[seen]
     known.colour[rows] = appearance.remembered(known.colour[rows], found.colour[seen])
     known.age[rows] += 1
-    known.belief[rows] += score**_DOUBT
+    known.belief[rows] += belief(score, sure)
     known.score[rows] += _MEMORY * (score - known.score[rows])
     known.votes[rows, found.class_id[seen]] += score
     known.seen[rows] = stamp

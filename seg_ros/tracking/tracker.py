@@ -9,14 +9,12 @@ import numpy as np
 from seg_ros.results import Coasting, Instances, Tracks
 from seg_ros.tracking import appearance, camera_motion, kalman
 from seg_ros.tracking.association import best_first, box_iou, mask_iou, nearness
-from seg_ros.tracking.known import TRAIL, Found, Known, correct, nothing
+from seg_ros.tracking.known import SURE, TRAIL, Found, Known, correct, nothing
 
 FAINT = 0.1
 """Smallest score of an object that a track goes on through."""
 _SURE = 0.5
 """Score from which an object may be any track's; below, only that of one seen just now."""
-_NEW = 0.9
-"""Score from which an object that is no track's begins one."""
 _BELIEVED = 0.97
 """Belief in a track (`known.Known.belief`) from which it has an id: two frames at a score of 0.95, three at 0.9."""
 _OVERLAP, _FAINT_OVERLAP = 0.2, 0.4
@@ -74,7 +72,7 @@ class Tracker:
         self._picture: np.ndarray | None = None
         self._known = nothing()
 
-    def update(self, stamp: float, objects: Instances, picture: np.ndarray | None = None) -> Tracks:
+    def update(self, stamp: float, objects: Instances, picture: np.ndarray | None = None, sure: float = SURE) -> Tracks:
         """Takes the objects of the next frame.
 
         Args:
@@ -82,6 +80,7 @@ class Tracker:
             objects: in descending score. Those below the score that is to be shown help, down to `FAINT`.
             picture: the frame, `(H, W, 3)` or grey, uint8, or a smaller one of its shape; a camera that turns or shakes
                 breaks tracks without.
+            sure: score from which an object begins a track; it has an id two frames later, or sooner if it is higher.
 
         Returns:
             The tracks of the objects, in their order. Beyond 256 objects the worst scored are not followed.
@@ -91,13 +90,16 @@ class Tracker:
         known = self._predicted(stamp, objects.size, picture)
         track = _associated(known, found, stamp - known.seen)
         seen = np.flatnonzero(track >= 0)
-        correct(known, track[seen], found, seen, stamp)
+        correct(known, track[seen], found, seen, stamp, sure)
         kept = np.flatnonzero(_lasts(known, stamp, objects.size))
-        new = _new(found, track)
-        velocity = _expected(known, found.place[new], objects.size)
+        new = _new(found, track, sure)
         track[seen] = np.searchsorted(kept, track[seen])  # what was seen is kept
         track[new] = len(kept) + np.arange(len(new))
-        known = known.take(kept).joined(Known.begin(found, new, stamp, velocity))
+        if len(new):
+            velocity = _expected(known, found.place[new], objects.size)
+            known = known.take(kept).joined(Known.begin(found, new, stamp, velocity, sure))
+        elif len(kept) < len(known.seen):
+            known = known.take(kept)
         for row in np.flatnonzero((known.track_id == 0) & (known.belief >= _BELIEVED)):
             known.track_id[row] = next(self._ids)
         self._stamp, self._size, self._picture, self._known = stamp, objects.size, picture, known
@@ -159,12 +161,13 @@ def _associated(known: Known, found: Found, since: np.ndarray) -> np.ndarray:
     def stage(of_tracks: np.ndarray, of_objects: np.ndarray, least: float, near: bool = False) -> None:
         rows, columns = np.flatnonzero(of_tracks & free), np.flatnonzero(of_objects & (track < 0))
         if len(rows) and len(columns):
+            pairs = rows[:, None], columns
             if near:
                 likely = nearness(known.motion.take(rows), since[rows], found.place[columns])
-                likely *= same[np.ix_(rows, columns)] & (alike[np.ix_(rows, columns)] > _UNLIKE)
+                likely *= same[pairs] & (alike[pairs] > _UNLIKE)
             else:
-                likely = overlap[np.ix_(rows, columns)]
-            likely = np.where(likely >= least, likely * preference[np.ix_(rows, columns)], 0)
+                likely = overlap[pairs]
+            likely = np.where(likely >= least, likely * preference[pairs], 0)
             i, j = best_first(likely, 1e-9)
             track[columns[j]] = rows[i]
             free[rows[i]] = False
@@ -185,9 +188,9 @@ def _lasts(known: Known, stamp: float, size: tuple[int, int]) -> np.ndarray:
     return (since <= 0) | (inside & (since <= np.where(known.track_id > 0, _LOST, _LOST_UNBELIEVED)))
 
 
-def _new(found: Found, track: np.ndarray) -> np.ndarray:
+def _new(found: Found, track: np.ndarray, sure: float) -> np.ndarray:
     """Returns the objects that begin a track."""
-    new = np.flatnonzero((track < 0) & (found.score >= _NEW))
+    new = np.flatnonzero((track < 0) & (found.score >= sure))
     others = np.flatnonzero(track >= 0)
     if len(new) and len(others):
         twin = mask_iou(found.box[new], found.mask[new], found.box[others], found.mask[others]) > _TWIN

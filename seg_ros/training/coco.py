@@ -51,6 +51,10 @@ class CocoPictures:
     Raises:
         FileNotFoundError: if no picture is there.
         ValueError: if the file is not COCO's, or an object has a category whose name is no class, or has no mask.
+
+    Attributes:
+        files: paths of the pictures.
+        names: of the categories.
     """
 
     def __init__(self, root: Path, classes: ClassMap) -> None:
@@ -59,6 +63,7 @@ class CocoPictures:
         with annotated(self._path, _EXPECTED):
             self._coco = _load(self._path)
             self._class_id = self._classes_of_categories(classes)
+            self.names = {category["name"] for category in self._coco.cats.values()}
             ids = sorted(self._coco.imgs)
             self._size = {i: _size(self._coco.imgs[i]) for i in ids}
             found = listed_pictures(self._path, [self._coco.imgs[i]["file_name"] for i in ids])

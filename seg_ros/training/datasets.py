@@ -9,9 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from PIL import ExifTags, Image
-from torch import Tensor
 
 from seg_ros.classes import CAMVID, UNLABELLED, ClassMap
 from seg_ros.picture_folders import classes_file, picture_files
@@ -86,9 +84,9 @@ def check_same_classes(root: Path, classes: ClassMap, given: str = "") -> None:
 
 
 def _check_ids(part: Path, classes: ClassMap) -> None:
-    from seg_ros.training.annotations import READERS  # label images alone need no pycocotools
+    from seg_ros.training.annotations import annotations_of  # label images alone need no pycocotools
 
-    if any((part / name).is_file() for name in READERS):
+    if annotations_of(part) and not (part / "labels").is_dir():
         return
     files = pairs(part)
     found = count(len(files), lambda i: read_label(files[i][1]), lambda _: True)[: len(classes)] > 0
@@ -147,34 +145,6 @@ def read_sample(image: Path, label: Path, classes: int) -> Sample:
         raise ValueError(f"{label}: expected an 8-bit, one-channel image of {pixels.shape[:2]}, got {ids.shape}")
     ids[ids >= classes] = UNLABELLED
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), ids
-
-
-class LabelImages(torch.utils.data.Dataset):
-    """Pairs of pictures and label images of one folder, as tensors.
-
-    Args:
-        root: holds `images/` and `labels/`.
-        classes: number of classes; higher ids are unlabelled.
-        augment: maps a sample and a random generator to a sample.
-    """
-
-    def __init__(
-        self, root: Path, classes: int, augment: Callable[[Sample, np.random.Generator], Sample] | None = None
-    ) -> None:
-        self.files = pairs(root)
-        self.classes = classes
-        self.augment = augment
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Returns `(H, W, 3) uint8` RGB and `(H, W) uint8` label."""
-        sample = read_sample(*self.files[index], self.classes)
-        if self.augment is not None:
-            # Seeded by torch's own generator, so that workers and epochs differ and a run can be repeated.
-            sample = self.augment(sample, np.random.default_rng(torch.randint(2**31, ()).item()))
-        return tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in sample)
 
 
 def render_street(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seg_ros.training import coco, via
+from seg_ros.training.annotations import READERS
 
 PARTS = ("train", "val")
-_CONTENTS = ("images", coco.FILE, via.FILE)
+_CONTENTS = ("images", *READERS)
 """What tells that a folder is a data set: one of these is in it."""
 
 

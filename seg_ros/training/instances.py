@@ -11,8 +11,8 @@ from torch import Tensor
 
 from seg_ros.classes import ClassMap
 from seg_ros.metrics.truth import Truth
-from seg_ros.training import coco, via
-from seg_ros.training.annotations import READERS, named_classes
+from seg_ros.training import coco, label_studio, via
+from seg_ros.training.annotations import READERS, annotations_of, named_classes
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import load_classes, pairs, read_sample
 from seg_ros.training.folders import check_exists
@@ -137,23 +137,9 @@ def default_classes(root: Path) -> ClassMap:
         ValueError: if the annotations do not read.
     """
     check_exists(root)
-    if (root / "classes.json").is_file() or not any((root / name).is_file() for name in READERS):
+    if (root / "classes.json").is_file() or annotations_of(root) is None:
         return load_classes(root)
     return named_classes(root)
-
-
-def refuse_objects(root: Path) -> None:
-    """Raises where a folder has objects and no label images, for networks that give every pixel a class.
-
-    Raises:
-        ValueError: if so.
-    """
-    found = [name for name in _LAYOUTS if (root / name).exists()]
-    if found and not (root / "labels").is_dir():
-        raise ValueError(
-            f"{root}: expected images and labels (8-bit class ids), got objects in {found[0]}: "
-            "data for networks that find objects (mask_rcnn)"
-        )
 
 
 def _reader(root: Path) -> type:
@@ -162,6 +148,6 @@ def _reader(root: Path) -> type:
         if (root / name).exists():
             return reader
     raise FileNotFoundError(
-        f"{root}: no objects found; expected {coco.FILE} (COCO), {via.FILE} (VIA), or the folders images, labels "
-        "(8-bit class ids) and instances (16-bit object ids)"
+        f"{root}: no objects found; expected {coco.FILE} (COCO), {label_studio.FILE} (Label Studio), {via.FILE} (VIA), "
+        "or the folders images, labels (8-bit class ids) and instances (16-bit object ids)"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import cv2
@@ -14,12 +13,12 @@ from tqdm import tqdm
 from seg_ros import overlay
 from seg_ros.classes import UNLABELLED, ClassMap
 from seg_ros.metrics.confusion import Confusion
+from seg_ros.training.annotations import annotations_of, named_classes
 from seg_ros.training.augment import Augment
 from seg_ros.training.contact_sheet import best_median_worst, distinct_palette, legend_row, stack, titled_row
-from seg_ros.training.datasets import LabelImages, check_sizes, load_label_classes, pairs, read_sample
-from seg_ros.training.instances import refuse_objects
+from seg_ros.training.datasets import EXAMPLE, FILE, load_label_classes
+from seg_ros.training.labelled import LabelImages, Labelled, open_labelled
 from seg_ros.training.losses import class_weights, segmentation_loss
-from seg_ros.training.pictures import read_label
 from seg_ros.training.plots import confusion_matrix
 from seg_ros.training.shares import check_label_images, count, lines
 from seg_ros.training.task import Evaluation, Survey, Task, TrainingData, class_table
@@ -33,8 +32,16 @@ class SemanticTask(Task):
 
     @staticmethod
     def classes(root: Path, given: str) -> ClassMap:
-        refuse_objects(root / "train")
-        return load_label_classes(root, given)
+        train = root / "train"
+        if given or (root / FILE).is_file() or annotations_of(train) is None or (train / "labels").is_dir():
+            return load_label_classes(root, given)
+        classes = named_classes(train)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{train / annotations_of(train)}: expected two classes or more, got {classes.names[0]!r} alone; write "
+                f"{root / FILE} that begins with a name for the pixels of no object, as in {EXAMPLE}"
+            )
+        return classes
 
     def survey(self, root: Path, learn: bool) -> Survey:
         classes, counts = self.manifest.classes, self._count(root)
@@ -50,12 +57,11 @@ class SemanticTask(Task):
         return Survey(counts, lines(root, "pixels", counts, dict(enumerate(classes.names))))
 
     def _count(self, root: Path) -> np.ndarray:
-        files, classes = pairs(root), len(self.manifest.classes)
-        check_sizes(files)
-        return count(len(files), lambda i: read_label(files[i][1]), lambda counts: counts[:classes].all())
+        labelled, classes = open_labelled(root, self.manifest.classes), len(self.manifest.classes)
+        return count(len(labelled.files), labelled.ids, lambda counts: counts[:classes].all())
 
     def training_data(self, root: Path, augment: Augment | None, counts: np.ndarray | None = None) -> TrainingData:
-        pictures = LabelImages(root, len(self.manifest.classes), augment)
+        pictures = LabelImages(open_labelled(root, self.manifest.classes), augment)
         pixels = (self._count(root) if counts is None else counts)[: len(self.manifest.classes)]
         weight = class_weights(pixels / max(pixels.sum(), 1))
 
@@ -67,36 +73,34 @@ class SemanticTask(Task):
 
     @torch.no_grad()
     def evaluate(self, graph: nn.Module, root: Path, device: torch.device) -> SemanticEvaluation:
-        refuse_objects(root)
         classes = self.manifest.classes
+        labelled = open_labelled(root, classes)
         total, scored = Confusion(len(classes)), []
-        for image, label in tqdm(pairs(root), desc="evaluate", leave=False, mininterval=2.0):
-            pixels, truth = read_sample(image, label, len(classes))
+        for index in tqdm(range(len(labelled.files)), desc="evaluate", leave=False, mininterval=2.0):
+            pixels, truth = labelled.read(index)
             one = Confusion(len(classes))
             one.add(truth, _label(graph, pixels, device))
             total.merge(one)
-            scored.append(Scored(image, label, one.miou()))
+            scored.append(one.miou())
         if not total.truths.all():
             check_label_images(root, self._count(root), classes, every=False)
-        return SemanticEvaluation(total, scored, classes, graph, device)
-
-
-@dataclasses.dataclass(frozen=True)
-class Scored:
-    """One evaluated picture: its files, and its own mIoU 0..1."""
-
-    image: Path
-    truth: Path
-    miou: float
+        return SemanticEvaluation(total, scored, labelled, classes, graph, device)
 
 
 class SemanticEvaluation(Evaluation):
-    """mIoU, pixel accuracy and IoU by class; each picture's own mIoU chooses those that are shown."""
+    """mIoU, pixel accuracy and IoU by class; each picture's own mIoU, `scored`, chooses those that are shown."""
 
     def __init__(
-        self, confusion: Confusion, scored: list[Scored], classes: ClassMap, graph: nn.Module, device: torch.device
+        self,
+        confusion: Confusion,
+        scored: list[float],
+        labelled: Labelled,
+        classes: ClassMap,
+        graph: nn.Module,
+        device: torch.device,
     ) -> None:
         self.confusion, self.scored, self.classes = confusion, scored, classes
+        self._labelled = labelled
         self.figures = confusion.summary(classes)
         self.score = {"miou": self.figures["miou"]}
         self._graph, self._device = graph, device
@@ -116,11 +120,12 @@ class SemanticEvaluation(Evaluation):
         """Draws camera image, truth and labels of the best, median and worst pictures, `(H, W, 3) uint8` BGR."""
         palette = distinct_palette(self.classes)[:, ::-1]
         rows = [legend_row(self.classes.names, palette)]
-        for title, member in best_median_worst(self.scored, lambda s: s.miou):
-            pixels, truth = read_sample(member.image, member.truth, len(self.classes))
+        for title, index in best_median_worst(range(len(self.scored)), lambda i: self.scored[i]):
+            pixels, truth = self._labelled.read(index)
             label = _label(self._graph, pixels, self._device)
             panels = [pixels[..., ::-1], overlay.colorize(truth, palette), overlay.colorize(label, palette)]
-            text = f"{title}: {member.image.stem}, mIoU {100 * member.miou:.1f}   (camera, truth, labels)"
+            name, miou = self._labelled.files[index].stem, self.scored[index]
+            text = f"{title}: {name}, mIoU {100 * miou:.1f}   (camera, truth, labels)"
             rows.append(titled_row(panels, text))
         return stack(rows)
 

@@ -34,6 +34,10 @@ class ViaPictures:
     Raises:
         FileNotFoundError: if no picture is there.
         ValueError: if the file is not VIA's, or a region has an unknown or malformed shape or names no class.
+
+    Attributes:
+        files: paths of the pictures.
+        names: of the classes that regions are of.
     """
 
     def __init__(self, root: Path, classes: ClassMap) -> None:
@@ -52,6 +56,7 @@ class ViaPictures:
                 regions = list(regions.values()) if isinstance(regions, dict) else regions
                 self._regions.append([(_class_id(r, classes), _shape(r)) for r in regions])
             self.files.append(file)
+        self.names = {classes.names[class_id] for regions in self._regions for class_id, _ in regions}
         self._things = classes.things
 
     def read(self, index: int) -> tuple[np.ndarray, Truth]:

@@ -19,6 +19,7 @@ from seg_ros.offline.unsure import Unsure, difference_hash, uncertainty
 from seg_ros.results import Frame, SemanticMap
 from seg_ros.training.coco import CocoPictures
 from seg_ros.training.instances import InstancePictures
+from seg_ros.training.labelled import open_labelled
 from test.conftest import SMALL_INSTANCE
 from test.objects import found
 
@@ -97,6 +98,31 @@ def test_cvat_reads_the_annotations(objects, tmp_path):
     places = "--data", str(tmp_path / "mine"), "--run", str(tmp_path / "run")
     train.main([*places, "--model", "mask_rcnn", *options, "--arguments", *shape])
     assert (tmp_path / "run" / "checkpoint.pt").is_file()
+
+
+@pytest.mark.parametrize("tool", ["cvat", "label_studio"])
+def test_label_images_come_back_from_tools_and_are_trained_on(tool, tmp_path, capsys):
+    label = np.random.default_rng(2).integers(0, len(CAMVID), SIZE).astype(np.uint8)
+    label[5:30, 10:60] = 3
+    made = shot(SemanticMap(label, np.full(SIZE, 200, np.uint8)))
+    for part in ("train", "val"):
+        (tmp_path / "mine" / part / "images").mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "mine" / part / "images" / made.name), made.frame.pixels)
+        file = Coco(CAMVID, objects=False) if tool == "cvat" else LabelStudio(CAMVID, "film/images")
+        file.add(made)
+        file.write(tmp_path / "mine" / part)
+        if tool == "label_studio":  # accepted as they are, they are exported as annotations
+            path = tmp_path / "mine" / part / "label_studio.json"
+            tasks = json.loads(path.read_text())
+            path.write_text(json.dumps([task | {"annotations": task.pop("predictions")} for task in tasks]))
+    (tmp_path / "mine" / "classes.json").write_text(json.dumps(CAMVID.to_dict()))
+    pixels, read = open_labelled(tmp_path / "mine" / "train", CAMVID).read(0)
+    assert np.array_equal(read, label)
+    assert np.array_equal(pixels[..., ::-1], made.frame.pixels)
+    options = "--epochs", "1", "--batch", "1", "--workers", "0", "--crop", "48", "64", "--input-size", "64", "96"
+    places = "--data", str(tmp_path / "mine"), "--run", str(tmp_path / "run")
+    train.main([*places, *options, "--arguments", "width=4", "depth=2", "stem=true"])
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["iou"].keys() == set(CAMVID.names)
 
 
 def test_what_is_corrected_by_hand_is_trained_on(pictures, label, tmp_path, capsys):
@@ -197,7 +223,7 @@ class _Page(html.parser.HTMLParser):
 
 
 def test_the_report_and_the_frames_to_be_labelled(pictures, label, tmp_path, capsys):
-    from seg_ros.training.datasets import LabelImages, load_classes
+    from seg_ros.training.datasets import load_classes
 
     folder = tmp_path / "<b>photos"
     folder.mkdir()
@@ -225,8 +251,8 @@ def test_the_report_and_the_frames_to_be_labelled(pictures, label, tmp_path, cap
     (link,) = index.sources
     assert (tmp_path / "out" / urllib.parse.unquote(link)).read_text() == text
 
-    data = LabelImages(made / "uncertain", len(load_classes(made / "uncertain")))
-    assert 1 <= len(data) <= 2
+    data = open_labelled(made / "uncertain", load_classes(made / "uncertain"))
+    assert 1 <= len(data.files) <= 2
     for file in (made / "uncertain" / "images").iterdir():
         written = cv2.imread(str(file))
         assert np.array_equal(written, cv2.imread(str(folder / file.name)))

@@ -121,6 +121,11 @@ def test_a_faint_object_keeps_a_track_but_begins_none(tracker):
     assert tracks.track_score[tracks.track_id == 1] < 0.5
 
 
+def test_for_a_network_that_is_less_sure_tracks_begin_at_less(tracker):
+    found = [ids(tracker.update(k / 30, frame(car(100 + k, 0.6), car(400, 0.5)), sure=0.6)) for k in range(4)]
+    assert found == [[0, 0], [0, 0], [1, 0], [1, 0]]
+
+
 def test_the_class_is_voted_for(tracker):
     for k in range(6):
         flips = k == 4

@@ -11,7 +11,8 @@ from PIL import Image
 from seg_ros.classes import CAMVID
 from seg_ros.scenes import Street
 from seg_ros.training.augment import Augment
-from seg_ros.training.datasets import LabelImages, load_classes, pairs, read_sample, render_street
+from seg_ros.training.datasets import load_classes, pairs, read_sample, render_street
+from seg_ros.training.labelled import LabelImages, open_labelled
 from seg_ros.training.pictures import decoded
 
 CAMVID_VAL = Path(__file__).parents[2] / "../shared/data/camvid/val"
@@ -35,7 +36,7 @@ def test_rendered_street_is_the_street(street):
 
 
 def test_items_are_tensors(street):
-    pixels, label = LabelImages(street, 11)[0]
+    pixels, label = LabelImages(open_labelled(street, CAMVID))[0]
     assert pixels.shape == (120, 160, 3)
     assert label.shape == (120, 160)
 

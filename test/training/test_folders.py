@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from seg_ros.training.annotations import READERS
 from seg_ros.training.folders import check_part, check_parts
 
 
@@ -35,7 +36,7 @@ def test_folders_to_evaluate_on(mine):
     check_part(mine / "val")
     refused(check_part, mine / "none", "no such folder")
     refused(check_part, mine.parent / "file", "expected a folder, got a file")
-    without = "expected a folder with one of images, annotations.json, via_region_data.json, got none of them; "
+    without = f"expected a folder with one of images, {', '.join(READERS)}, got none of them; "
     refused(check_part, mine, f"{without}did you mean {mine}/train or {mine}/val?")
     refused(check_part, mine / "val/images", f"{without}did you mean {mine}/val?")
     refused(check_part, mine.parent, f"{without}make one")

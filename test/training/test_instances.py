@@ -11,7 +11,7 @@ from seg_ros.classes import CAMVID, ClassMap
 from seg_ros.scenes import Street
 from seg_ros.training.augment import Augment
 from seg_ros.training.datasets import render_street
-from seg_ros.training.instances import InstancePictures, Truth, collate, default_classes, refuse_objects
+from seg_ros.training.instances import InstancePictures, Truth, collate, default_classes
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +103,3 @@ def test_default_classes(tmp_path):
         default_classes(tmp_path)
     (tmp_path / "classes.json").write_text(json.dumps(CAMVID.to_dict()))
     assert default_classes(tmp_path) == CAMVID
-
-
-def test_label_networks_refuse_objects(tmp_path, street):
-    refuse_objects(tmp_path)  # says nothing of a folder without either
-    refuse_objects(street)  # nor where there are label images too
-    (tmp_path / "annotations.json").write_text("{}")
-    with pytest.raises(
-        ValueError, match=r"expected images and labels .*, got objects in annotations\.json: .*mask_rcnn"
-    ):
-        refuse_objects(tmp_path)
