@@ -47,7 +47,7 @@ def faults(
         wanted: names of the classes in the layer's settings.
     """
     found = []
-    stamps = {(m.header.stamp.sec, m.header.stamp.nanosec) for m in (label, confidence, cloud)}
+    stamps = {_stamp(m) for m in (label, confidence, cloud)}
     sizes = {(m.height, m.width) for m in (label, confidence, cloud)}
     found += ["several stamps"] * (len(stamps) > 1)
     found += ["several sizes"] * (len(sizes) > 1)
@@ -68,6 +68,10 @@ def faults(
     return found
 
 
+def _stamp(message: Image | PointCloud2) -> tuple[int, int]:
+    return message.header.stamp.sec, message.header.stamp.nanosec
+
+
 class Check:
     """Counts the sets that come, and their faults.
 
@@ -78,21 +82,27 @@ class Check:
     def __init__(self, camera: dict) -> None:
         self._wanted = [name for kind in camera["class_types"] for name in camera[kind]["classes"]]
         self._names: dict[int, str] | None = None
-        self.sets, self.faults, self.labels = Counter(), Counter(), 0
+        self.sets, self.faults = Counter(), Counter()
+        self._labels, self._met = [], []
         self.last = time.monotonic()
 
     def named(self, info: object) -> None:
         """Takes a LabelInfo."""
         self._names = {each.class_id: each.class_name for each in info.class_map}
 
-    def labelled(self, _: Image) -> None:
-        """Counts a label from the first set on."""
-        self.labels += bool(self.sets)
+    def labelled(self, label: Image) -> None:
+        """Takes a label, whether or not it will be of a set."""
+        self._labels.append(_stamp(label))
+
+    @property
+    def labels(self) -> int:
+        """Returns how many labels came from the first set's to the last's."""
+        return sum(self._met[0] <= stamp <= self._met[-1] for stamp in self._labels) if self._met else 0
 
     def met(self, synchroniser: str, *messages: Image | PointCloud2) -> None:
         """Takes a set: label, confidence, cloud."""
         self.last = time.monotonic()
-        self.labels += not self.sets  # the label of the first set came before it
+        self._met.append(_stamp(messages[0]))
         self.sets[synchroniser] += 1
         self.faults.update(f"{synchroniser}: {fault}" for fault in faults(*messages, self._names, self._wanted))
 

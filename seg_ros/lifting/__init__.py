@@ -1,4 +1,7 @@
-"""Labels into space: depth or LiDAR and a camera model make labelled clouds and boxes in metres. No ROS, no PyTorch."""
+"""Labels into space: depth or LiDAR and a camera model make labelled clouds and boxes in metres. No ROS.
+
+PyTorch only in `torch_cloud`, which is not imported here.
+"""
 
 from seg_ros.lifting.boxes import Box, object_boxes, scattered_boxes
 from seg_ros.lifting.camera import CameraModel

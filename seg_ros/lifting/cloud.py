@@ -8,6 +8,7 @@ import numpy as np
 
 from seg_ros.classes import UNLABELLED, ClassMap
 from seg_ros.errors import FrameError
+from seg_ros.lifting.camera import CameraModel
 
 POINT = np.dtype(
     {
@@ -81,6 +82,18 @@ def xyz(cloud: np.ndarray) -> np.ndarray:
 def placed(cloud: np.ndarray) -> np.ndarray:
     """Returns the points that have a place, `(M,)`, of a cloud `(N,)` of `POINT`."""
     return cloud[np.isfinite(cloud["x"]) & np.isfinite(cloud["y"]) & np.isfinite(cloud["z"])]
+
+
+def check_sizes(depth: np.ndarray, camera: CameraModel, labels: Labels) -> None:
+    """Checks that a depth image goes with its labels and camera.
+
+    Raises:
+        FrameError: "size": they are not of one size.
+    """
+    if depth.shape != labels.label.shape:
+        raise mismatch("the depth image", depth.shape, "the label", labels.label.shape)
+    if depth.shape != camera.size:
+        raise mismatch("the depth image", depth.shape, "the camera_info", camera.size)
 
 
 def mismatch(what: str, got: tuple[int, ...], of: str, expected: tuple[int, ...]) -> FrameError:

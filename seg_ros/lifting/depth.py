@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seg_ros.lifting.camera import CameraModel, rays
-from seg_ros.lifting.cloud import POINT, WORDS, Labels, Style, mismatch
+from seg_ros.lifting.cloud import POINT, WORDS, Labels, Style, check_sizes
 
 _BLOCK = 1 << 19
 """Bytes of points that are made at a time: they stay in the processor's cache until all their fields are there."""
@@ -39,10 +39,7 @@ def organised(
     Raises:
         FrameError: "size": depth, labels and camera are not of one size.
     """
-    if depth.shape != labels.label.shape:
-        raise mismatch("the depth image", depth.shape, "the label", labels.label.shape)
-    if depth.shape != camera.size:
-        raise mismatch("the depth image", depth.shape, "the camera_info", camera.size)
+    check_sizes(depth, camera, labels)
     height, width = depth.shape
     x, y = rays(camera)
     if out is None or out.shape != depth.shape:

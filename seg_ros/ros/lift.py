@@ -73,7 +73,7 @@ class LiftNode(ManagedNode):
                 style = Style.of(classes, p.keep)
             except ValueError as error:
                 raise ValueError(f"parameter 'keep': {error}") from error
-            finish = p.finish(classes)
+            organise, finish = p.organiser(), p.finish(classes)
             apart = p.points_topic or p.register_depth
             transforms = Transforms(self, p.sensor(), p.fixed_frame) if apart else None
         except (ValueError, WeightsError) as error:
@@ -85,7 +85,7 @@ class LiftNode(ManagedNode):
             inputs = LiftInputs(self, p, infos, depth_infos, self._measured, self._labelled)
             self._configured = _Configured(
                 LiftPublishers(self, classes),
-                Lifter(classes, style, infos, depth_infos, transforms, p.footprint, finish),
+                Lifter(classes, style, infos, depth_infos, transforms, p.footprint, organise, finish),
                 transforms,
                 inputs,
                 Matcher(p.tolerance, p.queue, lambda: self.statistics.drop("unmatched")),

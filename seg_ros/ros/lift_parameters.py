@@ -13,7 +13,7 @@ from rclpy.parameter import Parameter
 
 from seg_ros import autoware
 from seg_ros.classes import ClassMap
-from seg_ros.lifting import Extrinsics
+from seg_ros.lifting import Extrinsics, organised
 from seg_ros.lifting.layouts import AUTOWARE, LAYOUTS, PCL, as_autoware
 from seg_ros.lifting.lidar import FOOTPRINT
 from seg_ros.lifting.voxels import thinned
@@ -47,6 +47,7 @@ class LiftParameters:
         "frame of tf2 in which the world stands still, such as odom: between the stamps of label and measurement "
         "the vehicle moves; '' takes no account of that",
     )
+    device: str = parameter("cpu", "what makes the clouds of a depth image: cpu, or cuda by PyTorch")
     weights: str = parameter("unet_camvid", "weights that the labels are of, for names and colours of the classes")
     keep: tuple[str, ...] = parameter((), "names of the classes whose points are published; [] is all")
     tolerance: float = parameter(0.02, "seconds between the stamps of label and measurement; the nearest is taken")
@@ -70,6 +71,8 @@ class LiftParameters:
         check(
             self, "fixed_frame", bool(moved), "'', or where tf2 is asked: points_topic or register_depth, extrinsics []"
         )
+        check(self, "device", self.device in ("cpu", "cuda"), "'cpu' or 'cuda'")
+        check(self, "device", self.device == "cpu" or not self.points_topic, "'cpu' with points_topic")
         check(self, "tolerance", 0 <= self.tolerance <= 10, "0.0 to 10.0")
         check(self, "queue", 1 <= self.queue <= 1000, "1 to 1000")
         check(self, "voxel", self.voxel == 0 or 0.01 <= self.voxel <= 100, "0.0, or 0.01 to 100.0")
@@ -84,6 +87,21 @@ class LiftParameters:
     def sensor(self) -> Extrinsics | None:
         """Returns the sensor's place; None where tf2 is asked for it."""
         return Extrinsics.from_quaternion(self.extrinsics[:3], self.extrinsics[3:]) if self.extrinsics else None
+
+    def organiser(self) -> Callable[..., np.ndarray]:
+        """Returns `organised`, or what does the same on the device.
+
+        Raises:
+            ValueError: the device, or PyTorch, is not there.
+        """
+        if self.device == "cpu":
+            return organised
+        try:
+            from seg_ros.lifting.torch_cloud import TorchClouds  # PyTorch only where it is asked for
+
+            return TorchClouds(self.device).organised
+        except (ImportError, ValueError) as error:
+            raise ValueError(f"parameter 'device': got {self.device!r}, allowed: 'cpu': {error}") from error
 
     def finish(self, classes: ClassMap) -> Callable[[np.ndarray], np.ndarray]:
         """Returns what makes the cloud that is published of one of `POINT`: thinned out, and of the layout.

@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo
 
 from seg_ros.classes import ClassMap
 from seg_ros.errors import FrameError
-from seg_ros.lifting import CameraModel, Labels, Style, object_boxes, organised, paint, registered, scattered_boxes
+from seg_ros.lifting import CameraModel, Labels, Style, object_boxes, paint, registered, scattered_boxes
 from seg_ros.lifting.boxes import LEVEL, OPTICAL, Box
 from seg_ros.lifting.cloud import mismatch
 from seg_ros.lifting.trails import Trails
@@ -39,6 +39,7 @@ class Lifter:
         depth_infos: of a depth camera that is another; else None.
         transforms: of the LiDAR, or of that camera; None takes measurements for depth images of the labelled camera.
         footprint: of its points, degrees.
+        organise: `organised`, or what does the same.
         finish: makes the cloud that is published of one of `POINT`.
     """
 
@@ -50,10 +51,12 @@ class Lifter:
         depth_infos: CameraInfos | None,
         transforms: Transforms | None,
         footprint: tuple[float, float],
+        organise: Callable[..., np.ndarray],
         finish: Callable[[np.ndarray], np.ndarray],
     ) -> None:
         self._classes, self._style, self._infos, self._depth_infos = classes, style, infos, depth_infos
-        self._transforms, self._footprint, self._finish = transforms, footprint, finish
+        self._transforms, self._footprint = transforms, footprint
+        self._organise, self._finish = organise, finish
         self._spare: np.ndarray | None = None
         self._trails = Trails()
 
@@ -73,7 +76,7 @@ class Lifter:
         labels = Labels(label.values, confidence, None if found is None else found.ids())
         if self._transforms is None or self._depth_infos is not None:
             depth, camera = self._depth(read_plane(measurement, DEPTHS), label)
-            cloud = self._spare = organised(depth, camera, labels, self._style, self._spare)
+            cloud = self._spare = self._organise(depth, camera, labels, self._style, self._spare)
             around = object_boxes(cloud, found, camera.focal[0]) if with_boxes and found is not None else ()
             return self._lifted(label.stamp, label.frame_id, cloud, around, OPTICAL)
         scan, camera = read_cloud(measurement), _camera(self._infos, label)

@@ -185,6 +185,8 @@ def test_four_cameras_paint_every_scan_of_one_lidar_each_where_it_looks(graph, s
         ({"depth_topic": "/d", "tolerance": "much"}, "allowed: float"),
         ({"depth_topic": "/d", "queue": 0}, "1 to 1000"),
         ({"depth_topic": "/d", "weights": "none"}, "none"),
+        ({"depth_topic": "/d", "device": "tpu"}, "'cpu' or 'cuda'"),
+        ({"points_topic": "/p", "device": "cuda"}, "'cpu' with points_topic"),
         ({"depth_topic": "/d", "layout": "xyz"}, "'pcl' or 'autoware'"),
         ({"depth_topic": "/d", "voxel": 0.001}, "0.01 to 100.0"),
         ({"depth_topic": "/d", "autoware_classes": ["car: VEHICLE"]}, "CAR, TRUCK"),
