@@ -2,10 +2,10 @@
 
     python -m benchmarks.lifting
 
-Prints the best of a few rounds, ms, of organised clouds beside the numpy that most write and, where it is installed,
-Open3D's clouds with the colours of the classes; of painted LiDAR clouds of growing size, and of boxes. The rounds of
-what is compared alternate. Then, of the true labels of ten streets, the share of right points and how near the boxes
-are. Exits 1 if the others give other clouds.
+Prints the best of a few rounds, ms, of organised clouds beside the numpy that most write and, where they are there,
+Open3D's clouds with the colours of the classes, and a GPU's; of painted LiDAR clouds of growing size, and of boxes. The
+rounds of what is compared alternate. Then, of the true labels of ten streets, the share of right points and how near
+the boxes are. Exits 1 if the others give other clouds.
 """
 
 from __future__ import annotations

@@ -37,6 +37,13 @@ try:
 except ImportError:
     open3d = None
 
+try:
+    from seg_ros.lifting.torch_cloud import TorchClouds
+
+    on_gpu = TorchClouds("cuda")
+except (ImportError, ValueError):  # no PyTorch, or no GPU
+    on_gpu = None
+
 _ROUNDS = 15
 _POINTS = 130_000, 260_000, 520_000
 _OBJECTS = 20
@@ -69,6 +76,10 @@ def run() -> None:
             points = open3ds(depth, camera, labels).point.positions.numpy()
             agree &= np.allclose(points, xyz(cloud)[np.isfinite(cloud["z"])], rtol=1e-4, atol=1e-4)
             ways[", Open3D"] = lambda d=depth, c=camera, la=labels: open3ds(d, c, la)
+        if on_gpu is not None:
+            again = on_gpu.organised(depth, camera, labels, style)
+            agree &= all(np.array_equal(again[name], cloud[name], equal_nan=True) for name in POINT.names)
+            ways[", GPU"] = lambda d=depth, c=camera, la=labels, out=again: on_gpu.organised(d, c, la, style, out)
         times = zip(ways, best(*ways.values()), strict=True)
         print(f"organised {width}x{height}: " + "".join(f"{name} {ms:.1f} ms" for name, ms in times).strip())
     points = rng.normal(0, 12, (max(_POINTS), 3)).astype(np.float32)
@@ -88,7 +99,7 @@ def run() -> None:
         print(f"boxes, {len(objects)} objects of the street in 640x480, of {sensor}: {ms:.1f} ms")
     judge(style)
     if not agree:
-        sys.exit("plain numpy, or Open3D, gives other clouds")
+        sys.exit("plain numpy, Open3D or the GPU gives other clouds")
 
 
 def plain(depth: np.ndarray, camera: CameraModel, labels: Labels, style: Style) -> np.ndarray:

@@ -12,6 +12,12 @@ H, W = 48, 64
 CAMERA = CameraModel((H, W), (60.0, 62.0), (31.5, 20.0), "plumb_bob", (-0.2, 0.05, 0.0, 0.0, 0.0))
 
 
+def test_a_gpu_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="finds no CUDA device"):
+        TorchClouds("cuda")
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_pytorch_makes_the_same_clouds(device):
     if device == "cuda" and not torch.cuda.is_available():
