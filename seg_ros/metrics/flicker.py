@@ -18,6 +18,9 @@ _SAME_DISTANCE = 0.05
 """Share of its distance by which a surface may be farther or nearer than its motion says, and be the same."""
 RATES = (30.0, 10.0)
 """Hz of the sequences."""
+INSIDE = 3
+"""Pixels that a point must be away from every true border to lie inside of an area. Near a border that moves over the
+scene, labels change that are steady, but a little wider or narrower than the object."""
 WAYS = ("plain", "smooth")
 """The network's labels, and the same smoothed."""
 
@@ -30,25 +33,46 @@ class Flicker:
         changed: of these, those whose label is another one.
         moved: of these, those whose old label is not beside them either, in 3 x 3 pixels: others lie at a border that
             moved by a pixel, as borders do when places are rounded to pixels.
+        inside, changed_inside: the first two, of pixels inside of areas.
     """
 
     def __init__(self) -> None:
-        self.followed = self.changed = self.moved = 0
+        self.followed = self.changed = self.moved = self.inside = self.changed_inside = 0
 
-    def add(self, before: np.ndarray, after: np.ndarray, pixels: np.ndarray, places: np.ndarray) -> None:
-        """Adds two labels `(H, W) uint8`: `pixels` of the first, `(P,)` flat, are at `places` of the second."""
+    def add(
+        self, before: np.ndarray, after: np.ndarray, pixels: np.ndarray, places: np.ndarray, inside: np.ndarray
+    ) -> None:
+        """Adds two labels `(H, W) uint8`.
+
+        Args:
+            before, after: the labels; `pixels` of the first, `(P,)` flat, are at `places` of the second.
+            inside: `(P,) bool`, which of them lie inside of areas.
+        """
         label = before.ravel()[pixels]
+        changed = after.ravel()[places] != label
         self.followed += len(pixels)
-        self.changed += int(np.count_nonzero(after.ravel()[places] != label))
+        self.changed += int(np.count_nonzero(changed))
+        self.inside += int(np.count_nonzero(inside))
+        self.changed_inside += int(np.count_nonzero(changed & inside))
         near = np.zeros(len(pixels), bool)
         for shifted in _neighbours(after):
             near |= shifted.ravel()[places] == label
         self.moved += int(np.count_nonzero(~near))
 
     def figures(self) -> dict[str, float]:
-        """Returns `flicker` and `flicker_1px`, shares of the followed pixels, in %."""
+        """Returns `flicker` and `flicker_1px`, shares of all pixels, and `flicker_inside`, of those inside, in %."""
         share = 100.0 / max(self.followed, 1)
-        return {"flicker": round(share * self.changed, 3), "flicker_1px": round(share * self.moved, 3)}
+        return {
+            "flicker": round(share * self.changed, 3),
+            "flicker_1px": round(share * self.moved, 3),
+            "flicker_inside": round(100.0 * self.changed_inside / max(self.inside, 1), 3),
+        }
+
+
+def inside_areas(label: np.ndarray) -> np.ndarray:
+    """Returns which pixels of a true label image `(H, W) uint8` are more than `INSIDE` px away from a border."""
+    around = np.ones((2 * INSIDE + 1, 2 * INSIDE + 1), np.uint8)
+    return cv2.erode(label, around) == cv2.dilate(label, around)
 
 
 def _neighbours(label: np.ndarray) -> Iterator[np.ndarray]:
@@ -131,15 +155,16 @@ def _drive(
         if last is not None:
             before, old = last
             pixels, places = followed(street, before, scene, ((index - 1) / rate, index / rate))
+            inside = inside_areas(before.label).ravel()[pixels]
             for way, (flicker, _) in by_way.items():
-                flicker.add(old[way], labels[way], pixels, places)
+                flicker.add(old[way], labels[way], pixels, places, inside)
         last = scene, labels
 
 
 def table(figures: dict[str, dict[str, dict[str, float]]]) -> Iterator[str]:
     """Writes the lines of a table of what `measured` returns."""
-    columns = ("flicker", "flicker_1px", "miou")
-    yield f"{'':8s}{'labels':>10s}" + "".join(f"{name:>14s}" for name in columns)
+    columns = ("flicker", "flicker_1px", "flicker_inside", "miou")
+    yield f"{'':8s}{'labels':>10s}" + "".join(f"{name:>16s}" for name in columns)
     for rate, by_way in figures.items():
         for way, values in by_way.items():
-            yield f"{rate:8s}{way:>10s}" + "".join(f"{values[name]:14.4g}" for name in columns)
+            yield f"{rate:8s}{way:>10s}" + "".join(f"{values[name]:16.4g}" for name in columns)

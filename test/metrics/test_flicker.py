@@ -3,7 +3,7 @@
 import numpy as np
 
 from seg_ros.classes import CAMVID
-from seg_ros.metrics.flicker import Flicker, followed, measured, table
+from seg_ros.metrics.flicker import Flicker, followed, inside_areas, measured, table
 from seg_ros.results import SemanticMap
 from seg_ros.scenes.street import Street
 
@@ -22,12 +22,19 @@ def test_what_stands_still_is_found_where_it_is_seen_next():
 
 def test_changes_are_counted_with_and_without_a_pixel_of_tolerance():
     flicker, everywhere = Flicker(), np.arange(64)
+    inside = np.repeat(np.arange(8) < 4, 8)
     before, after = np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8)
     after[:, 4] = 1  # thin: its old label is beside it
-    flicker.add(before, after, everywhere, everywhere)
-    assert flicker.figures() == {"flicker": 12.5, "flicker_1px": 0.0}
-    flicker.add(before, np.ones((8, 8), np.uint8), everywhere, everywhere)
-    assert flicker.figures() == {"flicker": 56.25, "flicker_1px": 50.0}
+    flicker.add(before, after, everywhere, everywhere, ~inside)
+    assert flicker.figures() == {"flicker": 12.5, "flicker_1px": 0.0, "flicker_inside": 12.5}
+    flicker.add(before, np.ones((8, 8), np.uint8), everywhere, everywhere, inside)
+    assert flicker.figures() == {"flicker": 56.25, "flicker_1px": 50.0, "flicker_inside": 56.25}
+
+
+def test_what_lies_inside_of_an_area_is_far_from_every_border():
+    label = np.zeros((20, 20), np.uint8)
+    label[:, 10:] = 1
+    assert np.flatnonzero(~inside_areas(label)[5]).tolist() == [7, 8, 9, 10, 11, 12]
 
 
 def test_labels_that_flicker_do_so_less_when_smoothed():
