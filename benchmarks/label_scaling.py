@@ -32,7 +32,7 @@ from seg_ros.offline.progress import Bar
 from seg_ros.offline.work import Job, Outcome, Work
 from seg_ros.results import Frame, SemanticMap, Wanted
 
-BAGS, FRAMES, SIZE = 40, 25, (48, 64)
+BAGS, FRAMES, SIZE = 24, 100, (48, 64)
 ASLEEP = 0.02
 """Seconds of a frame: of a network on a small GPU or a large CPU."""
 EMPTY = 10_000
