@@ -43,7 +43,7 @@ def test_an_actor_that_dies_or_hangs_costs_its_input_once_more_and_a_poisonous_i
     names = ["killed-1", "stopped-1", "raises", "a"]
     crew = Actors(cluster.address, 4, len(names), opening, "auto")  # of a core each; there are two
     assert crew.size == 4
-    made = spread([job(name, tmp_path) for name in names], crew, Silent(), patience=5.0)
+    made = spread([job(name, tmp_path) for name in names], crew, Silent(), patience=15.0)
     outcomes = {each.job.input.path.name: each.error for each in made}
     assert sorted(outcomes) == sorted(names)
     assert [name for name, error in outcomes.items() if error] == ["raises"]
