@@ -116,8 +116,7 @@ def _annotated(pixels: np.ndarray, truth: Truth) -> Picture:
     """Draws true objects as images of class ids and of object ids; of those that overlap the smaller is in front."""
     label = np.full(pixels.shape[:2], UNLABELLED, np.uint8)
     instance = np.zeros(pixels.shape[:2], np.uint16)
-    areas = truth.masks.sum(axis=(1, 2), dtype=np.int64)
-    for i in np.argsort(-areas, kind="stable"):
+    for i in truth.back_to_front():
         if not truth.crowd[i]:
             inside = truth.masks[i] > 0
             label[inside], instance[inside] = truth.class_id[i], i + 1

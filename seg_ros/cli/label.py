@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from seg_ros.tracking import SURE
+
     parser = argparse.ArgumentParser(
         prog="label", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -58,12 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         "--export-uncertain", type=whole(0), default=0, metavar="N", help="also the N least sure frames, to be labelled"
     )
     add("--score-threshold", type=float, default=0.5, help="smallest score of an object, 0..1 (default: %(default)s)")
-    add(
-        "--track-threshold",
-        type=float,
-        default=0.9,
-        help="score from which an object begins a track, 0.1..1 (default: 0.9)",
-    )
+    track = "score from which an object begins a track, 0.1..1 (default: %(default)s)"
+    add("--track-threshold", type=float, default=SURE, help=track)
     add("--engine", choices=("auto", *ENGINES), default="auto", help="(default: %(default)s)")
     add("--precision", choices=("auto", *PRECISIONS), default="auto", help="(default: %(default)s)")
     add("--device", choices=("auto", *DEVICES), default="auto", help="(default: %(default)s)")

@@ -55,6 +55,10 @@ class Truth:
         """Returns `(N,) bool`, objects that count neither as hit nor as miss: crowds, and the too small."""
         return self.crowd | self.small
 
+    def back_to_front(self) -> np.ndarray:
+        """Returns the objects in the order in which to draw them: of those that overlap the smaller is in front."""
+        return np.argsort(-self.masks.sum(axis=(1, 2), dtype=np.int64), kind="stable")
+
     def boxes(self) -> np.ndarray:
         """Returns boxes `(x0, y0, x1, y1)`, `(N, 4) float32` pixels, tight around the masks; x1 and y1 lie outside."""
         boxes = np.array([cv2.boundingRect(m) for m in self.masks], np.float32).reshape(-1, 4)

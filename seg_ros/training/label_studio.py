@@ -11,7 +11,7 @@ import numpy as np
 from seg_ros import schema
 from seg_ros.classes import ClassMap
 from seg_ros.metrics.truth import Truth, blank_masks
-from seg_ros.training.pictures import annotated, listed_pictures, read_rgb
+from seg_ros.training.pictures import annotated, listed_pictures, picture_file, read_rgb
 
 FILE = "label_studio.json"
 _EXPECTED = (
@@ -115,8 +115,7 @@ def _name(url: str) -> str:
 
 def _there(root: Path, name: str) -> str:
     """Returns the name by which a picture is there: where it was uploaded, Label Studio wrote something before it."""
-    own = _UPLOADED.sub("", name)
-    return name if any((folder / name).is_file() for folder in (root, root / "images")) else own
+    return name if picture_file(root, name) else _UPLOADED.sub("", name)
 
 
 def decode(runs: list[int], size: tuple[int, int]) -> np.ndarray:
@@ -128,13 +127,16 @@ def decode(runs: list[int], size: tuple[int, int]) -> np.ndarray:
     bits = np.unpackbits(np.array(runs, np.uint8))
     place = 0
 
-    def take(count: int) -> int:
+    def following(count: int) -> np.ndarray:
         nonlocal place
         taken = bits[place : place + count]
         if len(taken) < count:
             raise ValueError(f"expected run lengths of {size} px (height, width), got some that end early")
         place += count
-        return int.from_bytes(np.packbits(taken).tobytes()) >> -count % 8
+        return taken
+
+    def take(count: int) -> int:
+        return int.from_bytes(np.packbits(following(count)).tobytes()) >> -count % 8
 
     total = take(32)
     if total != _CHANNELS * size[0] * size[1] or total > _CHANNELS * _LARGEST:
@@ -149,10 +151,6 @@ def decode(runs: list[int], size: tuple[int, int]) -> np.ndarray:
         if repeated:
             values[done : done + count] = take(word) > 0
         else:
-            words = bits[place : place + count * word]
-            if len(words) < count * word:
-                raise ValueError(f"expected run lengths of {size} px (height, width), got some that end early")
-            values[done : done + count] = words.reshape(count, word).any(axis=1)
-            place += count * word
+            values[done : done + count] = following(count * word).reshape(count, word).any(axis=1)
         done += count
     return values.reshape(*size, _CHANNELS)[..., -1].astype(np.uint8)  # opacity

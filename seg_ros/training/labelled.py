@@ -26,6 +26,13 @@ class Labelled(Protocol):
 
     files: list[Path]
 
+    def check(self) -> None:
+        """Checks what can be checked without decoding.
+
+        Raises:
+            ValueError: if a label image has another size than its picture.
+        """
+
     def read(self, index: int) -> Sample:
         """Reads a picture and its label image.
 
@@ -46,7 +53,7 @@ def open_labelled(root: Path, classes: ClassMap) -> Labelled:
 
     Raises:
         FileNotFoundError: if there is no picture, or one lacks its label image.
-        ValueError: if a label image has another size than its picture, or the annotations do not read.
+        ValueError: if the annotations do not read.
     """
     reader = annotations_of(root)
     if reader is None or (root / "labels").is_dir():
@@ -59,9 +66,12 @@ class LabelFiles:
 
     def __init__(self, root: Path, classes: ClassMap) -> None:
         self._pairs = pairs(root)
-        check_sizes(self._pairs)
         self._classes = len(classes)
         self.files = [image for image, _ in self._pairs]
+
+    def check(self) -> None:
+        """See `Labelled`."""
+        check_sizes(self._pairs)
 
     def read(self, index: int) -> Sample:
         """See `Labelled`; ids that are no class come as 255."""
@@ -84,11 +94,14 @@ class DrawnLabels:
         self._rest = UNLABELLED if classes.names[0] in self._pictures.names else 0
         self.files = self._pictures.files
 
+    def check(self) -> None:
+        """See `Labelled`: the reader has done so."""
+
     def read(self, index: int) -> Sample:
         """See `Labelled`."""
         pixels, truth = self._pictures.read(index)
         label = np.full(pixels.shape[:2], self._rest, np.uint8)
-        for i in np.argsort(-truth.masks.sum(axis=(1, 2), dtype=np.int64), kind="stable"):
+        for i in truth.back_to_front():
             label[truth.masks[i] > 0] = truth.class_id[i]
         return pixels, label
 

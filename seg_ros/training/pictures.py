@@ -21,6 +21,11 @@ _log = logging.getLogger(__name__)
 _FAR = 1e5
 
 
+def picture_file(root: Path, name: str) -> Path | None:
+    """Returns the file of a listed picture, in `root/images` or `root` itself; None if it is not there."""
+    return next((p for p in (root / "images" / name, root / name) if p.is_file()), None)
+
+
 def listed_pictures(annotations: Path, names: Iterable[str]) -> list[Path | None]:
     """Finds the file of each name, in `images/` beside the annotation file or beside the file itself.
 
@@ -31,7 +36,7 @@ def listed_pictures(annotations: Path, names: Iterable[str]) -> list[Path | None
         FileNotFoundError: if none of the files is there.
     """
     root = annotations.parent
-    found = [next((p for p in (root / "images" / n, root / n) if p.is_file()), None) for n in names]
+    found = [picture_file(root, name) for name in names]
     if not any(found):
         raise FileNotFoundError(f"{annotations}: none of its {len(found)} pictures is in {root / 'images'} or {root}")
     for name, path in zip(names, found, strict=True):

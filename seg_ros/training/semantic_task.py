@@ -58,6 +58,7 @@ class SemanticTask(Task):
 
     def _count(self, root: Path) -> np.ndarray:
         labelled, classes = open_labelled(root, self.manifest.classes), len(self.manifest.classes)
+        labelled.check()
         return count(len(labelled.files), labelled.ids, lambda counts: counts[:classes].all())
 
     def training_data(self, root: Path, augment: Augment | None, counts: np.ndarray | None = None) -> TrainingData:
