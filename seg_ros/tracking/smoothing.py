@@ -2,14 +2,17 @@
 
 Labels and their confidence are carried along optical flow (DIS: Kroeger et al., Fast Optical Flow using Dense Inverse
 Search, 2016), computed on a small grey picture. A label that came along stays until its confidence, which decays with
-time, is no longer above that of the label that the network gives now. Where the picture that came along looks other
-than the one that is there, what came with it is not believed.
+time, is no longer above that of the label that the network gives now. Where it is another one than the network's, the
+flow is made exact first: of the pixel that it leads to and its four neighbours the one counts whose colour is nearest.
+If that colour is another one, too, nothing came along. Borders stay on what they are the borders of by that, which flow
+alone, of a small picture and in whole pixels, does not do.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,16 +23,20 @@ from seg_ros.tracking.camera_motion import small
 _SIDE = 320
 """Most pixels of the longer side of the picture that the flow is computed on, and fewest of the shorter side."""
 _LEAST = 32
+_STRIDE, _ITERATIONS = 6, 6
+"""Of the flow, pixels from patch to patch and steps for each: half of the preset's work, and labels flicker no more."""
 _MEMORY = 1.0
 """Seconds in which the confidence of a label that came along falls to 1/e."""
 _GAP = 0.5
 """Seconds between two frames after which no label comes along."""
 _DIFFERENT = 20
-"""Grey values by which a pixel differs from the one that it came from, above which the flow is not believed."""
+"""By how much a pixel, grey or the most of its three colours, may differ at most from the one that it came from."""
+_ASIDE = 3
+"""By how much the colour of a neighbour must be nearer than that of the pixel that the flow leads to."""
+_MOST = 1 / 8
+"""Largest share of pixels whose flow is made exact: of labels that are all noise it would take too long."""
 _CUT = 0.5
-"""Share of the picture that must be believed; else it is another scene."""
-_OUTSIDE = np.iinfo(np.int16).min
-"""Where a pixel comes from whose flow is not believed: nowhere in the picture."""
+"""Share of the picture that differs, above which it is another scene."""
 
 
 class Smoother:
@@ -41,9 +48,10 @@ class Smoother:
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow.setPatchStride(_STRIDE)
+        self._flow.setGradientDescentIterations(_ITERATIONS)
         self._stamp = 0.0
-        self._before: np.ndarray | None = None  # (H, W, 2), label and confidence
-        self._picture = np.zeros((0, 0), np.uint8)
+        self._before: _Before | None = None
         # Written again for every frame: the kernel takes longer to clear new memory than the arithmetic takes.
         self._places = np.zeros((0, 0, 2), np.int16)
 
@@ -64,54 +72,99 @@ class Smoother:
         if found.confidence is None:
             raise ValueError("labels are smoothed by their confidence: expected a SemanticMap with one, got None")
         grey, seconds = small(picture, _SIDE), stamp - self._stamp
+        colours = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGBA if picture.ndim == 2 else cv2.COLOR_RGB2RGBA)
         before, after = self._before, found.copy()
-        same_size = before is not None and before.shape[:2] == found.label.shape and self._picture.shape == grey.shape
+        same_size = before is not None and before.pairs.shape == found.label.shape and before.grey.shape == grey.shape
         if same_size and 0.0 < seconds <= _GAP and min(grey.shape) >= _LEAST:
-            came = self._carried(before, grey, math.exp(-seconds / _MEMORY))
-            if came is not None:
-                stays = cv2.compare(came.confidence, after.confidence, cv2.CMP_GT)
-                cv2.copyTo(came.label, stays, after.label)
-                cv2.copyTo(came.confidence, stays, after.confidence)
-        self._stamp, self._picture = stamp, grey
-        self._before = cv2.merge((after.label, after.confidence))
+            flow = self._flow.calc(grey, before.grey, None)  # to where each pixel was
+            if not _cut(flow, before.grey, grey):
+                self._carry(before, after, colours, flow, math.exp(-seconds / _MEMORY))
+        pairs = cv2.merge((after.label, after.confidence)).view(np.uint16)[..., 0]
+        self._stamp, self._before = stamp, _Before(pairs, colours, grey)
         return after
 
-    def _carried(self, before: np.ndarray, grey: np.ndarray, left: float) -> SemanticMap | None:
-        """Moves the last labels to where the small picture has them now; None after a cut.
+    def _carry(self, before: _Before, after: SemanticMap, colours: np.ndarray, flow: np.ndarray, left: float) -> None:
+        """Writes into `after` the labels that came along and stay.
 
         Args:
-            before: `(H, W, 2)`, label and confidence.
+            colours: of this frame, as in `_Before`.
+            flow: of the small picture, `(h, w, 2)`.
             left: share of the confidence that is left by now, 0..1.
-
-        Returns:
-            Confidence is 0 where nothing came, or what came is not believed.
         """
-        (height, width), (h, w) = before.shape[:2], grey.shape
-        flow = self._flow.calc(grey, self._picture, None)  # to where each pixel was
-        seen = cv2.remap(self._picture, cv2.add(flow, _grid(h, w, np.float32)), None, cv2.INTER_NEAREST)
-        wrong = cv2.threshold(cv2.absdiff(seen, grey), _DIFFERENT, 255, cv2.THRESH_BINARY)[1]
-        if cv2.countNonZero(wrong) > (1 - _CUT) * wrong.size:
-            return None
-        # Whole pixels from here on, in small numbers: the passes over the whole frame are what takes the time.
+        (height, width), (h, w) = after.label.shape, flow.shape[:2]
+        # Whole pixels, in small numbers: the passes over the whole frame are what takes the time.
         moved = cv2.multiply(flow, (width / w, height / h, 0, 0), dtype=cv2.CV_16S)
-        cv2.copyTo(_nowhere(h, w), wrong, moved)
         if self._places.shape[:2] != (height, width):
             self._places = np.empty((height, width, 2), np.int16)
         places = cv2.resize(moved, (width, height), dst=self._places, interpolation=cv2.INTER_NEAREST)
         places = cv2.add(places, _grid(height, width, np.int16), dst=places)
-        pairs = before.view(np.uint16)[..., 0]  # one number a pixel is moved twice as fast as two
-        came = cv2.remap(pairs, places, None, cv2.INTER_NEAREST)  # 0 from outside of the picture
+        came = cv2.remap(before.pairs, places, None, cv2.INTER_NEAREST)  # 0 from outside of the picture
         label, confidence = cv2.split(came.view(np.uint8).reshape(height, width, 2))
         # Rounded down: to the nearest, a low confidence would stay as it is and never fade.
-        return SemanticMap(label, cv2.convertScaleAbs(confidence, alpha=left, beta=-0.5))
+        confidence = cv2.convertScaleAbs(confidence, alpha=left, beta=-0.5)
+        stays = cv2.compare(confidence, after.confidence, cv2.CMP_GT)
+        other = np.flatnonzero((label != after.label) & (stays > 0))
+        if len(other) > _MOST * label.size:
+            seen = cv2.remap(before.colours, places, None, cv2.INTER_NEAREST)
+            stays = cv2.bitwise_and(stays, cv2.compare(_apart(colours, seen), _DIFFERENT, cv2.CMP_LE))
+        elif len(other):
+            exact, alike = _exact(before, colours, places, other)
+            label.reshape(-1)[other], stays.reshape(-1)[other] = exact, 255 * alike
+        cv2.copyTo(label, stays, after.label)
+        cv2.copyTo(confidence, stays, after.confidence)
+
+
+class _Before(NamedTuple):
+    """What is kept of a frame.
+
+    Attributes:
+        pairs: label and confidence as one number, which moves twice as fast as two, `(H, W) uint16`.
+        colours: `(H, W, 4) uint8`, the last of no meaning.
+        grey: the small picture, `(h, w) uint8`.
+    """
+
+    pairs: np.ndarray
+    colours: np.ndarray
+    grey: np.ndarray
+
+
+def _cut(flow: np.ndarray, before: np.ndarray, now: np.ndarray) -> bool:
+    """Returns whether the small picture looks other than what the flow brings: it is another scene."""
+    seen = cv2.remap(before, flow[::4, ::4] + _grid(*now.shape, np.float32)[::4, ::4], None, cv2.INTER_NEAREST)
+    return np.count_nonzero(cv2.absdiff(seen, np.ascontiguousarray(now[::4, ::4])) > _DIFFERENT) > _CUT * seen.size
+
+
+def _exact(
+    before: _Before, colours: np.ndarray, places: np.ndarray, pixels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the labels of where pixels came from, `(P,) uint8`, and which of these look alike, `(P,) bool`.
+
+    Args:
+        colours: of this frame, as in `_Before`.
+        places: to where the flow leads, `(H, W, 2) int16`.
+        pixels: `(P,)`, as if the frame were one row.
+    """
+    height, width = before.pairs.shape
+    x, y = places.view(np.int32).reshape(-1)[pixels].view(np.int16).reshape(-1, 2).T.astype(np.int32)
+    place = np.clip(y, 1, height - 2) * width + np.clip(x, 1, width - 2)
+    candidates = place + np.array([[0], [1], [-1], [width], [-width]], np.int32)
+    there = before.colours.view(np.uint32).reshape(-1).take(candidates).view(np.uint8)
+    here = np.tile(colours.view(np.uint32).reshape(-1)[pixels], (len(candidates), 1)).view(np.uint8)
+    apart = _apart(there.reshape(*candidates.shape, 4), here.reshape(*candidates.shape, 4)).astype(np.uint16)
+    apart[1:] += _ASIDE
+    # The number of the candidate goes into the last three bits, so that one pass finds both.
+    nearest = (8 * apart + np.arange(len(candidates), dtype=np.uint16)[:, None]).min(axis=0)
+    exact = candidates[nearest & 7, np.arange(len(pixels))]
+    return before.pairs.reshape(-1)[exact].view(np.uint8)[::2], nearest < 8 * (_DIFFERENT + 1)
+
+
+def _apart(colours: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns by how much colours `(h, w, 4) uint8` differ, the most of the three: `(h, w) uint8`."""
+    red, green, blue, _ = cv2.split(cv2.absdiff(colours, others))
+    return cv2.max(red, cv2.max(green, blue))
 
 
 @functools.lru_cache(maxsize=8)
 def _grid(height: int, width: int, dtype: type) -> np.ndarray:
     """Makes the place `(x, y)` of every pixel, `(height, width, 2)`."""
     return np.stack(np.meshgrid(np.arange(width, dtype=dtype), np.arange(height, dtype=dtype)), axis=2)
-
-
-@functools.lru_cache(maxsize=4)
-def _nowhere(height: int, width: int) -> np.ndarray:
-    return np.full((height, width, 2), _OUTSIDE, np.int16)
