@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"starts from {args.start}; new: {', '.join(parts) or 'nothing'}")
         manifest = dataclasses.replace(manifest, mean=start.mean, std=start.std)
     recipe = Recipe(epochs=args.epochs, batch=args.batch, lr=args.lr, evaluate_every=args.evaluate_every)
-    augment = Augment(tuple(args.crop), fit=args.fit)
+    augment = Augment(tuple(args.crop), tuple(args.scale), fit=args.fit)
     trainer = Trainer(model, manifest, data, args.run, augment, recipe, args.workers, surveys["train"].counts)
     if args.resume:
         trainer.resume()
@@ -154,6 +154,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--lr", type=positive, default=Recipe.lr, help=f"peak learning rate {default}")
     size = {"type": whole(16, LARGEST_SIDE), "nargs": 2, "metavar": ("H", "W")}
     add("--crop", **size, default=[320, 416], help="pixels of a training crop (default: 320 416)")
+    scale = "smallest and largest factor of a training picture's size"
+    factors = {"type": positive, "nargs": 2, "metavar": ("LOW", "HIGH"), "default": [0.6, 1.8]}
+    add("--scale", **factors, help=f"{scale} (default: 0.6 1.8)")
     add("--fit", action="store_true", help="scale pictures to the crop first, where their sizes differ much")
     add(
         "--evaluate-every",

@@ -71,7 +71,8 @@ MODELS: dict[str, Network] = {
     "unet": Network("unet", "unet", light={"width": 16, "depth": 4, "stem": True}),
     "unet_resnet": Network("unet", "unet_resnet", light={"depth": 18, "width": 0.5}),
     "unet_efficientnet": Network("unet", "unet_efficientnet"),
-    "fcn": Network("fcn", "FCN", light={"depth": 18, "width": 0.5, "finest": 4}),
+    "fcn": Network("fcn", "fcn", light={"depth": 18, "width": 0.5, "finest": 4}),
+    "fcn_efficientnet": Network("fcn", "fcn_efficientnet"),
     "fcn_torchvision": Network("fcn", "TorchvisionFCN"),
     "mask_rcnn": Network(
         "mask_rcnn",

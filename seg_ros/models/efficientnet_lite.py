@@ -12,6 +12,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from seg_ros.models.arguments import within
+
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
 """Of the pictures that the published weights were trained with, 0..1."""
 
@@ -50,25 +52,27 @@ class EfficientNetLite(nn.Module):
 
     Args:
         variant: 0 to 4, the larger the more work.
+        stages: 7, or 6 without the last, which has most channels and one block.
 
     Attributes:
         channels, strides: of the feature maps, highest resolution first.
 
     Raises:
-        ValueError: for another variant.
+        ValueError: for another variant or number of stages.
     """
 
-    def __init__(self, variant: int = 0) -> None:
+    def __init__(self, variant: int = 0, stages: int = len(_STAGES)) -> None:
         super().__init__()
         if variant not in VARIANTS:
             raise ValueError(f"EfficientNet-Lite variant must be one of {sorted(VARIANTS)}, got {variant}")
+        within(6, len(_STAGES), stages=stages)
         wider, deeper = VARIANTS[variant]
         self.stem = _conv(3, 32, 3, 2, act=True)
         self.blocks = nn.ModuleList()
         self.channels, self.strides = [], [2, 4, 8, 16, 32]
         self._last = []  # block of each resolution
         inputs = 32
-        for index, (blocks, kernel, stride, expansion, channels) in enumerate(_STAGES):
+        for index, (blocks, kernel, stride, expansion, channels) in enumerate(_STAGES[:stages]):
             if stride == 2:
                 self._keep(inputs)
             if 0 < index < len(_STAGES) - 1:

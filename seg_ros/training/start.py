@@ -26,6 +26,7 @@ class _Encoder:
         first: a parameter that each of its kind has; what stands before that name is where the encoder is.
         parts: how the names of its parameters begin.
         mean, std: of the pictures that the published weights were trained with.
+        ends_early: a network may have the first stages alone, so tensors of the file may have no place in it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class _Encoder:
     parts: tuple[str, ...]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    ends_early: bool = False
 
     def prefix(self, names: Iterable[str]) -> str | None:
         """Returns what stands before the names of this encoder's parameters among `names`; None without one."""
@@ -56,12 +58,13 @@ _ENCODERS = (
     ),
     _Encoder(
         "EfficientNet-Lite",
-        "unet_efficientnet",
+        "unet_efficientnet or fcn_efficientnet",
         "give the network its variant: --arguments variant=...",
         "blocks.0.depthwise.conv.weight",
         ("stem.", "blocks."),
         efficientnet_lite.MEAN,
         efficientnet_lite.STD,
+        ends_early=True,
     ),
 )
 
@@ -144,7 +147,7 @@ class Start:
                     f"{self.path}: tensor {name!r}: expected {tuple(tensor.shape)}, got {got}; {kind.fit}"
                 )
         deeper = sorted(name for name in tensors if kind.has(name, ours) and name not in own)
-        if deeper:
+        if deeper and not kind.ends_early:  # of another variant the shapes are other ones
             raise WeightsError(
                 f"{self.path}: tensor {deeper[0]!r} has no place, the {kind.name} of the file is deeper than the "
                 f"network's; {kind.fit}"

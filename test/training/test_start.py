@@ -66,9 +66,12 @@ def test_a_published_efficientnet_lite_fills_the_encoder(tmp_path):
     filled = model.encoder.state_dict()
     assert torch.equal(filled["blocks.1.expand.conv.weight"], published["_blocks.1._expand_conv.weight"])
     assert torch.equal(filled["blocks.15.project.norm.bias"], published["_blocks.15._bn2.bias"])
-    with pytest.raises(WeightsError, match=r"got \(144, 1, 5, 5\); give the network its variant"):
-        start.fill(create("unet_efficientnet", classes=2, variant=1))
-    with pytest.raises(WeightsError, match=r"EfficientNet-Lite fills the encoder of unet_efficientnet; this network"):
+    fcn = create("fcn_efficientnet", classes=2)  # without the last block
+    assert {name.split(".")[0] for name in start.fill(fcn)} == {"scores"}
+    for name in ("unet_efficientnet", "fcn_efficientnet"):
+        with pytest.raises(WeightsError, match=r"got \(144, 1, 5, 5\); give the network its variant"):
+            start.fill(create(name, classes=2, variant=1))
+    with pytest.raises(WeightsError, match=r"fills the encoder of unet_efficientnet or fcn_efficientnet; this network"):
         start.fill(create("unet_resnet", classes=2))
 
 
