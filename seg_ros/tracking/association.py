@@ -49,26 +49,34 @@ def mask_iou(boxes: np.ndarray, masks: np.ndarray, other_boxes: np.ndarray, othe
         masks: `(N, GRID + 1, GRID + 1)`, of `grids`.
         other_boxes, other_masks: the same of M others.
     """
-    low = np.maximum(boxes[:, None, :2], other_boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], other_boxes[None, :, 2:])
-    a, b = np.nonzero((low < high).all(axis=2))
-    first, second = boxes[a], other_boxes[b]
-    start = np.minimum(first[:, :2], second[:, :2])
-    step = (np.maximum(first[:, 2:], second[:, 2:]) - start) / GRID
+    apart = np.maximum(boxes[:, None, :2], other_boxes[None, :, :2]) >= np.minimum(
+        boxes[:, None, 2:], other_boxes[:, 2:]
+    )
+    a, b = np.nonzero(~(apart[..., 0] | apart[..., 1]))
+    pairs = np.concatenate((boxes[a], other_boxes[b])).reshape(2, len(a), 4)
+    start = pairs[..., :2].min(axis=0)
+    step = (pairs[..., 2:].max(axis=0) - start) / GRID
     points = start[:, None] + (np.arange(GRID) + 0.5)[:, None] * step[:, None]  # (P, GRID, 2)
-    one, two = _sampled(masks, a, first, points), _sampled(other_masks, b, second, points)
-    both = np.count_nonzero(one & two, axis=1)
+    which = np.concatenate((a, b + len(masks))).reshape(2, -1)
+    one, two = _sampled(np.concatenate((masks, other_masks)), which, pairs, points)
     iou = np.zeros((len(boxes), len(other_boxes)), np.float32)
-    iou[a, b] = both / np.maximum(np.count_nonzero(one | two, axis=1), 1)
+    both = (one & two).sum(axis=1, dtype=np.uint16)
+    iou[a, b] = both / np.maximum((one | two).sum(axis=1, dtype=np.uint16), 1)
     return iou
 
 
 def _sampled(masks: np.ndarray, which: np.ndarray, boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Looks masks up at the columns and rows of `points` `(P, GRID, 2)`, pixels: `(P, GRID * GRID) bool`."""
-    cells = np.floor((points - boxes[:, None, :2]) * (GRID / (boxes[:, None, 2:] - boxes[:, None, :2])))
+    """Looks both masks of P pairs up at the columns and rows of `points` `(P, GRID, 2)`: `(2, P, GRID * GRID) bool`.
+
+    Args:
+        which: of the masks, `(2, P)`.
+        boxes: theirs, `(2, P, 4)` pixels.
+    """
+    corner = boxes[:, :, None, :2]
+    cells = np.floor((points - corner) * (GRID / (boxes[:, :, None, 2:] - corner)))
     cells = np.where((cells >= 0) & (cells < GRID), cells, GRID).astype(np.intp)
-    rows = (which[:, None] * (GRID + 1) + cells[:, :, 1]) * (GRID + 1)
-    return masks.reshape(-1)[(rows[:, :, None] + cells[:, None, :, 0]).reshape(len(which), GRID * GRID)]
+    rows = (which[..., None] * (GRID + 1) + cells[..., 1]) * (GRID + 1)
+    return masks.reshape(-1).take((rows[..., None] + cells[:, :, None, :, 0]).reshape(*which.shape, GRID * GRID))
 
 
 def nearness(motion: Motion, since: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -16,11 +16,15 @@ import numpy as np
 
 _SIDE = 160
 """Most pixels of the longer side of the small picture."""
-_COLUMNS, _ROWS = 10, 8
-_LEAST = 20
+_COLUMNS, _ROWS = 9, 7
+_WINDOW = 9
+"""Pixels of the small picture around a point, along both sides, that are compared."""
+_LEAST = 16
 """Fewest points that must agree, a quarter of them: else it is another picture."""
 _SCALES = 0.7, 1.4
 """Change of scale from one picture to the next that is believed."""
+_STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
+"""When a point has been followed: a tenth of the pixel that points may differ by is more than enough."""
 _AGREE = 1.0
 """Pixels of the small picture by which points that agree may differ."""
 
@@ -45,11 +49,15 @@ def motion(before: np.ndarray, now: np.ndarray) -> np.ndarray | None:
     """
     height, width = now.shape
     points = _grid(height, width)
-    moved, status, _ = cv2.calcOpticalFlowPyrLK(before, now, points, None, winSize=(13, 13), maxLevel=2)
+    moved, status, _ = cv2.calcOpticalFlowPyrLK(
+        before, now, points, None, winSize=(_WINDOW, _WINDOW), maxLevel=2, criteria=_STEPS
+    )
     found = status.ravel() > 0
     if found.sum() < _LEAST:
         return None
-    matrix, agree = cv2.estimateAffinePartial2D(points[found], moved[found], ransacReprojThreshold=_AGREE, maxIters=200)
+    matrix, agree = cv2.estimateAffinePartial2D(
+        points[found], moved[found], ransacReprojThreshold=_AGREE, maxIters=200, refineIters=2
+    )
     if matrix is None or agree.sum() < _LEAST or not _SCALES[0] < np.hypot(*matrix[:, 0]) < _SCALES[1]:
         return None
     middle = np.array([width / 2, height / 2])

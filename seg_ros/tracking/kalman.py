@@ -109,6 +109,8 @@ def whole(motion: Motion, place: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     """
     size, expected = place[:, 2:], motion.place[:, 2:]
     cut = size < expected + np.log(_CUT)
+    if not cut.any():
+        return place
     full = np.where(cut, expected + (size - expected) * (1 - np.exp(-seconds / _CUT_IS_ALL))[:, None], size)
     half, own, wide = np.exp(size) / 2, np.exp(expected) / 2, np.exp(full) / 2
     low, high = place[:, :2] - half, place[:, :2] + half

@@ -214,10 +214,9 @@ def _told(known: Known, track: np.ndarray, class_id: np.ndarray) -> Tracks:
     """Returns what is known of each object's track; of an object without an id only its own class."""
     told = np.flatnonzero(track >= 0)
     told = told[known.track_id[track[told]] > 0]
-    rows = known.take(track[told])
-    n = len(class_id)
+    rows, n = track[told], len(class_id)
     track_id, age, score = np.zeros(n, np.uint32), np.zeros(n, np.uint32), np.zeros(n, np.float32)
     classes, trail = class_id.copy(), np.full((n, TRAIL, 2), np.nan, np.float32)
-    track_id[told], age[told], score[told] = rows.track_id, rows.age, rows.score
-    classes[told], trail[told] = rows.class_id, rows.trail
+    track_id[told], age[told], score[told] = known.track_id[rows], known.age[rows], known.score[rows]
+    classes[told], trail[told] = known.class_id[rows], known.trail[rows]
     return Tracks(track_id, age, score, classes, trail)
