@@ -50,7 +50,7 @@ def nothing(size=(48, 72)) -> Instances:
 
 
 def true_objects(scene, least=100):
-    """The true objects of a scene of the street that have `least` pixels, found with a score of 0.95; and their ids."""
+    """The true objects of a scene of the street that have `least` pixels, found with a score of 0.96; and their ids."""
     ids, rois, masks = [], [], []
     for one in np.unique(scene.instance)[1:]:
         mask = (scene.instance == one).astype(np.uint8) * 255
@@ -62,7 +62,7 @@ def true_objects(scene, least=100):
     classes = [scene.label[scene.instance == one][0] for one in ids]
     roi = np.array(rois, np.int32).reshape(-1, 4)
     box = np.hstack((roi[:, :2], roi[:, :2] + roi[:, 2:])).astype(np.float32)
-    score = np.full(len(ids), 0.95, np.float32)
+    score = np.full(len(ids), 0.96, np.float32)
     return Instances(scene.image.shape[:2], np.array(classes, np.uint8), score, box, roi, tuple(masks)), ids
 
 

@@ -18,7 +18,7 @@ _MEMORY = 0.2
 """Weight of the newest frame in the score of a track."""
 SURE = 0.9
 """Score from which an object begins a track, unless it is said otherwise."""
-_DOUBT = 8
+_DOUBT = 16
 """Power of a score in the belief in a track: what the network doubts a little is often a part, or two at once."""
 
 

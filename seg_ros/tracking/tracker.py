@@ -16,10 +16,10 @@ FAINT = 0.1
 _SURE = 0.5
 """Score from which an object may be any track's; below, only that of one seen just now."""
 _BELIEVED = 0.97
-"""Belief in a track (`known.Known.belief`) from which it has an id: two frames at a score of 0.95, three at 0.9."""
+"""Belief in a track (`known.Known.belief`) from which it has an id: two frames at a score of 0.956, six at 0.9."""
 _OVERLAP, _FAINT_OVERLAP = 0.2, 0.4
 """Least IoU of an object's mask and a track's predicted one; for faint objects more."""
-_OTHER_CLASS = 0.5
+_OTHER_CLASS = 0.3
 """What the IoU is multiplied by where the object is of another class than the track."""
 _TWIN = 0.3
 """IoU with a better scored object of its class from which an object begins no track: it is the same thing twice."""
@@ -37,7 +37,7 @@ _GAP = 2.0
 """Seconds between two frames after which no track goes on."""
 _NEAR = 0.01
 """Least `association.nearness`: that it is allowed at all."""
-_UNLIKE = 0.01
+_UNLIKE = 0.02
 """How alike in colour an object must be at least to a track that it is only near to, 0..1."""
 _COLOURLESS = 0.2
 """Share of what speaks for a pair that does not depend on their colours."""
@@ -80,7 +80,7 @@ class Tracker:
             objects: in descending score. Those below the score that is to be shown help, down to `FAINT`.
             picture: the frame, `(H, W, 3)` or grey, uint8, or a smaller one of its shape; a camera that turns or shakes
                 breaks tracks without.
-            sure: score from which an object begins a track; it has an id two frames later, or sooner if it is higher.
+            sure: score from which an object begins a track; it has an id five frames later, or sooner if it is higher.
 
         Returns:
             The tracks of the objects, in their order. Beyond 256 objects the worst scored are not followed.

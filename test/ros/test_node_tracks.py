@@ -31,7 +31,7 @@ class WithFaint(Objects):
     def output(self, size, wanted):
         self.selections.append(wanted.selection)
         objects = found(size)
-        objects.score[:] = 0.97, 0.95, 0.2
+        objects.score[:] = 0.97, 0.96, 0.2
         return objects if wanted.selection.faint_score == FAINT and self.shown == 2 else objects[: self.shown]
 
 

@@ -47,7 +47,7 @@ def test_a_camera_that_shakes_keeps_its_tracks(picture):
     tracker, blind, seen, lost = Tracker(itertools.count(1)), Tracker(itertools.count(1)), set(), set()
     for k in range(12):
         x = 25 if k % 2 else -25
-        objects = frame((*car(200 + x)[:4], 24, 16), (*car(240 + x, 0.92)[:4], 24, 16))
+        objects = frame((*car(200 + x)[:4], 24, 16), (*car(240 + x, 0.958)[:4], 24, 16))
         seen.add(tuple(ids(tracker.update(k / 15, objects, moved(picture, x, 0)[0]))))
         lost.add(tuple(ids(blind.update(k / 15, objects))))
     assert seen == {(0, 0), (1, 2)}
