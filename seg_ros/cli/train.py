@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     check_folder(args.run)
     if args.output:
         check_file(args.output)
+    augment = Augment(tuple(args.crop), tuple(args.scale), fit=args.fit)
     torch.manual_seed(args.seed)
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -93,7 +94,6 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"starts from {args.start}; new: {', '.join(parts) or 'nothing'}")
         manifest = dataclasses.replace(manifest, mean=start.mean, std=start.std)
     recipe = Recipe(epochs=args.epochs, batch=args.batch, lr=args.lr, evaluate_every=args.evaluate_every)
-    augment = Augment(tuple(args.crop), tuple(args.scale), fit=args.fit)
     trainer = Trainer(model, manifest, data, args.run, augment, recipe, args.workers, surveys["train"].counts)
     if args.resume:
         trainer.resume()

@@ -32,10 +32,10 @@ def colours(roi: np.ndarray, masks: np.ndarray, picture: np.ndarray | None, size
         return np.full((len(roi), PARTS), np.nan, np.float32)
     cells = (np.arange(GRID)[_POINTS] + 0.5) / GRID
     across, down = (scale / whole for scale, whole in zip(picture.shape[1::-1], size[::-1], strict=True))
-    columns = ((roi[:, :1] + cells * roi[:, 2:3]) * across).astype(np.int32)
-    rows = ((roi[:, 1:2] + cells * roi[:, 3:]) * down).astype(np.int32)
-    points, half = rows[:, :, None] * picture.shape[1] + columns[:, None, :], len(cells) ** 2 // 2
-    pixels = picture.reshape(picture.shape[0] * picture.shape[1], -1).take(points.reshape(len(roi), 2, half), axis=0)
+    columns = ((roi[:, :1] + cells * roi[:, 2:3]) * across).astype(np.intp)
+    rows = ((roi[:, 1:2] + cells * roi[:, 3:]) * down).astype(np.intp)
+    half = len(cells) ** 2 // 2
+    pixels = picture[rows[:, :, None], columns[:, None, :]].reshape(len(roi), 2, half, -1)
     inside = masks[:, _POINTS, _POINTS].reshape(len(roi), 2, 1, half).astype(np.float32)
     with np.errstate(invalid="ignore"):  # 0 / 0 where a half has no pixel
         mean = (inside @ pixels.astype(np.float32))[:, :, 0] / inside.sum(axis=3)

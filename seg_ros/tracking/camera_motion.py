@@ -55,6 +55,7 @@ def motion(before: np.ndarray, now: np.ndarray) -> np.ndarray | None:
     found = status.ravel() > 0
     if found.sum() < _LEAST:
         return None
+    # Two steps from what most agree with: the ten that are usual find the same shift.
     matrix, agree = cv2.estimateAffinePartial2D(
         points[found], moved[found], ransacReprojThreshold=_AGREE, maxIters=200, refineIters=2
     )

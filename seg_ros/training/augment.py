@@ -22,6 +22,9 @@ class Augment:
         noise: largest standard deviation of a sensor's noise, which half of the pictures get, 0..1 of white.
         fit: scale 1 is the picture that just fits the crop, not the picture's own size: for data sets whose pictures
             differ much in size.
+
+    Raises:
+        ValueError: if the largest factor of `scale` comes first, or one is not above 0.
     """
 
     crop: tuple[int, int]
@@ -29,6 +32,10 @@ class Augment:
     colour: float = 0.3
     noise: float = 0.05
     fit: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale: expected the smallest factor and then the largest, got {self.scale}")
 
     def __call__(
         self, sample: tuple[np.ndarray, np.ndarray], rng: np.random.Generator

@@ -15,7 +15,7 @@ ARGUMENTS = {
     "unet_resnet": [{"width": 0.1}, {"width": 0.1, "depth": 50}],
     "unet_efficientnet": [{}, {"variant": 2}],
     "fcn": [{"width": 0.1, "finest": 4}, {"width": 0.1, "depth": 50, "finest": 32}, {"width": 0.1, "depth": 34}],
-    "fcn_efficientnet": [{}, {"variant": 1, "finest": 2}],
+    "fcn_efficientnet": [{}, {"variant": 1, "finest": 8}],
     "fcn_torchvision": [{"depth": 50}],
     "mask_rcnn": [SMALL_INSTANCE, SMALL_INSTANCE | {"norm": False, "anchor": 32}],
 }

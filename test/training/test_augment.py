@@ -107,3 +107,9 @@ def test_fine_texture_averages_when_a_picture_shrinks():
         (image, np.zeros((800, 800), np.uint8)), np.random.default_rng(0)
     )
     assert np.abs(out[5:-5, 5:-5].astype(int) - 100).max() <= 3
+
+
+@pytest.mark.parametrize("scale", [(1.8, 0.6), (0.0, 1.0)])
+def test_factors_that_make_no_range_are_refused(scale):
+    with pytest.raises(ValueError, match="scale: expected the smallest factor and then the largest, got"):
+        Augment((32, 32), scale)
